@@ -1,0 +1,1 @@
+"""What measures: latency, throughput, decision delay, spotting."""

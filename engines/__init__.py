@@ -1,0 +1,1 @@
+"""What computes: flow, representations, networks, runners, model bundles."""

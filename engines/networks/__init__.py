@@ -1,0 +1,1 @@
+"""The networks, each an nn.Module that reads like its paper."""

@@ -1,0 +1,1 @@
+"""What runs live: camera frames in, micro-expression events out."""

@@ -1,0 +1,135 @@
+"""What travels along the data path: frozen dataclasses, units in the names, arrays read-only.
+
+One clock: every ``t_ns`` is monotonic nanoseconds at capture for a camera, and the stream's own
+presentation time for a file. Nothing downstream of the capture thread reads a clock to decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLASSES: tuple[str, str, str] = ("negative", "positive", "surprise")
+"""Class order everywhere: index 0, 1, 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One camera frame as it lies in the ring."""
+
+    index: int
+    """Number of the frame at its source, from 0; a gap is a drop."""
+    t_ns: int
+    """Capture time, nanoseconds, monotonic."""
+    image: NDArray[np.uint8]
+    """(H, W, 3) BGR, read-only view into the ring."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCrop:
+    """The face of one frame, cut with a warp that holds still between head movements."""
+
+    index: int
+    t_ns: int
+    gray: NDArray[np.uint8]
+    """(S, S) gray 0..255, S = 224."""
+    warp: NDArray[np.float32]
+    """(2, 3) maps frame pixels (x, y, 1) to crop pixels."""
+    landmarks: NDArray[np.float32] | None
+    """(478, 2) (x, y) in crop pixels, as they were when the crop was anchored."""
+    anchor: int
+    """Number of the anchoring; it grows by one whenever the warp changes or the face returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Motion:
+    """What the spotter sees of one frame; all displacements in px of the 224 px crop."""
+
+    index: int
+    t_ns: int
+    anchor: int
+    """As in FaceCrop: a change means that signals before it cannot be compared with those after."""
+    regions: NDArray[np.float32]
+    """(R, 2) mean displacement (x, y) of each face region since the anchor, head motion removed."""
+    speed: NDArray[np.float32]
+    """(R, 2) mean displacement of each region since the previous frame, head motion removed."""
+    texture: NDArray[np.float32]
+    """(R,) mean absolute gray difference to the reference crop per region, 0..255."""
+    head: NDArray[np.float32]
+    """(4,) head motion that was removed, since the anchor: x px, y px, roll rad, log scale."""
+    adm: NDArray[np.float32]
+    """(128,) ADM row of the flow from the previous frame (engines.representation)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A decision of the spotter about one candidate movement."""
+
+    id: int
+    """Number of the candidate, from 1; the apex and the offset decision share it."""
+    phase: Literal["apex", "offset", "withdrawn"]
+    """apex: provisional; offset: final; withdrawn: an announced apex turned out to be something else."""
+    onset: int
+    apex: int
+    offset: int | None
+    """Frame indices; offset is None until it is known."""
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int | None
+    score: float
+    """Calibrated probability, 0..1, that this is a micro-expression."""
+    decided: int
+    """Index of the newest frame that the decision used."""
+    decided_ns: int
+    """Its capture time; decided_ns - apex_ns (or offset_ns) is the decision delay."""
+    reason: str = ""
+    """Why a candidate was withdrawn: 'too long', 'blink', 'head moved', ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A named micro-expression, as the sinks write it."""
+
+    id: int
+    revision: int
+    """1, 2, ... for one id; the last one stands."""
+    final: bool
+    label: str
+    probs: NDArray[np.float32]
+    """(3,) in the order of CLASSES, sums to 1."""
+    score: float
+    """As in Spot."""
+    onset: int
+    apex: int
+    offset: int | None
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int | None
+    """Frame indices and their times since the first frame's capture, nanoseconds."""
+    decided_ns: int
+    """Stream time of the newest frame used, since the first frame's capture."""
+    compute_ns: int
+    """From the decision to the emission, on the monotonic clock."""
+    stages_ns: tuple[tuple[str, int], ...]
+    """(stage, nanoseconds) parts of compute_ns; they sum to it."""
+    engine: str
+    """Bundle names joined by '+'."""
+    backend: str
+
+    @property
+    def delay_ns(self) -> int:
+        """Decision delay: decided minus apex while provisional, minus offset when final."""
+        return self.decided_ns - (self.apex_ns if self.offset_ns is None else self.offset_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Takes a provisional event back."""
+
+    id: int
+    revision: int
+    decided_ns: int
+    reason: str

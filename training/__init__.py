@@ -1,0 +1,1 @@
+"""What makes the bundles: datasets, synthesis, protocols, methods, evaluation, export."""

@@ -1,0 +1,1 @@
+"""Readers for the micro- and macro-expression databases."""
