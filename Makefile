@@ -1,0 +1,54 @@
+# Two commands a newcomer needs: `make demo` and `make test`. `make help` lists the rest.
+VENV := .venv
+PY := $(VENV)/bin/python
+PYTHON ?= python3
+LIVE := $(VENV)/.live
+ALL := $(VENV)/.all
+
+.PHONY: help demo test lint web zoo bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(LIVE)  ## install what the live path needs (no torch) and run it on the bundled clip
+	@$(PY) -m mer_live.realtime.cli --demo
+
+test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
+	@$(MAKE) --no-print-directory lint
+	@$(PY) -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy .typing/mer_live
+	@cd .typing && PYTHONPATH=. ../$(VENV)/bin/lint-imports --config ../pyproject.toml
+
+zoo: $(ALL)  ## retrain the shipped bundles from the face set (under 90 minutes on 2 cores)
+	@$(PY) -m mer_live.training.cli zoo
+
+bench: $(LIVE)  ## quick benchmark run into out/bench
+	@$(PY) -m mer_live.benchmarks.cli all --quick --out out/bench
+
+clean:  ## remove the environment and everything generated
+	rm -rf $(VENV) .typing build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
+
+# The stamps depend on pyproject.toml alone, so a second run installs nothing.
+$(PY):
+	@sh .ci/system-libs
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install --quiet --upgrade pip "setuptools>=77"
+
+$(LIVE): pyproject.toml | $(PY)
+	@echo "Installing the live path into $(VENV) (once; a minute or two) ..."
+	@$(PY) -m pip install --quiet -e .
+	@touch $(LIVE)
+
+$(ALL): pyproject.toml | $(PY)
+	@echo "Installing everything, torch included, into $(VENV) (once; several minutes) ..."
+	@$(PY) -m pip install --quiet -e ".[all]"
+	@touch $(ALL) $(LIVE)
+
+# mypy and import-linter need the installed names; these links give them without an install.
+.typing/mer_live:
+	@mkdir -p $@
+	@for p in realtime engines training benchmarks; do ln -sfn ../../$$p $@/$$p; done
