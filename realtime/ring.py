@@ -1,0 +1,253 @@
+"""Preallocated frame ring: one writer, many readers, each with its own cursor; every drop is counted."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.realtime.types import Frame
+
+
+class RingClosedError(RuntimeError):
+    """The ring takes no more frames: it was closed, or is being closed while the writer waits."""
+
+
+class FrameRing:
+    """The last frames of a source, in memory that is allocated once.
+
+    The writer fills ``slot()`` and publishes it with ``commit()``; ``write()`` does both. The slot being
+    filled is not readable, so ``capacity - 1`` frames are.
+
+    ``block=False`` (live): the writer never waits and overwrites the oldest frame; a reader that was
+    too slow for it finds the frame gone and counts it, and ``RingReader.valid`` tells whether a frame
+    stayed whole while it was worked on. ``block=True`` (files): the writer waits for the slowest open
+    reader; a reader holds its newest frame until it asks for the next one, so nothing is ever lost.
+    """
+
+    def __init__(self, capacity: int, height: int, width: int, *, block: bool) -> None:
+        """Allocate ``capacity`` frames of (height, width, 3) uint8; capacity is at least 2."""
+        if capacity < 2:
+            raise ValueError(f"a ring needs room for at least 2 frames, not {capacity}")
+        if height < 1 or width < 1:
+            raise ValueError(f"a frame cannot be {width}x{height}")
+        self.capacity = capacity
+        self.shape = (height, width, 3)
+        self.block = block
+        memory = np.empty((capacity, height, width, 3), np.uint8)
+        memory.fill(0)  # touch every page now, not in the first second of capture
+        self._slots: list[NDArray[np.uint8]] = list(memory)
+        # One read-only view per slot, made once: handing out a frame allocates only the Frame.
+        self._views: list[NDArray[np.uint8]] = [slot.view() for slot in self._slots]
+        for view in self._views:
+            view.flags.writeable = False
+        self._t_ns = [0] * capacity
+        self._index = [-1] * capacity
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
+        self._room = threading.Condition(self._lock)
+        # Frame number n (0, 1, ...) lies in slot n % capacity; [_oldest, _written) are whole.
+        self._written = 0
+        self._oldest = 0
+        self._filling = False
+        self._closed = False
+        self._readers: list[RingReader] = []
+
+    @property
+    def written(self) -> int:
+        """Frames published so far."""
+        return self._written
+
+    @property
+    def closed(self) -> bool:
+        """Whether the stream has ended; readers may still drain it."""
+        return self._closed
+
+    @property
+    def newest_ns(self) -> int | None:
+        """Time of the newest frame, or None before the first one."""
+        with self._lock:
+            return self._t_ns[(self._written - 1) % self.capacity] if self._written else None
+
+    def slot(self) -> NDArray[np.uint8]:
+        """Return the writable (H, W, 3) memory of the next frame; publish it with ``commit``.
+
+        Taking the slot gives up the frame that lay in it. With ``block=True`` waits for room. Asking
+        again without a commit returns the same slot. Raises RingClosedError once the ring is closed.
+        """
+        with self._lock:
+            while True:
+                if self._closed:
+                    raise RingClosedError("the ring is closed")
+                if self._filling:
+                    break
+                gives_up = self._written - self.capacity
+                if not self.block or gives_up < 0 or all(r._keeps > gives_up for r in self._readers):
+                    self._oldest = max(self._oldest, gives_up + 1)
+                    self._filling = True
+                    break
+                self._room.wait()
+            return self._slots[self._written % self.capacity]
+
+    def commit(self, t_ns: int, index: int | None = None) -> int:
+        """Publish the slot as a frame captured at ``t_ns``; returns its index.
+
+        ``index`` defaults to one more than the last. Times and indices must strictly increase
+        (ValueError); RuntimeError when no slot was taken, RingClosedError when the ring was closed.
+        """
+        with self._lock:
+            if self._closed:
+                raise RingClosedError("the ring is closed")
+            if not self._filling:
+                raise RuntimeError("commit() publishes the memory that slot() returned: call slot() first")
+            last = (self._written - 1) % self.capacity
+            if index is None:
+                index = self._index[last] + 1 if self._written else 0
+            if self._written and (index <= self._index[last] or t_ns <= self._t_ns[last]):
+                raise ValueError(
+                    f"frame {index} at {t_ns} ns must come after frame {self._index[last]} "
+                    f"at {self._t_ns[last]} ns"
+                )
+            place = self._written % self.capacity
+            self._t_ns[place] = t_ns
+            self._index[place] = index
+            self._filling = False
+            self._written += 1
+            self._news.notify_all()
+            return index
+
+    def write(self, image: NDArray[np.uint8], t_ns: int, index: int | None = None) -> int:
+        """Copy ``image`` (H, W, 3) uint8 into the ring and publish it; returns its index."""
+        if image.shape != self.shape or image.dtype != np.uint8:
+            raise ValueError(
+                f"the ring holds uint8 frames of shape {self.shape}, not {image.dtype} {image.shape}"
+            )
+        np.copyto(self.slot(), image)
+        return self.commit(t_ns, index)
+
+    def close(self) -> None:
+        """End the stream: wakes everybody; readers drain what is left, then get None. Idempotent."""
+        with self._lock:
+            self._closed = True
+            self._news.notify_all()
+            self._room.notify_all()
+
+    def reader(self, *, passive: bool = False) -> RingReader:
+        """Open a cursor that starts at the next frame to be published.
+
+        A ``passive`` reader never holds the writer back, also with ``block=True``: it may drop frames.
+        """
+        with self._lock:
+            reader = RingReader(self, self._written, passive)
+            if not passive:
+                self._readers.append(reader)
+            return reader
+
+
+class RingReader:
+    """One consumer's cursor; used by one thread. Published = read + dropped + skipped + unread."""
+
+    def __init__(self, ring: FrameRing, start: int, passive: bool) -> None:
+        self._ring = ring
+        self._passive = passive
+        self._cursor = start
+        self._keeps = start  # the ring must not give up this frame or a later one (block=True)
+        self._closed = False
+        self._dropped = 0
+        self.frames_read = 0
+        """Frames handed out."""
+        self.skipped = 0
+        """Frames that ``latest`` passed over although they were still there."""
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were overwritten before this reader came to them, also those it has yet to notice."""
+        with self._ring._lock:
+            return self._dropped + (0 if self._closed else max(0, self._ring._oldest - self._cursor))
+
+    def read(self, timeout_s: float | None = None) -> Frame | None:
+        """Return the next frame in order, waiting for it; None when the ring is closed and drained.
+
+        Raises TimeoutError after ``timeout_s`` seconds without a frame.
+        """
+        ring = self._ring
+        with ring._lock:
+            self._release()
+            deadline = None if timeout_s is None else time.monotonic() + timeout_s
+            while self._closed or self._cursor >= ring._written:
+                if self._closed or ring._closed:
+                    return None
+                remaining = None if deadline is None else deadline - time.monotonic()
+                if remaining is not None and remaining <= 0:
+                    raise TimeoutError(f"no frame within {timeout_s} s")
+                ring._news.wait(remaining)
+            return self._take()
+
+    def latest(self) -> Frame | None:
+        """Return the newest frame not yet read, passing over older ones; None when there is none."""
+        ring = self._ring
+        with ring._lock:
+            self._release()
+            if self._closed or self._cursor >= ring._written:
+                return None
+            self._count_drops()
+            self.skipped += ring._written - 1 - self._cursor
+            self._cursor = ring._written - 1
+            return self._take()
+
+    def valid(self, frame: Frame) -> bool:
+        """Whether the frame's image is still whole, that is, its slot has not been given to the writer.
+
+        Ask after the work: True means that all of it saw this frame.
+        """
+        ring = self._ring
+        with ring._lock:
+            # Indices strictly increase, so the oldest whole frame's index separates whole from gone.
+            return ring._oldest < ring._written and frame.index >= ring._index[ring._oldest % ring.capacity]
+
+    def close(self) -> None:
+        """Stop reading: the writer waits for this reader no more; a waiting ``read`` returns None."""
+        ring = self._ring
+        with ring._lock:
+            if self._closed:
+                return
+            self._count_drops()
+            self._closed = True
+            if not self._passive:
+                ring._readers.remove(self)
+            ring._room.notify_all()
+            ring._news.notify_all()
+
+    def __enter__(self) -> RingReader:
+        """Return the reader itself; leaving the block closes it."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Close the reader."""
+        self.close()
+
+    def _release(self) -> None:
+        """Let go of the frame handed out last (lock held)."""
+        if self._keeps < self._cursor:
+            self._keeps = self._cursor
+            if self._ring.block:
+                self._ring._room.notify_all()
+
+    def _count_drops(self) -> None:
+        """Move the cursor past frames that were overwritten and count them (lock held)."""
+        lost = self._ring._oldest - self._cursor
+        if lost > 0:
+            self._dropped += lost
+            self._cursor += lost
+
+    def _take(self) -> Frame:
+        """Hand out the frame at the cursor, which is published and whole (lock held)."""
+        self._count_drops()
+        ring = self._ring
+        place = self._cursor % ring.capacity
+        self._keeps = self._cursor
+        self._cursor += 1
+        self.frames_read += 1
+        return Frame(ring._index[place], ring._t_ns[place], ring._views[place])
