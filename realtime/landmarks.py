@@ -1,0 +1,290 @@
+"""Face landmarks from mediapipe's FaceLandmarker: the model, one detection, and a thread that does them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+MODEL_PATH = Path(__file__).parent / "models" / "face_landmarker.task"
+MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+LANDMARKS = 478
+SYSTEM_LIBRARIES = "apt-get install -y libgl1 libxcb1 libglib2.0-0 libegl1 libgles2"
+
+_log = logging.getLogger(__name__)
+_stderr_lock = threading.Lock()
+
+
+class LandmarkerError(RuntimeError):
+    """The landmark model or a library below it cannot be used; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaceDetection:
+    """One face in one frame."""
+
+    landmarks: NDArray[np.float32]
+    """(478, 2) (x, y) in frame pixels; may lie outside the frame where the face does."""
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of all landmarks, frame pixels."""
+        x0, y0 = self.landmarks.min(axis=0)
+        x1, y1 = self.landmarks.max(axis=0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+
+class Detector(Protocol):
+    """What the thread needs of a landmarker."""
+
+    def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """Find the faces of a (H, W, 3) RGB image."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+@functools.cache
+def load_landmarker(path: Path = MODEL_PATH) -> bytes:
+    """Read the model and check its sha256, once per process.
+
+    Raises:
+        LandmarkerError: the file is missing, or is not the one this version was built with.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LandmarkerError(f"cannot read the face model {path} ({error}): reinstall mer-live") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != MODEL_SHA256:
+        raise LandmarkerError(f"the face model {path} is damaged (sha256 {digest}): reinstall mer-live")
+    return data
+
+
+class Landmarker:
+    """FaceLandmarker in IMAGE mode: each answer depends on its image alone.
+
+    VIDEO mode is 3 ms faster and a little smoother, but what it answers depends on every frame before;
+    without that memory a restart loses nothing and a file gives the same landmarks at any pace.
+    """
+
+    def __init__(self, num_faces: int = 4) -> None:
+        model = load_landmarker()
+        try:
+            import mediapipe as mp
+            from mediapipe.tasks.python import BaseOptions
+            from mediapipe.tasks.python.vision import FaceLandmarker, FaceLandmarkerOptions, RunningMode
+            from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarkerResultC
+
+            self._image: Callable[[NDArray[np.uint8]], Any] = functools.partial(mp.Image, mp.ImageFormat.SRGB)
+            self._result_type: Any = FaceLandmarkerResultC
+            options = FaceLandmarkerOptions(
+                base_options=BaseOptions(model_asset_buffer=model),
+                running_mode=RunningMode.IMAGE,
+                num_faces=num_faces,
+            )
+            with _quiet_stderr():
+                self._task: Any = FaceLandmarker.create_from_options(options)
+                # The first call finishes what the constructor began, and logs as much.
+                self.detect_rgb(np.zeros((64, 64, 3), np.uint8))
+        except OSError as error:
+            raise LandmarkerError(
+                f"mediapipe lacks a system library ({error}): run `{SYSTEM_LIBRARIES}`"
+            ) from error
+
+    def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """Find the faces of a (H, W, 3) contiguous RGB image; the image is not kept.
+
+        The pinned release's own ``detect`` makes 478 Python objects per face, which holds the interpreter
+        for over 1 ms, a fifth of a frame at 200 fps; so the result struct is read here as one block.
+        """
+        scale = np.array([image_rgb.shape[1], image_rgb.shape[0]], np.float32)
+        image = self._image(image_rgb)  # held by name: the call below sees only its pointer
+        result = self._result_type()
+        lib = self._task._lib
+        lib.MpFaceLandmarkerDetectImage(self._task._handle, image._image_ptr, None, ctypes.byref(result))
+        try:
+            return tuple(
+                FaceDetection(_points(result.face_landmarks[k]) * scale)
+                for k in range(result.face_landmarks_count)
+            )
+        finally:
+            lib.MpFaceLandmarkerCloseResult(ctypes.byref(result))
+
+    def detect(self, image_bgr: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """Find the faces of a (H, W, 3) BGR image."""
+        return self.detect_rgb(np.asarray(cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB), np.uint8))
+
+    def close(self) -> None:
+        """Free the graph; a second call does nothing."""
+        self._task.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _points(face: Any) -> NDArray[np.float32]:
+    """(N, 2) normalised (x, y): the first two floats of each NormalizedLandmarkC."""
+    struct = face.landmarks._type_
+    raw = ctypes.string_at(face.landmarks, face.landmarks_count * ctypes.sizeof(struct))
+    return np.frombuffer(raw, np.float32).reshape(face.landmarks_count, -1)[:, :2]
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Keep C++ start-up chatter off the terminal; absl logs there before anyone can configure it."""
+    with _stderr_lock:
+        try:
+            saved = os.dup(2)
+        except OSError:  # no stderr at all, as under pythonw
+            yield
+            return
+        try:
+            with open(os.devnull, "wb") as sink:
+                os.dup2(sink.fileno(), 2)
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+@functools.lru_cache(maxsize=1)
+def _shared_landmarker(pid: int) -> tuple[Landmarker, threading.Lock]:
+    # Keyed by process: a graph's threads do not survive a fork.
+    return Landmarker(num_faces=4), threading.Lock()
+
+
+def detect_landmarks(image_bgr: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    """Landmarks of the largest face, for offline use; the landmarker is made once and kept.
+
+    Args:
+        image_bgr: (H, W, 3) uint8 BGR.
+
+    Returns:
+        (478, 2) float32 (x, y) in image pixels, or None where there is no face.
+
+    Raises:
+        LandmarkerError: as `Landmarker`.
+    """
+    landmarker, lock = _shared_landmarker(os.getpid())
+    with lock:
+        faces = landmarker.detect(image_bgr)
+    return max(
+        (face.landmarks for face in faces), key=lambda p: float(np.ptp(p, axis=0).prod()), default=None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The thread's answer to one submitted frame."""
+
+    t_ns: int
+    """Capture time of that frame."""
+    faces: tuple[FaceDetection, ...] | None
+    """None: the landmarker failed on it, also after a restart."""
+    took_ns: int
+
+
+class LandmarkThread:
+    """Runs a landmarker beside the frame path; one image in, one answer out, never a queue.
+
+    ``make`` builds the detector and is called again after a failure. The thread works on its own copy of the
+    image, so the caller may let the ring overwrite the frame as soon as `submit` returns.
+    """
+
+    def __init__(self, make: Callable[[], Detector] = Landmarker) -> None:
+        self._make = make
+        self._detector: Detector | None = make()  # in the caller's thread: a missing library raises there
+        self._condition = threading.Condition()
+        self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
+        self._t_ns: int | None = None
+        self._done: Detection | None = None
+        self._stop = False
+        self.failures = 0
+        self._thread = threading.Thread(target=self._work, name="landmarks", daemon=True)
+        self._thread.start()
+
+    @property
+    def busy(self) -> bool:
+        """An image is being worked on, or its answer has not been taken."""
+        return self._t_ns is not None or self._done is not None
+
+    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int) -> bool:
+        """Copy a frame in; False when busy."""
+        with self._condition:
+            if self.busy or self._stop:
+                return False
+            if self._rgb.shape != image_bgr.shape:
+                self._rgb = np.empty(image_bgr.shape, np.uint8)
+            cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB, dst=self._rgb)
+            self._t_ns = t_ns
+            self._condition.notify_all()
+            return True
+
+    def take(self, *, wait: bool) -> Detection | None:
+        """The answer, once; None when there is none (yet, or with ``wait``: nothing was submitted)."""
+        with self._condition:
+            if wait:
+                self._condition.wait_for(lambda: self._t_ns is None or self._stop)
+            done, self._done = self._done, None
+            return done
+
+    def close(self) -> None:
+        """Stop and join the thread."""
+        with self._condition:
+            self._stop = True
+            self._condition.notify_all()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._t_ns is not None or self._stop)
+                if self._stop or self._t_ns is None:
+                    break
+                t_ns = self._t_ns
+            begin = time.perf_counter_ns()
+            faces = self._detect()
+            took = time.perf_counter_ns() - begin
+            with self._condition:
+                self._done, self._t_ns = Detection(t_ns, faces, took), None
+                self._condition.notify_all()
+        if self._detector is not None:
+            self._detector.close()
+
+    def _detect(self) -> tuple[FaceDetection, ...] | None:
+        """Detect; after a failure once more with a new detector."""
+        for _ in range(2):
+            try:
+                if self._detector is None:
+                    self._detector = self._make()
+                return self._detector.detect_rgb(self._rgb)
+            except Exception:  # whatever a C++ graph raises must not end the path
+                self.failures += 1
+                _log.warning("landmarks failed, restarting the landmarker", exc_info=True)
+                broken, self._detector = self._detector, None
+                if broken is not None:
+                    with contextlib.suppress(Exception):
+                        broken.close()
+        return None
