@@ -1,1 +1,29 @@
 """Where events go: one file for each kind of output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mer_live.realtime.sinks.base import Sink, record
+from mer_live.realtime.sinks.csv import CsvSink
+from mer_live.realtime.sinks.jsonl import JsonlSink
+
+__all__ = ["CsvSink", "JsonlSink", "Sink", "check_events_path", "open_sink", "record"]
+
+
+def check_events_path(path: str) -> None:
+    """Refuse a path that no sink can serve, before anything is started or overwritten.
+
+    Raises ValueError: unknown ending, or a folder that is not there.
+    """
+    if path == "-":
+        return
+    if Path(path).suffix not in (".jsonl", ".csv"):
+        raise ValueError(f"Events go to a .jsonl or .csv file, or to - for stdout, not to {path!r}.")
+    if not Path(path).absolute().parent.is_dir():
+        raise ValueError(f"The folder of {path!r} does not exist; create it first.")
+
+
+def open_sink(path: str) -> Sink:
+    """The sink for an ``--events`` argument that ``check_events_path`` has passed."""
+    return CsvSink(path) if path.endswith(".csv") else JsonlSink(path)

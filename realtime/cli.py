@@ -1,0 +1,115 @@
+"""``mer-live``: the front door. It parses, checks, runs one pipeline and says how it went."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+EXIT_DONE, EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND = 0, 1, 2, 3, 4
+BUNDLES = ("madtn", "atnet")
+
+
+@app.command()
+def live(
+    camera: Annotated[
+        str | None, typer.Option(help="Camera number, or a device such as /dev/video0.")
+    ] = None,
+    video: Annotated[str | None, typer.Option(help="Video file, image sequence, or http/rtsp URL.")] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Run on the bundled clip and compare with its truth.")
+    ] = False,
+    list_cameras: Annotated[bool, typer.Option("--list-cameras", help="List cameras and leave.")] = False,
+    fps: Annotated[float | None, typer.Option(help="Frame rate to ask of the camera.", min=1)] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Frame size to ask of the camera, such as 640x480.")
+    ] = None,
+    fourcc: Annotated[
+        str | None, typer.Option(help="Pixel format to ask of the camera, such as MJPG.")
+    ] = None,
+    pace: Annotated[
+        str | None,
+        typer.Option(help="Files: max reads every frame, realtime behaves as a camera. [default: max]"),
+    ] = None,
+    bundle: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped bundle name or folder; repeatable. [default: madtn, atnet]"),
+    ] = None,
+    backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")] = "auto",
+    sensitivity: Annotated[
+        float, typer.Option(help="0..1; higher finds more, with more false alarms.")
+    ] = 0.5,
+    events: Annotated[
+        list[str] | None,
+        typer.Option(help="Write events to a .jsonl or .csv file, or - for stdout; repeatable."),
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a JSON report at the end.")] = None,
+    no_ui: Annotated[bool, typer.Option("--no-ui", help="No live display.")] = False,
+    duration: Annotated[
+        float | None, typer.Option(help="Stop after this many seconds of the stream.")
+    ] = None,
+) -> None:
+    """Turn camera frames into micro-expression events, while they happen.
+
+    Not a lie detector. Tell people that they are analysed.
+    """
+    from mer_live.realtime import run
+
+    try:
+        if list_cameras:
+            run.print_cameras()
+            return
+        options = run.Options.checked(
+            camera=camera,
+            video=video,
+            demo=demo,
+            fps=fps,
+            size=size,
+            fourcc=fourcc,
+            pace=pace,
+            bundles=tuple(bundle or BUNDLES),
+            backend=backend,
+            sensitivity=sensitivity,
+            events=tuple(events or ()),
+            report=report,
+            ui=not no_ui,
+            duration_s=duration,
+        )
+    except ValueError as error:
+        fail(EXIT_USAGE, error)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        run.live(options, stop)
+    except run.SOURCE_ERRORS as error:
+        fail(EXIT_SOURCE, error)
+    except run.BACKEND_ERRORS as error:
+        fail(EXIT_BACKEND, error)
+    except BrokenPipeError:
+        # Whoever read our stdout has left; that is an end, not an error.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        fail(EXIT_OTHER, error)
+
+
+def fail(code: int, error: Exception) -> NoReturn:
+    """One sentence on stderr, then the exit code."""
+    typer.echo(f"mer-live: {error}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the ``mer-live`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The report of a run as one JSON object (README, "Report JSON")."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.sinks import record
+
+_PACKAGES = ("mer-live", "numpy", "mediapipe", "opencv-contrib-python", "onnxruntime", "openvino", "av")
+
+
+def build_report(pipeline: Pipeline) -> dict[str, Any]:
+    """Counts, rates, stage times, delays and events of a pipeline that has been joined."""
+    count = pipeline.counters
+    wall_s = (count.last_done_ns - count.first_done_ns) / 1e9
+    return {
+        "source": pipeline.source.description,
+        "frames": {
+            "captured": pipeline.source.captured,
+            "processed": count.processed,
+            "dropped": pipeline.dropped,
+        },
+        "fps": {
+            "source": round(pipeline.source.measured_fps, 2),
+            "processed": round((count.processed - 1) / wall_s, 1) if wall_s > 0 else 0.0,
+        },
+        "stages_ms": {name: times.summary(50, 95, 99) for name, times in count.stages.items()},
+        "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
+        "compute_ms": {kind: times.summary(50, 95) for kind, times in count.compute.items()},
+        "events": [record(event) for event in pipeline.events.values()],
+        "dropped_spots": count.dropped_spots,
+        "engine": pipeline.recognizer.engine,
+        "backend": pipeline.recognizer.backend,
+        "backend_reason": pipeline.recognizer.why,
+        "error": None if pipeline.error is None else str(pipeline.error),
+        "machine": {"system": platform.platform(), "cores": os.cpu_count()},
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide about results and speed."""
+    found = {"python": sys.version.split()[0]}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write ``content`` whole or not at all: into a file beside it, then moved over it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)

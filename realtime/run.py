@@ -1,0 +1,179 @@
+"""One run of ``mer-live``: from checked options to complete outputs."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from rich.console import Console
+
+from mer_live.engines.bundle import BundleError, load_bundle
+from mer_live.engines.runners import BACKENDS, BackendError
+from mer_live.realtime.camera import CameraConfig, SourceError, list_cameras, open_source
+from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.demo import demo_clip, demo_table, demo_truth
+from mer_live.realtime.landmarks import LandmarkerError
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.report import build_report, write_json
+from mer_live.realtime.sinks import Sink, check_events_path, open_sink
+from mer_live.realtime.sinks.terminal import TerminalSink
+
+SOURCE_ERRORS = (SourceError,)
+BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
+_REFRESH_S = 0.125
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, checked."""
+
+    source: CameraConfig
+    demo: bool
+    bundles: tuple[str, ...]
+    backend: str
+    live: LiveConfig
+    events: tuple[str, ...]
+    report: Path | None
+    ui: bool
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        camera: str | None,
+        video: str | None,
+        demo: bool,
+        fps: float | None,
+        size: str | None,
+        fourcc: str | None,
+        pace: str | None,
+        bundles: tuple[str, ...],
+        backend: str,
+        sensitivity: float,
+        events: tuple[str, ...],
+        report: Path | None,
+        ui: bool,
+        duration_s: float | None,
+    ) -> Options:
+        """Check everything that needs no device. Raises ValueError with one sentence."""
+        if (camera is not None) + (video is not None) + demo != 1:
+            raise ValueError("Give exactly one of --camera, --video and --demo (see mer-live --help).")
+        if backend not in BACKENDS:
+            raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
+        if pace not in (None, "max", "realtime"):
+            raise ValueError(f"--pace is max or realtime, not {pace!r}.")
+        if camera is None and (fps or size or fourcc):
+            raise ValueError("--fps, --size and --fourcc are requests to a camera; use them with --camera.")
+        if camera is not None and pace is not None:
+            raise ValueError("--pace is for files; a camera has its own pace.")
+        if duration_s is not None and duration_s <= 0:
+            raise ValueError(f"--duration must be above 0, not {duration_s}.")
+        for path in events:
+            check_events_path(path)
+        if len(set(events)) < len(events):
+            raise ValueError("An --events path is given twice.")
+        if report is not None and not report.absolute().parent.is_dir():
+            raise ValueError(f"The folder of {str(report)!r} does not exist; create it first.")
+        where: int | str = str(demo_clip()) if demo else (video or "")
+        if camera is not None:
+            where = int(camera) if camera.isdigit() else camera
+        config = CameraConfig(
+            source=where,
+            fps=fps,
+            size=_parse_size(size),
+            fourcc=_parse_fourcc(fourcc),
+            pace=pace or "max",
+            duration_s=duration_s,
+        )
+        live = LiveConfig(sensitivity=sensitivity)
+        return cls(config, demo, bundles, backend, live, events, report, ui)
+
+
+def live(options: Options, stop: threading.Event) -> None:
+    """Run to the end of the source, or until ``stop`` is set; every output is then complete.
+
+    Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
+    """
+    cv2.setNumThreads(1)  # two cores are shared by decoding, landmarks and the path itself
+    sys.setswitchinterval(0.0005)  # the worker must not wait 5 ms for a thread that draws
+    console = Console(stderr=True) if "-" in options.events else Console()
+    bundles = [load_bundle(name) for name in options.bundles]
+    with Recognizer(bundles, options.backend, options.live.threads) as recognizer:
+        source = open_source(options.source)
+        terminal = TerminalSink(console) if options.ui else None
+        sinks: list[Sink] = [open_sink(path) for path in options.events]
+        pipeline = Pipeline(source, recognizer, [*sinks, terminal] if terminal else sinks, options.live)
+        notes = Console(stderr=True)
+        notes.print(f"{source.description} · {recognizer.engine} on {recognizer.why}", highlight=False)
+        _drive(pipeline, terminal, stop)
+        if options.report is not None:
+            write_json(options.report, build_report(pipeline))
+        notes.print(_summary(pipeline), highlight=False)
+        if source.hint:
+            notes.print(source.hint, highlight=False)
+    if pipeline.error is not None:
+        raise pipeline.error
+    if options.demo:
+        truth = demo_truth()
+        table, right = demo_table(truth, list(pipeline.events.values()))
+        console.print(table)
+        console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")
+
+
+def _drive(pipeline: Pipeline, terminal: TerminalSink | None, stop: threading.Event) -> None:
+    pipeline.start()
+    try:
+        while not pipeline.join(_REFRESH_S):
+            if stop.is_set():
+                pipeline.stop()
+            if terminal:
+                terminal.refresh(pipeline)
+    finally:
+        pipeline.stop()
+        pipeline.join()
+        if terminal:
+            terminal.refresh(pipeline)
+            terminal.end()
+
+
+def _summary(pipeline: Pipeline) -> str:
+    count, frame = pipeline.counters, pipeline.counters.stages["frame"]
+    wall_s = max(1e-9, (count.last_done_ns - count.first_done_ns) / 1e9)
+    times = "".join(f", {name} {frame.quantile_ms(q):.2f} ms" for name, q in _QUANTILES) if frame.n else ""
+    return (
+        f"{count.processed:,} of {pipeline.source.captured:,} frames processed, {pipeline.dropped:,} dropped, "
+        f"{max(0, count.processed - 1) / wall_s:.0f} fps; per frame{times}; {len(pipeline.events)} events"
+    )
+
+
+_QUANTILES = (("p50", 0.5), ("p99", 0.99))
+
+
+def print_cameras() -> None:
+    """List the cameras that can be opened."""
+    console = Console()
+    found = list_cameras()
+    for line in found:
+        console.print(str(line), highlight=False)
+    if not found:
+        console.print("No camera found. Plug one in, or use --video PATH or --demo.")
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{2,5})[xX](\d{2,5})", text)
+    if not found:
+        raise ValueError(f"--size is WIDTHxHEIGHT, such as 640x480, not {text!r}.")
+    return int(found[1]), int(found[2])
+
+
+def _parse_fourcc(text: str | None) -> str | None:
+    if text is not None and (len(text) != 4 or not text.isascii()):
+        raise ValueError(f"--fourcc is four characters, such as MJPG, not {text!r}.")
+    return text

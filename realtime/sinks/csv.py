@@ -1,0 +1,38 @@
+"""Events as CSV rows, one column a field, class probabilities in columns of their own."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from mer_live.realtime.sinks.base import record
+from mer_live.realtime.types import CLASSES, Event, Withdrawal
+
+COLUMNS = (
+    *("type", "id", "revision", "final", "label"),
+    *(f"prob_{name}" for name in CLASSES),
+    *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
+    *("decided_s", "delay_ms", "compute_ms", "engine", "backend", "reason"),
+)
+
+
+class CsvSink:
+    """Writes a header, then one row an event, each flushed; unknown values are empty cells."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115
+        self._rows = csv.DictWriter(self._file, COLUMNS, restval="")
+        self._rows.writeheader()
+        self._file.flush()
+
+    def write(self, item: Event | Withdrawal) -> None:
+        """Append ``item``; raises OSError when the disk is full."""
+        row = record(item)
+        for name, p in row.pop("probs", {}).items():
+            row[f"prob_{name}"] = p
+        self._rows.writerow(row)
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,28 @@
+"""Events as JSON lines, in a file or on stdout; complete after every line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from mer_live.realtime.sinks.base import record
+from mer_live.realtime.types import Event, Withdrawal
+
+
+class JsonlSink:
+    """Writes one object a line and flushes it; ``-`` is stdout."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._own = str(path) != "-"
+        self._file = open(path, "w", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
+
+    def write(self, item: Event | Withdrawal) -> None:
+        """Append ``item``; raises OSError when the disk is full or the reader has gone."""
+        self._file.write(json.dumps(record(item)) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; stdout stays open."""
+        if self._own:
+            self._file.close()

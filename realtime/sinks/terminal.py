@@ -1,0 +1,127 @@
+"""The terminal display: a live panel on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.types import CLASSES, Event, Withdrawal
+
+COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_FULL_SCALE = 12.0
+"""Spotter level, in noise units, that fills a sparkline column."""
+_SHOWN = 6
+
+
+class TerminalSink:
+    """Shows the newest events, and on a terminal the state of the pipeline as well.
+
+    ``write`` is called by the recogniser's thread and only files the event away; all drawing is done
+    by the main thread in ``refresh``, so the data path never waits for a terminal.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._events: OrderedDict[int, Event | Withdrawal] = OrderedDict()
+        self._unprinted: deque[Event | Withdrawal] = deque()
+        self._levels: deque[float] = deque(maxlen=60)
+        self._live: Live | None = None
+
+    def write(self, item: Event | Withdrawal) -> None:
+        """File ``item`` for the next refresh."""
+        self._unprinted.append(item)
+
+    def refresh(self, pipeline: Pipeline) -> None:
+        """Draw; the main thread calls it some eight times a second, and once more at the end."""
+        fresh = [self._unprinted.popleft() for _ in range(len(self._unprinted))]
+        if not self._console.is_terminal:
+            for item in fresh:
+                self._console.print(plain_line(item), highlight=False, soft_wrap=True)
+            return
+        for item in fresh:
+            self._events[item.id] = item
+            if len(self._events) > _SHOWN:
+                self._events.popitem(last=False)
+        self._levels.append(pipeline.take_level())
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
+            self._live.start()
+        self._live.update(self._panel(pipeline), refresh=True)
+
+    def close(self) -> None:
+        """Nothing to finish on the recogniser's thread; see ``end``."""
+
+    def end(self) -> None:
+        """Leave the terminal as it was found; the last picture stays."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _panel(self, pipeline: Pipeline) -> Group:
+        count, source = pipeline.counters, pipeline.source
+        rows = Table.grid(padding=(0, 2))
+        rows.add_column(style="dim", no_wrap=True)
+        rows.add_column(no_wrap=True)
+        asked = f" (says {source.nominal_fps:.0f})" if source.nominal_fps else ""
+        age = f"  age {count.age_ns / 1e6:.0f} ms" if source.live else ""
+        rows.add_row("source", f"{source.description}  {count.rate.hz:.1f} fps measured{asked}")
+        dropped = Text(f"{pipeline.dropped:,}", style="bold red" if pipeline.dropped else "")
+        rows.add_row("frames", Text.assemble(f"{count.processed:,} processed  ", dropped, f" dropped{age}"))
+        rows.add_row("face", f"{pipeline.tracker.status}  phase {pipeline.spotter.phase}")
+        rows.add_row("motion", Text(sparkline(self._levels), style="cyan"))
+        times = (
+            f"{name} {median:.2f}"
+            for name in ("crop", "motion", "spotter", "frame")
+            if (median := count.stages[name].quantile_ms(0.5)) is not None
+        )
+        rows.add_row("ms", "  ".join(times))
+        events = Table.grid(padding=(0, 2))
+        for item in self._events.values():
+            events.add_row(*_event_cells(item))
+        return Group(rows, Text(), events if self._events else Text("no event yet", style="dim"))
+
+
+def sparkline(levels: deque[float]) -> str:
+    """One character a level, ``_FULL_SCALE`` noise units high."""
+    top = len(_BLOCKS) - 1
+    return "".join(_BLOCKS[min(top, max(0, round(level / _FULL_SCALE * top)))] for level in levels)
+
+
+def bar(p: float, width: int = 8) -> str:
+    """A probability as a bar of ``width`` characters."""
+    filled = round(p * width)
+    return "█" * filled + "░" * (width - filled)
+
+
+def plain_line(item: Event | Withdrawal) -> str:
+    """One line for an output that is not a terminal."""
+    if isinstance(item, Withdrawal):
+        return f"#{item.id} withdrawn ({item.reason})"
+    state = "final      " if item.final else "provisional"
+    probs = " ".join(f"{name} {p:.2f}" for name, p in zip(CLASSES, item.probs, strict=True))
+    return (
+        f"#{item.id} {state} {item.label:<8} apex {item.apex_ns / 1e9:.3f} s  {probs}  "
+        f"delay {item.delay_ns / 1e6:.0f} ms  compute {item.compute_ns / 1e6:.1f} ms"
+    )
+
+
+def _event_cells(item: Event | Withdrawal) -> list[Text]:
+    if isinstance(item, Withdrawal):
+        return [Text(f"#{item.id}"), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
+    bars = Text()
+    for name, p in zip(CLASSES, item.probs, strict=True):
+        bars.append(f"{name[:3]} {bar(float(p))} {p:.2f}  ", style=COLOURS[name])
+    return [
+        Text(f"#{item.id}"),
+        Text(item.label, style=f"bold {COLOURS[item.label]}"),
+        Text(f"apex {item.apex_ns / 1e9:.3f} s"),
+        bars,
+        Text("final" if item.final else "provisional", style="" if item.final else "italic"),
+        Text(f"delay {item.delay_ns / 1e6:.0f} ms", style="dim"),
+    ]

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import csv
+import json
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from mer_live.realtime.sinks import CsvSink, JsonlSink, check_events_path, open_sink, record
+from mer_live.realtime.sinks.terminal import TerminalSink, bar, plain_line, sparkline
+from mer_live.realtime.types import Event, Withdrawal
+
+PROVISIONAL = Event(
+    id=3,
+    revision=1,
+    final=False,
+    label="surprise",
+    probs=np.array([0.1, 0.2, 0.7], np.float32),
+    score=0.9,
+    onset=10,
+    apex=30,
+    offset=None,
+    onset_ns=50_000_000,
+    apex_ns=150_000_000,
+    offset_ns=None,
+    decided_ns=190_000_000,
+    compute_ns=12_345_678,
+    stages_ns=(("queue", 345_678), ("represent", 12_000_000)),
+    engine="madtn+atnet",
+    backend="openvino",
+)
+GONE = Withdrawal(3, 2, 600_000_000, "too long")
+
+
+def test_a_record_has_the_documented_fields() -> None:
+    assert record(PROVISIONAL) == {
+        "type": "event",
+        "id": 3,
+        "revision": 1,
+        "final": False,
+        "label": "surprise",
+        "probs": {"negative": 0.1, "positive": 0.2, "surprise": 0.7},
+        "score": 0.9,
+        "onset_s": 0.05,
+        "apex_s": 0.15,
+        "offset_s": None,
+        "onset_frame": 10,
+        "apex_frame": 30,
+        "offset_frame": None,
+        "decided_s": 0.19,
+        "delay_ms": 40.0,
+        "compute_ms": 12.346,
+        "engine": "madtn+atnet",
+        "backend": "openvino",
+    }
+
+
+def test_jsonl_is_complete_after_every_write(tmp_path: Path) -> None:
+    path = tmp_path / "e.jsonl"
+    sink = JsonlSink(path)
+    sink.write(PROVISIONAL)
+    assert json.loads(path.read_text()) == record(PROVISIONAL)
+    sink.write(GONE)
+    assert [json.loads(line)["type"] for line in path.read_text().splitlines()] == ["event", "withdrawn"]
+    sink.close()
+
+
+def test_csv_is_complete_after_every_write(tmp_path: Path) -> None:
+    path = tmp_path / "e.csv"
+    sink = CsvSink(path)
+    sink.write(PROVISIONAL)
+    sink.write(GONE)
+    with path.open(newline="") as file:
+        first, second = csv.DictReader(file)
+    assert (first["label"], first["prob_surprise"], first["offset_s"]) == ("surprise", "0.7", "")
+    assert (second["type"], second["reason"]) == ("withdrawn", "too long")
+    sink.close()
+
+
+def test_jsonl_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = open_sink("-")
+    sink.write(PROVISIONAL)
+    sink.close()
+    assert json.loads(capsys.readouterr().out)["id"] == 3
+
+
+@pytest.mark.parametrize("path", ["events.txt", "events", "nowhere/e.jsonl"])
+def test_a_path_no_sink_can_serve_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match=r"\.$"):
+        check_events_path(path)
+
+
+def test_plain_lines_name_state_class_and_delay() -> None:
+    line = plain_line(PROVISIONAL)
+    assert "provisional" in line
+    assert "surprise" in line
+    assert "delay 40 ms" in line
+    assert plain_line(GONE) == "#3 withdrawn (too long)"
+
+
+def test_sparkline_and_bar_stay_within_their_scale() -> None:
+    assert sparkline(deque([-1.0, 0.0, 6.0, 1e9])) == "  ▄█"
+    assert bar(0.0) == "░" * 8
+    assert bar(1.0) == "█" * 8
+
+
+def test_output_that_is_no_terminal_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    sink = TerminalSink(Console(width=200))
+    sink.write(PROVISIONAL)
+    sink.write(GONE)
+    sink.refresh(None)  # type: ignore[arg-type]  # plain lines need no pipeline
+    sink.end()
+    assert capsys.readouterr().out.splitlines() == [plain_line(PROVISIONAL), plain_line(GONE)]
