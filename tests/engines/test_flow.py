@@ -1,31 +1,15 @@
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moving_clips import shifted, texture
 from numpy.typing import NDArray
 
 from mer_live.engines.flow import FlowConfig, make_flow, mirror_flow
 
 ALL = [FlowConfig(preset=p) for p in ("ultrafast", "fast", "medium")] + [FlowConfig(method="farneback")]
-
-
-def texture(seed: int = 0, size: int = 224) -> NDArray[np.uint8]:
-    """Smooth random texture with detail at several scales, as skin has."""
-    rng = np.random.default_rng(seed)
-    total = np.zeros((size, size))
-    for sigma in (1.5, 4.0, 12.0):
-        layer = cv2.GaussianBlur(rng.standard_normal((size, size)), (0, 0), sigma)
-        total += layer / layer.std()
-    return np.clip(128 + 30 * total, 0, 255).astype(np.uint8)
-
-
-def shifted(image: NDArray[np.uint8], dx: float, dy: float) -> NDArray[np.uint8]:
-    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float64)
-    size = (image.shape[1], image.shape[0])
-    return cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
 @pytest.mark.parametrize("config", ALL, ids=lambda c: f"{c.method}-{c.preset}")
