@@ -56,7 +56,7 @@ def adm_row(
     ``direction="circular"`` (default, a deviation): the direction of the cell's mean flow vector, which
     is the circular mean of the angles weighted by magnitude; pixels that do not move have no say.
     ``"as_published"``: the arithmetic mean of the angles (eq. 6), which puts a cell that moves left,
-    half at +3.1 and half at -3.1 rad, at 0, the opposite direction; it is also about five times slower.
+    half at +3.1 and half at -3.1 rad, at 0, the opposite direction.
     """
     if flow.ndim != 3 or flow.shape[2] != 2 or flow.dtype != np.float32:
         raise ValueError(f"flow must be (S, S, 2) float32, got {flow.shape} {flow.dtype}")

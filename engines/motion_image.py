@@ -108,7 +108,7 @@ def flow_strain(
 
 
 def quantise_flow_strain(image: NDArray[np.float32], max_px: float, max_strain: float) -> NDArray[np.uint8]:
-    """``flow_strain``'s output -> uint8: flow +-max_px -> 1..255 (0 px = 128), strain 0..max_strain -> 0..255."""
+    """``flow_strain`` -> uint8: flow +-max_px -> 1..255 (0 px = 128), strain 0..max_strain -> 0..255."""
     scaled = np.empty_like(image)
     scaled[..., :2] = 128.0 + 127.0 * np.clip(image[..., :2] / max_px, -1.0, 1.0)
     scaled[..., 2] = 255.0 * np.clip(image[..., 2] / max_strain, 0.0, 1.0)

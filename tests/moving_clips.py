@@ -35,7 +35,7 @@ def moving_clip(
     length: int = 24,
     seed: int = 0,
 ) -> Clip:
-    """Raised-cosine shift of the whole texture: nothing at the onset, (dx, dy) at the apex, back at the offset."""
+    """Raised-cosine shift of a texture: none at the onset, (dx, dy) at the apex, none at the offset."""
     image, end = texture(seed), 21 if offset is None else offset
     k = np.arange(length)
     rise = np.clip((k - onset) / max(apex - onset, 1), 0, 1) * (k <= apex)
