@@ -32,8 +32,8 @@ class AnchorConfig:
     """In-plane rotation."""
     turn: float = 0.025
     """Root mean square of what no similarity explains: the head turned out of the plane."""
-    settle: float = 0.35
-    """The head rests when it moved less than this part of the thresholds since the last landmarks."""
+    settle_per_s: float = 7.0
+    """The head rests when it moves slower than this many thresholds a second."""
     far: float = 2.5
     """At this multiple of the thresholds the crop follows a head that is still moving."""
     leaving: float = 5.0
@@ -101,7 +101,7 @@ class AnchorPolicy:
     def seen(self, landmarks: NDArray[np.float32], t_ns: int) -> bool:
         """Take the landmarks of the frame at ``t_ns``; True when the warp changed."""
         self._recent.append(landmarks)
-        self._seen_ns = t_ns
+        elapsed_s, self._seen_ns = (t_ns - self._seen_ns) / 1e9, t_ns
         smoothed = np.asarray(np.median(np.stack(self._recent), axis=0), np.float32)
         previous, self._previous = self._previous, smoothed
         if self.landmarks is None or previous is None:
@@ -109,9 +109,10 @@ class AnchorPolicy:
         moved = self._excess(self.landmarks, smoothed)
         if moved <= 1:
             return False
-        rests = self._excess(previous, smoothed) <= self.config.settle
         waited = t_ns - self._anchored_ns >= self.config.dwell_ns
-        if moved > self.config.leaving or (waited and (rests or moved > self.config.far)):
+        if moved > self.config.leaving or (waited and moved > self.config.far):
+            return self._set(landmarks, t_ns)  # still moving: the median is one step behind
+        if waited and self._excess(previous, smoothed) <= self.config.settle_per_s * elapsed_s:
             return self._set(smoothed, t_ns)
         return False
 

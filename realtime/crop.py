@@ -85,8 +85,9 @@ class Cropper:
         # Pixel i of the averaged ROI has its centre at x0 + factor * i + (factor - 1) / 2 of the frame.
         origin = np.array([x0, y0]) + (factor - 1) / 2
         self._warp = np.column_stack([linear * factor, shift + linear @ origin])
-        self._gray = np.empty((y1 - y0, x1 - x0), np.uint8)
-        self._small = np.empty(((y1 - y0) // factor, (x1 - x0) // factor), np.uint8)
+        height, width = (y1 - y0) // factor, (x1 - x0) // factor
+        self._small = np.empty((height, width, 3), np.uint8)
+        self._gray = np.empty((height, width), np.uint8)
 
     def apply(self, image_bgr: NDArray[np.uint8], out: NDArray[np.uint8] | None = None) -> NDArray[np.uint8]:
         """Crop one (H, W, 3) BGR frame into ``out`` (S, S), which the caller owns; a new array without it."""
@@ -96,14 +97,14 @@ class Cropper:
             out = np.empty((self.size, self.size), np.uint8)
         elif out.shape != (self.size, self.size) or out.dtype != np.uint8 or not out.flags.c_contiguous:
             raise ValueError(f"out must be ({self.size}, {self.size}) contiguous uint8, got {out.shape}")
-        source = self._gray
-        cv2.cvtColor(image_bgr[self._roi], cv2.COLOR_BGR2GRAY, dst=source)
+        source = image_bgr[self._roi]
         if self._factor > 1:
-            height, width = self._small.shape
+            height, width = self._gray.shape
             cv2.resize(source, (width, height), dst=self._small, interpolation=cv2.INTER_AREA)
             source = self._small
+        cv2.cvtColor(source, cv2.COLOR_BGR2GRAY, dst=self._gray)
         cv2.warpAffine(
-            source,
+            self._gray,
             self._warp,
             (self.size, self.size),
             dst=out,

@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.anchor import AnchorConfig, AnchorPolicy, face_width
 from mer_live.realtime.crop import CROP_SIZE, Cropper, crop_gray, crop_warp, warp_points
+from mer_live.realtime.landmark_thread import Detection, Detector, LandmarkThread
 from mer_live.realtime.landmarks import (
-    Detection,
-    Detector,
     FaceDetection,
     Landmarker,
     LandmarkerError,
-    LandmarkThread,
     detect_landmarks,
     load_landmarker,
 )
+from mer_live.realtime.look import next_region
 from mer_live.realtime.types import FaceCrop, Frame
 
 __all__ = [
@@ -138,6 +137,7 @@ class FaceTracker:
         self._times: deque[int] = deque(maxlen=20)
         self._took: deque[int] = deque(maxlen=20)
         self._detections = 0
+        self._misses = 0
 
     def __enter__(self) -> Self:
         self._thread = LandmarkThread(self._make)
@@ -209,7 +209,11 @@ class FaceTracker:
                 self._apply(thread.take(wait=True))
         else:
             self._apply(thread.take(wait=False))
-        if due and thread.submit(frame.image, frame.t_ns):
+        if not due:
+            return
+        height, width = frame.image.shape[:2]
+        tracked = self.face.landmarks if self.face is not None else None
+        if thread.submit(frame.image, frame.t_ns, next_region(height, width, tracked, self._misses)):
             self._submitted_ns = frame.t_ns
             if self._deterministic and self._policy.warp is None:
                 self._apply(thread.take(wait=True))
@@ -226,6 +230,7 @@ class FaceTracker:
         tracked = self.face.landmarks if self.face is not None else None
         face = choose_face(answer.faces, tracked)
         policy = self._policy
+        self._misses = self._misses + 1 if face is None else 0
         if face is None:
             if policy.warp is None or policy.lost(answer.t_ns):
                 # Whoever else is in the picture is looked at from the next detection on.

@@ -1,4 +1,4 @@
-"""Face landmarks from mediapipe's FaceLandmarker: the model, one detection, and a thread that does them."""
+"""Face landmarks of one image, from mediapipe's FaceLandmarker and the model that ships with the project."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import contextlib
 import ctypes
 import functools
 import hashlib
-import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -25,7 +23,6 @@ MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff
 LANDMARKS = 478
 SYSTEM_LIBRARIES = "apt-get install -y libgl1 libxcb1 libglib2.0-0 libegl1 libgles2"
 
-_log = logging.getLogger(__name__)
 _stderr_lock = threading.Lock()
 
 
@@ -46,18 +43,6 @@ class FaceDetection:
         x0, y0 = self.landmarks.min(axis=0)
         x1, y1 = self.landmarks.max(axis=0)
         return float(x0), float(y0), float(x1), float(y1)
-
-
-class Detector(Protocol):
-    """What the thread needs of a landmarker."""
-
-    def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
-        """Find the faces of a (H, W, 3) RGB image."""
-        ...
-
-    def close(self) -> None:
-        """Free what it holds."""
-        ...
 
 
 @functools.cache
@@ -193,98 +178,3 @@ def detect_landmarks(image_bgr: NDArray[np.uint8]) -> NDArray[np.float32] | None
     return max(
         (face.landmarks for face in faces), key=lambda p: float(np.ptp(p, axis=0).prod()), default=None
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Detection:
-    """The thread's answer to one submitted frame."""
-
-    t_ns: int
-    """Capture time of that frame."""
-    faces: tuple[FaceDetection, ...] | None
-    """None: the landmarker failed on it, also after a restart."""
-    took_ns: int
-
-
-class LandmarkThread:
-    """Runs a landmarker beside the frame path; one image in, one answer out, never a queue.
-
-    ``make`` builds the detector and is called again after a failure. The thread works on its own copy of the
-    image, so the caller may let the ring overwrite the frame as soon as `submit` returns.
-    """
-
-    def __init__(self, make: Callable[[], Detector] = Landmarker) -> None:
-        self._make = make
-        self._detector: Detector | None = make()  # in the caller's thread: a missing library raises there
-        self._condition = threading.Condition()
-        self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)
-        self._t_ns: int | None = None
-        self._done: Detection | None = None
-        self._stop = False
-        self.failures = 0
-        self._thread = threading.Thread(target=self._work, name="landmarks", daemon=True)
-        self._thread.start()
-
-    @property
-    def busy(self) -> bool:
-        """An image is being worked on, or its answer has not been taken."""
-        return self._t_ns is not None or self._done is not None
-
-    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int) -> bool:
-        """Copy a frame in; False when busy."""
-        with self._condition:
-            if self.busy or self._stop:
-                return False
-            if self._rgb.shape != image_bgr.shape:
-                self._rgb = np.empty(image_bgr.shape, np.uint8)
-            cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB, dst=self._rgb)
-            self._t_ns = t_ns
-            self._condition.notify_all()
-            return True
-
-    def take(self, *, wait: bool) -> Detection | None:
-        """The answer, once; None when there is none (yet, or with ``wait``: nothing was submitted)."""
-        with self._condition:
-            if wait:
-                self._condition.wait_for(lambda: self._t_ns is None or self._stop)
-            done, self._done = self._done, None
-            return done
-
-    def close(self) -> None:
-        """Stop and join the thread."""
-        with self._condition:
-            self._stop = True
-            self._condition.notify_all()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._t_ns is not None or self._stop)
-                if self._stop or self._t_ns is None:
-                    break
-                t_ns = self._t_ns
-            begin = time.perf_counter_ns()
-            faces = self._detect()
-            took = time.perf_counter_ns() - begin
-            with self._condition:
-                self._done, self._t_ns = Detection(t_ns, faces, took), None
-                self._condition.notify_all()
-        if self._detector is not None:
-            self._detector.close()
-
-    def _detect(self) -> tuple[FaceDetection, ...] | None:
-        """Detect; after a failure once more with a new detector."""
-        for _ in range(2):
-            try:
-                if self._detector is None:
-                    self._detector = self._make()
-                return self._detector.detect_rgb(self._rgb)
-            except Exception:  # whatever a C++ graph raises must not end the path
-                self.failures += 1
-                _log.warning("landmarks failed, restarting the landmarker", exc_info=True)
-                broken, self._detector = self._detector, None
-                if broken is not None:
-                    with contextlib.suppress(Exception):
-                        broken.close()
-        return None
