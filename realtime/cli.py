@@ -27,7 +27,9 @@ def live(
         bool, typer.Option("--demo", help="Run on the bundled clip and compare with its truth.")
     ] = False,
     list_cameras: Annotated[bool, typer.Option("--list-cameras", help="List cameras and leave.")] = False,
-    fps: Annotated[float | None, typer.Option(help="Frame rate to ask of the camera.", min=1)] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frame rate to ask of the camera; for files, their true rate.", min=1)
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="Frame size to ask of the camera, such as 640x480.")
     ] = None,

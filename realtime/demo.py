@@ -75,6 +75,6 @@ def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]
         )
     for event in events:
         if event.id not in matched:
-            apex_s = f"{event.apex_ns / 1e9:.3f}"
-            table.add_row("-", "", event.label, apex_s, "", f"{event.probs.max():.2f}", "", "[red]false alarm")
+            found = (event.label, f"{event.apex_ns / 1e9:.3f}", "", f"{event.probs.max():.2f}", "")
+            table.add_row("-", "", *found, "[red]false alarm")
     return table, right

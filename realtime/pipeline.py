@@ -51,7 +51,7 @@ class Counters:
     last_done_ns: int = 0
     """Monotonic time when the first and the newest frame were through."""
     age_ns: int = 0
-    """Live sources: capture -> processed of the newest frame."""
+    """Capture -> processed of the newest frame; stays 0 for a file that is read as fast as possible."""
     rate: Rate = field(default_factory=Rate)
     """Frames a second by their capture times."""
     stages: dict[str, Durations] = field(default_factory=lambda: {name: Durations() for name in STAGES})
@@ -155,7 +155,8 @@ class Pipeline:
                         self._hand_over(spot, decided)
                     count.first_done_ns = count.first_done_ns or decided
                     count.last_done_ns = decided
-                    count.age_ns = decided - frame.t_ns if self.source.live else 0
+                    if self.source.epoch_ns is not None:
+                        count.age_ns = decided - self.source.epoch_ns - frame.t_ns
                     count.rate.add(frame.t_ns)
                     stages["crop"].add(cropped - started)
                     stages["motion"].add(moved - cropped)

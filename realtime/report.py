@@ -28,7 +28,7 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
             "dropped": pipeline.dropped,
         },
         "fps": {
-            "source": round(pipeline.source.measured_fps, 2),
+            "source": round(pipeline.source.mean_fps, 2),
             "processed": round((count.processed - 1) / wall_s, 1) if wall_s > 0 else 0.0,
         },
         "stages_ms": {name: times.summary(50, 95, 99) for name, times in count.stages.items()},

@@ -67,8 +67,8 @@ class Options:
             raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
         if pace not in (None, "max", "realtime"):
             raise ValueError(f"--pace is max or realtime, not {pace!r}.")
-        if camera is None and (fps or size or fourcc):
-            raise ValueError("--fps, --size and --fourcc are requests to a camera; use them with --camera.")
+        if camera is None and (size or fourcc):
+            raise ValueError("--size and --fourcc are requests to a camera; use them with --camera.")
         if camera is not None and pace is not None:
             raise ValueError("--pace is for files; a camera has its own pace.")
         if duration_s is not None and duration_s <= 0:
@@ -145,9 +145,10 @@ def _summary(pipeline: Pipeline) -> str:
     count, frame = pipeline.counters, pipeline.counters.stages["frame"]
     wall_s = max(1e-9, (count.last_done_ns - count.first_done_ns) / 1e9)
     times = "".join(f", {name} {frame.quantile_ms(q):.2f} ms" for name, q in _QUANTILES) if frame.n else ""
+    frames = f"{count.processed:,} of {pipeline.source.captured:,} frames processed"
     return (
-        f"{count.processed:,} of {pipeline.source.captured:,} frames processed, {pipeline.dropped:,} dropped, "
-        f"{max(0, count.processed - 1) / wall_s:.0f} fps; per frame{times}; {len(pipeline.events)} events"
+        f"{frames}, {pipeline.dropped:,} dropped, {max(0, count.processed - 1) / wall_s:.0f} fps; "
+        f"per frame{times}; {len(pipeline.events)} events"
     )
 
 
@@ -158,8 +159,9 @@ def print_cameras() -> None:
     """List the cameras that can be opened."""
     console = Console()
     found = list_cameras()
-    for line in found:
-        console.print(str(line), highlight=False)
+    for info in found:
+        width, height = info.size
+        console.print(f"{info.source}: {width}x{height}, {info.fps:g} fps by default", highlight=False)
     if not found:
         console.print("No camera found. Plug one in, or use --video PATH or --demo.")
 

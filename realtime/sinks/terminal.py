@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.types import CLASSES, Event, Withdrawal
+
+if TYPE_CHECKING:
+    from mer_live.realtime.pipeline import Pipeline
 
 COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -69,7 +72,7 @@ class TerminalSink:
         rows.add_column(style="dim", no_wrap=True)
         rows.add_column(no_wrap=True)
         asked = f" (says {source.nominal_fps:.0f})" if source.nominal_fps else ""
-        age = f"  age {count.age_ns / 1e6:.0f} ms" if source.live else ""
+        age = f"  age {count.age_ns / 1e6:.0f} ms" if source.epoch_ns is not None else ""
         rows.add_row("source", f"{source.description}  {count.rate.hz:.1f} fps measured{asked}")
         dropped = Text(f"{pipeline.dropped:,}", style="bold red" if pipeline.dropped else "")
         rows.add_row("frames", Text.assemble(f"{count.processed:,} processed  ", dropped, f" dropped{age}"))

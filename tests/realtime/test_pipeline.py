@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mer_live.engines.bundle import load_bundle
+from mer_live.realtime.camera import CameraConfig, MemorySource, Pace, SourceError, open_source
+from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.demo import demo_clip, demo_truth, match
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.report import build_report
+from mer_live.realtime.sinks import JsonlSink, record
+from mer_live.realtime.types import Event, Withdrawal
+
+SECONDS = 3.5
+"""Long enough for the first event of the demo clip."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    frames: NDArray[np.uint8]
+    t_ns: list[int]
+
+
+@pytest.fixture(scope="module")
+def recognizer() -> Iterator[Recognizer]:
+    with Recognizer([load_bundle("madtn")], backend="onnxruntime") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def clip() -> Recording:
+    source = open_source(CameraConfig(source=str(demo_clip())))
+    width, height = source.size
+    frames = np.empty((round(SECONDS * 200), height, width, 3), np.uint8)
+    times = [source.fill(frame) or 0 for frame in frames]
+    source.stop()
+    return Recording(frames, times)
+
+
+class Collect:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.items: list[Event | Withdrawal] = []
+        self.closed = 0
+
+    def write(self, item: Event | Withdrawal) -> None:
+        self.items.append(item)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def again(clip: Recording, pace: Pace = "max") -> MemorySource:
+    return MemorySource(clip.frames, t_ns=clip.t_ns, pace=pace)
+
+
+def run(source: MemorySource, recognizer: Recognizer, sink: Collect) -> Pipeline:
+    pipeline = Pipeline(source, recognizer, [sink])
+    pipeline.start()
+    assert pipeline.join(240)
+    return pipeline
+
+
+def comparable(items: list[Event | Withdrawal]) -> list[dict[str, object]]:
+    return [{k: v for k, v in record(item).items() if k != "compute_ms"} for item in items]
+
+
+def test_every_frame_is_processed_and_the_events_are_right(clip: Recording, recognizer: Recognizer) -> None:
+    sink = Collect()
+    pipeline = run(again(clip), recognizer, sink)
+    report = build_report(pipeline)
+    assert pipeline.error is None
+    assert report["frames"] == {"captured": len(clip.frames), "processed": len(clip.frames), "dropped": 0}
+    assert report["fps"]["source"] == pytest.approx(200, rel=0.01)
+    assert sink.closed == 1
+    first = demo_truth()[0]
+    found = match(first, pipeline.events.values())
+    assert found is not None
+    assert abs(found.apex_ns / 1e9 - first.apex_s) < 0.040
+    revisions = [item.revision for item in sink.items if item.id == found.id]
+    assert revisions == list(range(1, len(revisions) + 1))
+    for event in pipeline.events.values():
+        assert event.delay_ns >= 0
+        assert sum(ns for _, ns in event.stages_ns) == event.compute_ns
+        assert event.probs.sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_replay_gives_the_same_events_at_any_pace(clip: Recording, recognizer: Recognizer) -> None:
+    first, second, paced = Collect(), Collect(), Collect()
+    run(again(clip), recognizer, first)
+    run(again(clip), recognizer, second)
+    assert first.items
+    assert comparable(first.items) == comparable(second.items)
+    pipeline = run(again(clip, pace="realtime"), recognizer, paced)
+    if pipeline.dropped:
+        pytest.skip(f"{pipeline.dropped} frames were dropped on this machine, so the replay differs")
+    assert comparable(paced.items) == comparable(first.items)
+
+
+def test_a_source_that_dies_leaves_complete_outputs(
+    clip: Recording, recognizer: Recognizer, tmp_path: Path
+) -> None:
+    class Unplugged(MemorySource):
+        def fill(self, slot: NDArray[np.uint8]) -> int | None:
+            if self.captured == 50:
+                raise SourceError("camera 0 stopped giving frames: plug it in again")
+            return super().fill(slot)
+
+    path = tmp_path / "e.jsonl"
+    pipeline = Pipeline(Unplugged(clip.frames, fps=200.0), recognizer, [JsonlSink(path)])
+    pipeline.start()
+    assert pipeline.join(60)
+    assert isinstance(pipeline.error, SourceError)
+    assert pipeline.counters.processed == 50
+    assert build_report(pipeline)["error"] == str(pipeline.error)
+    assert path.exists()
+
+
+def test_a_sink_that_fails_ends_the_run_and_says_why(clip: Recording, recognizer: Recognizer) -> None:
+    class Full(Collect):
+        def write(self, item: Event | Withdrawal) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    sink = Full()
+    pipeline = run(again(clip), recognizer, sink)
+    assert isinstance(pipeline.error, OSError)
+    assert sink.closed == 1
+
+
+def test_a_live_source_that_is_too_fast_is_dropped_and_counted(
+    clip: Recording, recognizer: Recognizer
+) -> None:
+    source = MemorySource(clip.frames[:300], fps=20_000.0, pace="realtime")
+    pipeline = run(source, recognizer, Collect())
+    assert pipeline.dropped > 0
+    assert pipeline.counters.processed + pipeline.dropped == source.captured == 300
+
+
+def test_stop_ends_an_endless_source_and_joins_every_thread(clip: Recording, recognizer: Recognizer) -> None:
+    before = set(threading.enumerate())
+    sink = Collect()
+    source = MemorySource(clip.frames, fps=200.0, repeat="repeat")
+    pipeline = Pipeline(source, recognizer, [sink], LiveConfig(ring_frames=8))
+    pipeline.start()
+    assert not pipeline.join(0.2)
+    pipeline.stop()
+    assert pipeline.join(30)
+    assert pipeline.error is None
+    assert sink.closed == 1
+    assert set(threading.enumerate()) <= before
+
+
+def test_frames_without_a_face_give_no_event(recognizer: Recognizer) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (60, 120, 160, 3), np.uint8)
+    sink = Collect()
+    pipeline = run(MemorySource(noise, fps=100.0), recognizer, sink)
+    assert pipeline.counters.processed == 60
+    assert pipeline.tracker.status == "none"
+    assert sink.items == []
