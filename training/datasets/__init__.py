@@ -1,1 +1,75 @@
-"""Readers for the micro- and macro-expression databases."""
+"""Readers of the databases: ``read_dataset("casme2", root)`` gives samples, and what was left out and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from mer_live.training.datasets.identity import canonical_dataset
+from mer_live.training.datasets.labels import Scheme
+from mer_live.training.datasets.sample import Reading
+
+NAMES = ("smic-hs", "smic-vis", "smic-nir", "casme2", "samm", "casme-sq", "samm-lv", "ck+", "mmi", "jaffe")
+"""Databases with a reader of their own; any other name is read as CLASS/SUBJECT/CLIP folders or a CSV."""
+
+
+def read_dataset(
+    name: str,
+    root: str | Path,
+    *,
+    scheme: Scheme = "cde",
+    revision: Literal["2014", "2019"] = "2014",
+    frames: Literal["raw", "cropped", "any"] = "any",
+    fps: float = 0.0,
+) -> Reading:
+    """Read a database.
+
+    Args:
+        name: Any spelling of a database's name.
+        root: Where it was unpacked; for a set without a reader of its own, its folder or a CSV.
+        scheme: Which protocol's classes (CASME II differs between the composite and CDMER).
+        revision: Sheet of CASME II.
+        frames: Frames of CASME II.
+        fps: Rate of a set without a reader of its own.
+
+    Raises:
+        DatasetError: A file or column is missing.
+    """
+    home = Path(root)
+    dataset = canonical_dataset(name)
+    match dataset:
+        case "smic-hs" | "smic-vis" | "smic-nir":
+            from mer_live.training.datasets.smic import read_smic
+
+            return read_smic(home, dataset)
+        case "casme2":
+            from mer_live.training.datasets.casme2 import read_casme2
+
+            return read_casme2(home, scheme, revision, frames)
+        case "samm":
+            from mer_live.training.datasets.samm import read_samm
+
+            return read_samm(home, scheme)
+        case "casme-sq":
+            from mer_live.training.datasets.casme_sq import read_casme_sq
+
+            return read_casme_sq(home)
+        case "samm-lv":
+            from mer_live.training.datasets.samm_lv import read_samm_lv
+
+            return read_samm_lv(home)
+        case "ck+":
+            from mer_live.training.datasets.ckplus import read_ckplus
+
+            return read_ckplus(home)
+        case "mmi":
+            from mer_live.training.datasets.mmi import read_mmi
+
+            return read_mmi(home)
+        case "jaffe":
+            from mer_live.training.datasets.jaffe import read_jaffe
+
+            return read_jaffe(home)
+    from mer_live.training.datasets.generic import read_csv, read_folders
+
+    return read_csv(home, dataset, fps) if home.suffix.lower() == ".csv" else read_folders(home, dataset, fps)

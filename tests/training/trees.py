@@ -1,0 +1,219 @@
+"""Small databases in exactly the owners' layouts, quirks included, with one-pixel-high frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from openpyxl import Workbook
+
+Paint = Callable[[int, int], np.ndarray]
+"""(position, count) -> (H, W, 3) BGR frame."""
+
+
+def blank(position: int, count: int) -> np.ndarray:
+    return np.full((4, 4, 3), position % 256, np.uint8)
+
+
+def write_frames(
+    folder: Path, numbers: Iterable[int], pattern: str = "img{}.jpg", paint: Paint = blank
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = list(numbers)
+    for position, number in enumerate(listed):
+        assert cv2.imwrite(str(folder / pattern.format(number)), paint(position, len(listed)))
+    return folder
+
+
+def write_sheet(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        sheet = book.create_sheet(name)
+        for row in rows:
+            sheet.append(list(row))
+    book.save(path)
+    return path
+
+
+CASME2_HEADER = [
+    *("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"),
+    *("Estimated Emotion", "Objective Classes"),
+]
+CASME2_ROWS: list[list[object]] = [
+    # Subject is text, the apex may be '/', action units mix int, text and '?'.
+    ["01", "EP02_01f", None, 46, 59, 86, None, "4+L10", "happiness", 3],
+    ["01", "EP03_02", None, 131, 161, 181, None, 4, "others", 4],
+    ["04", "EP12_01f", None, 61, "/", 91, None, "?", "disgust", 1],
+    ["05", "EP09_05f", None, 5, 9, 15, None, "9", "disgust", 1],
+    ["05", "EP03_01", None, 1, 6, 12, None, "4+7", "repression", 1],
+    ["05", "EP03_06", None, 1, 6, 12, None, "1+2", "surprise", 2],
+    ["09", "EP05_03", None, 1, 4, 9, None, "15", "sadness", 2],
+    ["09", "EP99_99", None, 1, 4, 9, None, "15", "disgust", 2],
+    ["09", "EP05_05", None, None, 4, 9, None, "15", "disgust", 2],
+]
+
+
+def casme2(root: Path, revision: str = "20140508", cropped: bool = True, paint: Paint = blank) -> Path:
+    write_sheet(root / f"CASME2-coding-{revision}.xlsx", {"Sheet1": [CASME2_HEADER, *CASME2_ROWS]})
+    for row in CASME2_ROWS:
+        if row[1] == "EP99_99" or row[3] is None:
+            continue
+        numbers = range(int(str(row[3])), int(str(row[5])) + 1)
+        home = root / ("Cropped" if cropped else "CASME2-RAW") / f"sub{row[0]}" / str(row[1])
+        write_frames(home, numbers, "reg_img{}.jpg" if cropped else "img{}.jpg", paint)
+    return root
+
+
+SAMM_HEADER = [
+    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration"),
+    *("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
+]
+
+
+def _samm(clip: str, onset: int, apex: int, offset: int, units: str, emotion: str) -> list[object]:
+    # openpyxl writes the formula without a stored value, as a sheet that was never opened has it.
+    return [clip[:3], clip, 1, onset, apex, offset, "=F15-D15+1", "Micro - 1/2", units, emotion, "I", None]
+
+
+SAMM_ROWS = [
+    _samm("006_1_2", 5562, 5588, 5632, "(R6 or R12)+R15", "Anger"),
+    _samm("006_1_3", 100, 120, 140, "4", "Other"),
+    _samm("028_4_1", 1071, 1143, 1134, "4", "Anger"),
+    _samm("032_3_1", 4896, 1930, 4985, "12", "Happiness"),
+    _samm("033_1_1", 20, 30, 40, "1+2", "Surprise"),
+    _samm("035_1_1", 20, 30, 40, "1+2", "Contempt"),
+]
+
+
+def samm(root: Path, paint: Paint = blank) -> Path:
+    above = [["SAMM: Micro FACS Codes"], [None], ["Onset", "and apex in frames"], *[[None]] * 10]
+    sheets = {"MICRO_ONLY": [*above, SAMM_HEADER, *SAMM_ROWS], "Notes": [["nothing"]]}
+    write_sheet(root / "SAMM_Micro_FACS_Codes_v2.xlsx", sheets)
+    for row in SAMM_ROWS:
+        clip = str(row[1])
+        if clip != "035_1_1":
+            home = root / clip[:3] / clip
+            write_frames(home, range(int(str(row[3])), int(str(row[5])) + 1), clip[:3] + "_{:05d}.jpg", paint)
+    return root
+
+
+SMIC_CLIPS = ["s3_ne_03", "s03_po_01", "s20_ne_01", "s20_sur_02"]
+
+
+def smic(root: Path, folder: str = "SMIC_HS_E", paint: Paint = blank) -> Path:
+    for clip in SMIC_CLIPS:
+        subject = clip.split("_")[0]
+        # The numbers are a clock, hh mm ss and hundredths, so they jump at a full minute.
+        numbers = [17581039, 17581040, 17585998, 17585999, 17590000, 17590001, 17590002]
+        write_frames(root / folder / subject / clip, numbers, "image{}.jpg", paint)
+    write_frames(root / folder / "s3" / "s3_non_micro_1", [1, 2], "image{}.jpg")
+    return root
+
+
+def casme_sq(root: Path) -> Path:
+    rows: list[list[object]] = [
+        [1, "anger1_1", 557, 572, 608, "4+10+14+15", "negative", "macro-expression", "anger"],
+        [1, "anger1_2", 2854, 2862, 0, "12", "positive", "macro-expression", "anger"],
+        [1, "disgust2_1", 16, 0, 26, 14, "others", "micro-expression", "disgust"],
+        [1, "disgust2_2", 30, 34, 40, "14", "negative", "micro-expression", "disgust"],
+        [9, "disgust2_1", 16, 20, 26, "14", "others", "micro-expression", "disgust"],
+        [2, "happy1_1", 16, 20, 26, "14", "others", "micro-expression", "happy"],
+        [2, "anger1_1", 16, 20, 10, "14", "others", "micro-expression", "happy"],
+    ]
+    sheets = {
+        "CASFEcode_final": rows,
+        "naming rule1": [["s15", "s15", 1], ["s16", "s16", 2]],
+        "naming rule2": [[101, "disgust2"], ["0402", "anger1"], ["0503", "happy1"]],
+    }
+    write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    write_frames(root / "rawpic" / "s15" / "15_0402beatingpregnantwoman", range(1, 30), "img{:04d}.jpg")
+    write_frames(root / "rawpic" / "s15" / "15_0101disgustingteeth", range(1, 61), "img{:03d}.jpg")
+    write_frames(root / "cropped" / "s15" / "15_0101disgustingteeth", range(1, 20), "img_{:05d}.jpg")
+    return root
+
+
+def samm_lv(root: Path) -> Path:
+    header = [*SAMM_HEADER[:7], "Type", "Action Units", "Notes"]
+    rows: list[list[object]] = [
+        ["006", "006_1_2", 1, 20, 25, 31, "=F11-D11", "Micro - 1/2", "12", None],
+        ["006", "006_1_3", 1, 40, -1, 55, "=F12-D12", "Macro", "4", None],
+        ["006", "006_1_4", 1, 56, 57.5, 59.4, 3.4, "Micro", "4", None],
+        ["007", "007_3_1", 1, 1, 566.4, 700, 700, "Macro", "4", None],
+        ["007", "007_3_2", 1, -1, -1, 700, 700, "Macro", "4", None],
+        ["007", "007_3_3", 1, 5, 6, 9, 4, "Neither", "4", None],
+    ]
+    write_sheet(
+        root / "SAMM_LongVideos_V2_Release.xlsx", {"FACS_Movement_Only": [*[["SAMM"]] * 9, header, *rows]}
+    )
+    write_frames(root / "SAMM_longvideos" / "006_1", range(1, 61), "006_1_{:04d}.jpg")
+    return root
+
+
+def ckplus(root: Path) -> Path:
+    for sequence, emotion in (("001", "   3.0000000e+00\n"), ("002", "   7.0000000e+00\n"), ("003", None)):
+        write_frames(
+            root / "cohn-kanade-images" / "S005" / sequence, range(1, 12), f"S005_{sequence}_{{:08d}}.png"
+        )
+        home = root / "Emotion" / "S005" / sequence
+        home.mkdir(parents=True)
+        if emotion:
+            (home / f"S005_{sequence}_00000011_emotion.txt").write_text(emotion)
+    codes = root / "FACS" / "S005" / "001"
+    codes.mkdir(parents=True)
+    (codes / "S005_001_00000011_facs.txt").write_text("   9.0000000e+00   4.0\n   1.7000000e+01   0.0\n")
+    home = root / "Emotion" / "S010" / "001"
+    home.mkdir(parents=True)
+    (home / "S010_001_00000014_emotion.txt").write_text("   1.0\n")
+    return root
+
+
+def write_video(path: Path, count: int, fps: float = 25.0, paint: Paint | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first = (paint or _gray)(0, count)
+    writer = cv2.VideoWriter(
+        str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (first.shape[1], first.shape[0])
+    )
+    assert writer.isOpened()
+    for position in range(count):
+        writer.write((paint or _gray)(position, count))
+    writer.release()
+    return path
+
+
+def _gray(position: int, count: int) -> np.ndarray:
+    return np.full((48, 64, 3), 10 * position % 256, np.uint8)
+
+
+def mmi(root: Path) -> Path:
+    for session, person, value in (
+        (1767, "S001-101", "4"),
+        (1768, "S002-101", "6"),
+        (1769, "S002-102", None),
+    ):
+        home = root / "Sessions" / str(session)
+        write_video(home / f"{person}.avi", 6)
+        tag = "" if value is None else f'<Metatag Name="Emotion" Value="{value}"/>'
+        (home / "session.xml").write_text(f'<session xmlns="http://mmi"><annotation/>{tag}</session>')
+    (root / "Sessions" / "1768" / "broken.xml").write_text("<session")
+    (root / "Sessions" / "1767" / "S003-001.avi").write_bytes(b"no video")
+    return root
+
+
+def jaffe(root: Path) -> Path:
+    root.mkdir(parents=True, exist_ok=True)
+    for name in ("KA.AN1.39.tiff", "KA.NE2.27.tiff", "KM.HA1.4.tiff", "KM.SU3.14.tiff", "README.tiff"):
+        assert cv2.imwrite(str(root / name), blank(0, 1))
+    return root
+
+
+def generic(root: Path, paint: Paint = blank) -> Path:
+    write_frames(root / "positive" / "p1" / "a" / "frames", range(10, 16), "f{}.png", paint)
+    write_frames(root / "anger" / "p1" / "b", range(5), "{:03d}.png", paint)
+    write_video(root / "surprise" / "p2" / "c.avi", 8, 30.0)
+    write_frames(root / "bored" / "p3" / "d", range(5), "{:03d}.png", paint)
+    (root / "positive" / "p3" / "empty").mkdir(parents=True)
+    return root

@@ -1,0 +1,147 @@
+"""Frames of a clip on disk: image files with the numbers in their names, or a video file."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.training.datasets.identity import canonical_subject
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv")
+_LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
+
+
+class FrameError(ValueError):
+    """A frame or video that cannot be decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFiles:
+    """Image files of one folder, in the order of their own numbers."""
+
+    folder: Path
+    names: tuple[str, ...]
+    numbers: tuple[int, ...]
+    """(T,) strictly rising; the last number in each name, or 0, 1, ... where names carry none."""
+
+    def read(self, positions: range) -> Iterator[NDArray[np.uint8]]:
+        """Yield (H, W, 3) BGR images of these positions (not numbers).
+
+        Raises:
+            FrameError: A file cannot be decoded.
+        """
+        for position in positions:
+            path = self.folder / self.names[position]
+            # imdecode reads names that imread cannot open on some platforms.
+            data: NDArray[np.uint8] = np.fromfile(path, np.uint8)
+            image: Any = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+            if image is None:
+                raise FrameError(f"{path} cannot be decoded as an image")
+            yield image
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFile:
+    """A video; its frames are numbered from 0."""
+
+    path: Path
+    numbers: range
+
+    def read(self, positions: range) -> Iterator[NDArray[np.uint8]]:
+        """Yield (H, W, 3) BGR images of these positions, decoded from the start so that none is missed.
+
+        Raises:
+            FrameError: The video cannot be opened, or ends early.
+        """
+        capture = cv2.VideoCapture(str(self.path))
+        try:
+            for position in range(positions.stop):
+                if not capture.grab():
+                    raise FrameError(f"{self.path} ends at frame {position} of {positions.stop}")
+                if position >= positions.start:
+                    done, image = capture.retrieve()
+                    if not done:
+                        raise FrameError(f"{self.path}: frame {position} cannot be decoded")
+                    yield image
+        finally:
+            capture.release()
+
+
+def frame_files(folder: Path) -> FrameFiles | None:
+    """List the images of a folder by their own numbers, or return None where there are none."""
+    names = [n for n in os.listdir(folder) if n.lower().endswith(IMAGES) and not n.startswith(".")]
+    return numbered(folder, names) if names else None
+
+
+def numbered(folder: Path, names: list[str]) -> FrameFiles:
+    """Order image names by the last number in each; by name, counted from 0, where numbers do not tell."""
+    found = {name: _LAST_NUMBER.search(Path(name).stem) for name in names}
+    numbers = {name: int(match.group(1)) for name, match in found.items() if match}
+    if len(numbers) == len(names) == len(set(numbers.values())):
+        ordered = sorted(names, key=numbers.__getitem__)
+        return FrameFiles(folder, tuple(ordered), tuple(numbers[name] for name in ordered))
+    ordered = sorted(names)
+    return FrameFiles(folder, tuple(ordered), tuple(range(len(ordered))))
+
+
+def video_file(path: Path) -> tuple[VideoFile, float]:
+    """Open a video once to count its frames; returns it and the rate it states (0 if none).
+
+    Raises:
+        FrameError: It cannot be opened or holds no frame.
+    """
+    capture = cv2.VideoCapture(str(path))
+    try:
+        # A container's own frame count is often wrong, so the frames are counted.
+        count = 0
+        while capture.grab():
+            count += 1
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
+    finally:
+        capture.release()
+    if count == 0:
+        raise FrameError(f"{path} cannot be opened as a video, or holds no frame")
+    return VideoFile(path, range(count)), rate
+
+
+def image_folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every folder below ``root`` that holds images, with their names, in sorted order."""
+    for folder, children, files in os.walk(root):
+        children.sort()
+        names = [n for n in files if n.lower().endswith(IMAGES) and not n.startswith(".")]
+        if names:
+            yield Path(folder), names
+
+
+class ClipFolders:
+    """Finds a clip's frame folder by subject and clip name, however deep the owner's archive nests it."""
+
+    def __init__(self, root: Path, dataset: str) -> None:
+        """Walk ``root`` once."""
+        self._dataset = dataset
+        self._found: dict[tuple[str, str], list[FrameFiles]] = {}
+        for folder, names in image_folders(root):
+            key = (self._subject(folder.parent.name), folder.name.lower())
+            self._found.setdefault(key, []).append(numbered(folder, names))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def find(self, subject: str, clip: str) -> list[FrameFiles]:
+        """Return every copy of a clip's frames, cropped and raw ones alike, sorted by path."""
+        return self._found.get((self._subject(subject), clip.strip().lower()), [])
+
+    def _subject(self, name: str) -> str:
+        try:
+            return canonical_subject(self._dataset, name)
+        except ValueError:
+            return name

@@ -1,0 +1,131 @@
+"""Any set without a reader of its own: CLASS/SUBJECT/CLIP folders, or a CSV that lists the clips."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from mer_live.realtime.types import CLASSES
+from mer_live.training.datasets.frames import IMAGES, VIDEOS, FrameError, FrameFiles, frame_files, video_file
+from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
+from mer_live.training.datasets.labels import class_of, emotion_name
+from mer_live.training.datasets.sample import Collector, Frames, Reading, Sample, stop
+from mer_live.training.datasets.sheets import frame_number, text
+
+_REQUIRED = ("path", "subject", "label")
+
+
+def read_folders(root: Path, name: str = "generic", fps: float = 0.0) -> Reading:
+    """Read ``CLASS/SUBJECT/CLIP``, where CLIP is a folder of images, a video, or one image.
+
+    CLASS is a class or an emotion (``negative``, ``happiness``, ``2``); folders with another name give
+    samples without a label. Onset is the first frame, offset the last, and no apex is annotated.
+
+    Args:
+        root: Folder with the class folders.
+        name: What the database is to be called.
+        fps: Frames per second of image folders; a video's own rate is used where it states one.
+
+    Raises:
+        DatasetError: No clip in this layout.
+    """
+    if not root.is_dir():
+        raise stop("generic", f"the folder {root} does not exist", root)
+    collector = Collector(canonical_dataset(name))
+    for kind in _folders(root):
+        for person in _folders(kind):
+            for clip in sorted(person.iterdir()):
+                usable = clip.is_dir() or clip.suffix.lower() in IMAGES + VIDEOS
+                if usable and not clip.name.startswith("."):
+                    row = {"subject": person.name, "label": kind.name}
+                    _add(collector, clip, row, f"{kind.name}/{clip.stem}", fps)
+    if not collector.samples:
+        raise stop("generic", "no clip CLASS/SUBJECT/CLIP with images", root)
+    return collector.reading()
+
+
+def read_csv(file: Path, name: str = "generic", fps: float = 0.0) -> Reading:
+    """Read a CSV with the columns path, subject, label; optional: clip, fps, onset, apex, offset.
+
+    ``path`` is a folder of images, a video or one image, absolute or relative to the CSV. Frame
+    numbers are those in the image names, or counted from 0 in a video.
+
+    Raises:
+        DatasetError: The file or a column is missing, or no row can be used.
+    """
+    if not file.is_file():
+        raise stop("generic", f"the file {file} does not exist", file.parent)
+    with file.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.DictReader(handle)
+        names = [str(column).strip().lower() for column in reader.fieldnames or []]
+        missing = [column for column in _REQUIRED if column not in names]
+        if missing:
+            have = ", ".join(names) or "nothing"
+            raise stop("generic", f"{file} has no column {', '.join(missing)}, only {have}", file.parent)
+        rows = [dict(zip(names, line.values(), strict=False)) for line in reader]
+    collector = Collector(canonical_dataset(name))
+    for row in rows:
+        if not text(row["path"]) or not text(row["subject"]):
+            continue
+        _add(collector, file.parent / text(row["path"]), row, text(row.get("clip")), fps)
+    if not collector.samples:
+        first = f"; first: {collector.skipped[0].reason}" if collector.skipped else ""
+        raise stop("generic", f"none of {len(rows)} rows of {file} can be used{first}", file.parent)
+    return collector.reading()
+
+
+def _add(collector: Collector, path: Path, row: dict[str, Any], clip: str, fps: float) -> None:
+    person = text(row["subject"])
+    key = collector.key(person, clip or path.stem)
+    try:
+        frames, rate = _frames(path)
+    except (FrameError, OSError) as error:
+        collector.skip(key, str(error))
+        return
+    try:
+        rate = float(text(row.get("fps")) or rate or fps)
+    except ValueError:
+        collector.skip(key, f"fps {row['fps']!r} is not a number")
+        return
+    if rate <= 0:
+        collector.skip(key, "the frame rate is unknown: state it")
+        return
+    emotion = emotion_name(text(row["label"]))
+    label = class_of(collector.dataset, emotion, "cde")
+    if label is None and emotion.isdigit():
+        label = parse_label(emotion) if int(emotion) < len(CLASSES) else None
+    onset = frame_number(row.get("onset"))
+    offset = frame_number(row.get("offset"))
+    collector.add(
+        Sample(
+            key=key,
+            dataset=collector.dataset,
+            subject=canonical_subject(collector.dataset, person),
+            label=label,
+            fps=rate,
+            frames=frames,
+            onset=frames.numbers[0] if onset is None else onset,
+            apex=frame_number(row.get("apex")),
+            offset=frames.numbers[-1] if offset is None else offset,
+            emotion=emotion,
+        )
+    )
+
+
+def _frames(path: Path) -> tuple[Frames, float]:
+    if path.is_dir():
+        inner = path / "frames"
+        found = frame_files(inner if inner.is_dir() else path)
+        if found is None:
+            raise FrameError(f"{path} holds no images")
+        return found, 0.0
+    if path.suffix.lower() in VIDEOS and path.is_file():
+        return video_file(path)
+    if path.suffix.lower() in IMAGES and path.is_file():
+        return FrameFiles(path.parent, (path.name,), (0,)), 1.0
+    raise FrameError(f"{path} is no folder, video or image")
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))

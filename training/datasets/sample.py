@@ -1,0 +1,175 @@
+"""What every reader returns: samples and long videos, and by name what could not be used and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from mer_live.training.datasets.frames import FrameFiles, VideoFile
+from mer_live.training.datasets.identity import canonical_subject
+
+Frames = FrameFiles | VideoFile
+
+
+class DatasetError(ValueError):
+    """A database that cannot be read; says which path or column was looked for and who hands it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One clip with its annotation; frame numbers are the file's own, not positions."""
+
+    key: str
+    """Unique: database/subject/clip, such as ``samm/006/006_1_2``."""
+    dataset: str
+    """Canonical name, such as ``casme2``."""
+    subject: str
+    """Namespaced, such as ``casme2/001``."""
+    label: int | None
+    """0 negative, 1 positive, 2 surprise; None where the protocol gives the emotion no class."""
+    fps: float
+    frames: Frames
+    onset: int
+    apex: int | None
+    """None where nobody annotated one."""
+    offset: int | None
+    """None where the expression does not return before the recording ends, as in CK+."""
+    action_units: str = ""
+    """As written in the sheet."""
+    emotion: str = ""
+    """As written in the sheet, lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One expression in a long video."""
+
+    key: str
+    kind: Literal["micro", "macro"]
+    onset: int
+    apex: int | None
+    offset: int | None
+    """None where the expression does not return before the video ends."""
+    label: int | None = None
+    action_units: str = ""
+    emotion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LongVideo:
+    """A recording with every annotated expression in it, for spotting."""
+
+    key: str
+    dataset: str
+    subject: str
+    fps: float
+    frames: Frames
+    intervals: tuple[Interval, ...]
+    """Ordered by onset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that cannot be used."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All that a reader found."""
+
+    samples: tuple[Sample, ...]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Corrections that were made, one sentence each, by name."""
+    videos: tuple[LongVideo, ...] = ()
+
+
+@dataclass
+class Collector:
+    """Gathers samples row by row and checks each against its frames."""
+
+    dataset: str
+    samples: list[Sample] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    videos: list[LongVideo] = field(default_factory=list)
+    _keys: set[str] = field(default_factory=set)
+
+    def key(self, subject: str | int | float, clip: str) -> str:
+        """Return database/subject/clip."""
+        return f"{self.dataset}/{canonical_subject(self.dataset, subject).rsplit('/', 1)[1]}/{clip}"
+
+    def skip(self, name: str, reason: str) -> None:
+        """List a row that cannot be used."""
+        self.skipped.append(Skipped(name, reason))
+
+    def note(self, name: str, text: str) -> None:
+        """Record a correction."""
+        self.notes.append(f"{name}: {text}")
+
+    def add(self, sample: Sample) -> None:
+        """Take a sample whose annotation agrees with its frames, mend what can be, list the rest."""
+        if sample.key in self._keys:
+            self.skip(sample.key, "is listed twice; the first row was kept")
+            return
+        if sample.offset is not None and sample.offset < sample.onset:
+            self.skip(sample.key, f"offset {sample.offset} lies before onset {sample.onset}")
+            return
+        numbers = sample.frames.numbers
+        last = numbers[-1] if sample.offset is None else sample.offset
+        inside = [number for number in numbers if sample.onset <= number <= last]
+        if not inside:
+            where = f"{numbers[0]}..{numbers[-1]}" if numbers else "none"
+            self.skip(sample.key, f"no frame between {sample.onset} and {last}; the files are {where}")
+            return
+        first, final = inside[0], inside[-1]
+        if first != sample.onset or (sample.offset is not None and final != sample.offset):
+            self.note(sample.key, f"frames {sample.onset}..{last} wanted, {first}..{final} used")
+            sample = replace(sample, onset=first, offset=None if sample.offset is None else final)
+        if sample.apex is not None and not first <= sample.apex <= final:
+            self.note(sample.key, f"apex {sample.apex} lies outside {first}..{final}, not annotated")
+            sample = replace(sample, apex=None)
+        self._keys.add(sample.key)
+        self.samples.append(sample)
+
+    def reading(self) -> Reading:
+        """Return all of it, in the order it came."""
+        return Reading(tuple(self.samples), tuple(self.skipped), tuple(self.notes), tuple(self.videos))
+
+
+def merge(readings: Sequence[Reading]) -> Reading:
+    """Put several readings behind one another."""
+    return Reading(
+        tuple(sample for reading in readings for sample in reading.samples),
+        tuple(entry for reading in readings for entry in reading.skipped),
+        tuple(note for reading in readings for note in reading.notes),
+        tuple(video for reading in readings for video in reading.videos),
+    )
+
+
+def stop(dataset: str, missing: str, root: Path) -> DatasetError:
+    """Build the error that names what was looked for and where the database is requested from."""
+    return DatasetError(f"{missing} (looked in {root}); {REQUESTED_FROM[dataset]}")
+
+
+REQUESTED_FROM: dict[str, str] = {
+    "smic-hs": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
+    "smic-vis": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
+    "smic-nir": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
+    "casme2": "CASME II is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
+    "casme-sq": "CAS(ME)^2 is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
+    "samm": "SAMM is requested from Manchester Metropolitan University, https://helward.mmu.ac.uk/STAFF/M.Yap",
+    "samm-lv": "SAMM Long Videos is requested from Manchester Metropolitan University, "
+    "https://helward.mmu.ac.uk/STAFF/M.Yap",
+    "ck+": "CK+ is requested from the Affect Analysis Group, https://www.jeffcohn.net/Resources",
+    "mmi": "MMI is requested from its owners, https://mmifacedb.eu",
+    "jaffe": "JAFFE is requested from its owners, https://zenodo.org/records/3451524",
+    "generic": "the layout is CLASS/SUBJECT/CLIP/frames, or a CSV with path, subject and label",
+    "megc2019": "the list is handed out with the MEGC 2019 challenge, https://facial-micro-expressiongc.github.io",
+}
+"""Canonical database -> where a user gets it."""
