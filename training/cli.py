@@ -1,0 +1,23 @@
+"""``mer-train``: every command of the training package, each loaded only when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from mer_live.training import synth_cli
+
+app = typer.Typer(
+    name="mer-train",
+    help="Make, prepare, train, evaluate and export.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command("synth")(synth_cli.synth)
+app.command("demo-clip")(synth_cli.demo_clip)
+
+
+def main() -> None:
+    """Entry point of ``mer-train``."""
+    app()

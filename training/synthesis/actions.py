@@ -1,0 +1,367 @@
+"""Action units as smooth displacement fields plus opening and closing of lids and lips.
+
+A field is *backward*: ``apex(p) = neutral(p - amount * field(p))``, so that showing a face at any amount
+is one remapping. All positions are relative to a person's own landmarks, all lengths to the distance
+between the eyes, and every person and every event varies a little in place, extent, direction and side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.training.synthesis.face_model import CROP, FaceModel
+
+GRID_STEP = 4
+"""Crop px between the nodes on which fields are computed; bumps are ten times wider."""
+GRID_PAD = 32
+"""Crop px that a field reaches beyond the crop's frame on every side; it is zero out there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bump:
+    """A patch of skin that moves together."""
+
+    anchors: tuple[int, ...]
+    """Mesh landmarks of the subject's right half whose mean is the centre; the left half mirrors them."""
+    lateral: float
+    """Displacement away from the face's midline, relative to the strongest patch."""
+    down: float
+    """Displacement toward the chin."""
+    sigma_x: float
+    sigma_y: float
+    """Extent, in distances between the eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUnit:
+    """What one facial muscle does at unit strength."""
+
+    bumps: tuple[Bump, ...] = ()
+    upper_lid: float = 0.0
+    """Downward travel of the upper lid's edge; negative opens the eye."""
+    lower_lid: float = 0.0
+    """Downward travel of the lower lid's edge; negative closes the eye."""
+    jaw: float = 0.0
+    """Opening of the mouth with the jaw."""
+    lips: float = 0.0
+    """Opening of the mouth by the lips alone."""
+
+
+ACTION_UNITS: dict[int, ActionUnit] = {
+    1: ActionUnit(
+        (Bump((107, 66, 55), 0.05, -1.0, 0.26, 0.24), Bump((108, 69), 0.05, -0.55, 0.36, 0.32)),
+        upper_lid=-0.12,
+    ),
+    2: ActionUnit(
+        (Bump((70, 63, 105), 0.12, -1.0, 0.30, 0.24), Bump((104, 68, 103), 0.05, -0.5, 0.34, 0.30)),
+        upper_lid=-0.12,
+    ),
+    4: ActionUnit(
+        (
+            Bump((107, 66, 55), -0.5, 0.8, 0.24, 0.22),
+            Bump((105, 52), -0.3, 0.55, 0.28, 0.22),
+            Bump((9, 8), 0.0, 0.28, 0.16, 0.2),
+        ),
+        upper_lid=0.12,
+    ),
+    5: ActionUnit((Bump((159, 158, 27), 0.0, -0.22, 0.26, 0.14),), upper_lid=-1.0),
+    6: ActionUnit(
+        (
+            Bump((117, 118, 50), -0.12, -1.0, 0.32, 0.26),
+            Bump((226, 31, 35), -0.45, 0.05, 0.2, 0.2),
+        ),
+        lower_lid=-0.45,
+        upper_lid=0.1,
+    ),
+    7: ActionUnit(
+        (Bump((145, 23, 230), -0.15, -0.45, 0.26, 0.1), Bump((159, 27), 0.0, 0.2, 0.26, 0.1)),
+        lower_lid=-1.0,
+        upper_lid=0.55,
+    ),
+    9: ActionUnit(
+        (
+            Bump((129, 49, 131), -0.05, -1.0, 0.18, 0.22),
+            Bump((37, 39, 165), 0.02, -0.65, 0.24, 0.16),
+            Bump((126, 100, 101), -0.1, -0.55, 0.24, 0.22),
+            Bump((107, 55, 9), -0.2, 0.45, 0.2, 0.2),
+        ),
+        lower_lid=-0.2,
+    ),
+    10: ActionUnit(
+        (Bump((37, 39, 40, 165), 0.05, -1.0, 0.26, 0.17), Bump((203, 206), 0.1, -0.6, 0.2, 0.24)),
+    ),
+    12: ActionUnit(
+        (
+            Bump((61, 57, 186), 0.72, -0.72, 0.25, 0.22),
+            Bump((205, 206, 50), 0.3, -0.5, 0.3, 0.28),
+            Bump((39, 181), 0.25, -0.05, 0.2, 0.2),
+        )
+    ),
+    15: ActionUnit(
+        (
+            Bump((61, 57, 43), 0.1, 1.0, 0.22, 0.2),
+            Bump((202, 212, 210), 0.0, 0.6, 0.24, 0.24),
+            Bump((91, 181), 0.0, 0.3, 0.16, 0.12),
+        )
+    ),
+    17: ActionUnit(
+        (Bump((199, 208, 171), 0.0, -0.9, 0.24, 0.2), Bump((17, 84, 181), 0.0, -0.7, 0.24, 0.12)),
+    ),
+    20: ActionUnit(
+        (Bump((61, 57), 1.0, 0.12, 0.26, 0.22), Bump((205, 202), 0.4, 0.05, 0.3, 0.26)),
+    ),
+    25: ActionUnit(lips=1.0),
+    26: ActionUnit(jaw=1.0),
+    43: ActionUnit(upper_lid=1.0),
+}
+"""FACS numbers; 43 is an eye closure."""
+
+PROTOTYPES: dict[str, tuple[tuple[dict[int, float], float], ...]] = {
+    "negative": (
+        ({4: 1.0}, 3.0),
+        ({4: 1.0, 7: 0.6}, 2.0),
+        ({4: 0.8, 9: 0.8}, 1.5),
+        ({9: 1.0}, 1.5),
+        ({9: 0.7, 10: 0.8}, 1.0),
+        ({15: 1.0}, 2.0),
+        ({15: 1.0, 17: 0.6}, 1.5),
+        ({4: 0.8, 15: 0.9}, 1.5),
+        ({1: 0.6, 4: 0.6, 15: 0.9}, 1.0),
+        ({4: 0.8, 7: 0.5, 9: 0.6}, 1.0),
+        ({4: 0.8, 20: 0.8}, 0.7),
+        ({10: 1.0}, 0.7),
+        ({7: 1.0}, 0.6),
+    ),
+    "positive": (
+        ({12: 1.0}, 3.0),
+        ({6: 0.6, 12: 1.0}, 4.0),
+        ({6: 0.8, 12: 0.9}, 2.0),
+        ({6: 0.5, 12: 1.0, 25: 0.3}, 1.0),
+    ),
+    "surprise": (
+        ({1: 1.0, 2: 1.0}, 4.0),
+        ({1: 0.9, 2: 0.9, 5: 0.6}, 3.0),
+        ({1: 0.8, 2: 0.8, 26: 0.9}, 2.0),
+        ({1: 0.8, 2: 0.8, 5: 0.6, 26: 0.8}, 2.0),
+        ({1: 1.0, 2: 1.0, 25: 0.6}, 1.0),
+        ({5: 1.0, 26: 0.8}, 0.7),
+        ({2: 1.0}, 0.5),
+        ({26: 1.0}, 0.4),
+    ),
+}
+"""Class -> (action units with strengths, how often). Combinations follow methods.md's class definitions."""
+
+_MIRROR = {
+    107: 336, 66: 296, 55: 285, 108: 337, 69: 299, 70: 300, 63: 293, 105: 334, 104: 333, 68: 298, 103: 332,
+    52: 282, 9: 9, 8: 8, 159: 386, 158: 385, 27: 257, 117: 346, 118: 347, 50: 280, 226: 446, 31: 261,
+    35: 265, 145: 374, 23: 253, 230: 450, 129: 358, 49: 279, 131: 360, 37: 267, 39: 269, 165: 391,
+    126: 355, 100: 329, 101: 330, 40: 270, 203: 423, 206: 426, 61: 291, 57: 287, 186: 410, 205: 425,
+    181: 405, 43: 273, 202: 422, 212: 432, 210: 430, 91: 321, 199: 199, 208: 428, 171: 396, 17: 17,
+    84: 314,
+}  # fmt: skip
+_OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
+    149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+_EYES = (
+    (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
+    (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A movement of one person at an amount of 1 crop px; multiply by the intensity wanted."""
+
+    name: str
+    field: NDArray[np.float32]
+    """(G, G, 2) backward displacement (x, y), crop px, on a grid of step GRID_STEP from -GRID_PAD."""
+    upper_lid: tuple[float, float] = (0.0, 0.0)
+    lower_lid: tuple[float, float] = (0.0, 0.0)
+    """Crop px downward, (subject's right, left)."""
+    jaw: float = 0.0
+    lips: float = 0.0
+    """Mouth opening, crop px."""
+
+    @property
+    def peak(self) -> float:
+        """Largest displacement of any of its parts, crop px."""
+        parts = (*self.upper_lid, *self.lower_lid, self.jaw, self.lips)
+        norm = float(np.sqrt((self.field.astype(np.float64) ** 2).sum(-1)).max())
+        return max(norm, *(abs(p) for p in parts))
+
+    def scaled(self, factor: float) -> Action:
+        """The same movement, larger or smaller."""
+        return replace(
+            self,
+            field=self.field * np.float32(factor),
+            upper_lid=(self.upper_lid[0] * factor, self.upper_lid[1] * factor),
+            lower_lid=(self.lower_lid[0] * factor, self.lower_lid[1] * factor),
+            jaw=self.jaw * factor,
+            lips=self.lips * factor,
+        )
+
+
+@dataclass(slots=True)
+class _Sum:
+    """Accumulates action units before they are normalised."""
+
+    field: NDArray[np.float64]
+    upper: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    lower: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    jaw: float = 0.0
+    lips: float = 0.0
+
+
+def _grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    axis = np.arange(-GRID_PAD, CROP + GRID_PAD + 1, GRID_STEP, dtype=np.float64)
+    x, y = np.meshgrid(axis, axis)
+    return x, y
+
+
+def _mask(model: FaceModel) -> NDArray[np.float32]:
+    """1 on the skin, falling to 0 over the hair, the background and the eyeballs."""
+    size = CROP + 2 * GRID_PAD + 1
+    canvas = np.zeros((size, size), np.uint8)
+    oval = model.landmarks[list(_OVAL)] + GRID_PAD
+    centre = oval.mean(0)
+    oval = centre + (oval - centre) * 1.04
+    cv2.fillPoly(canvas, [np.round(oval).astype(np.int32)], 255)
+    unit = model.unit_px
+    skin = cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), 0.10 * unit)
+    eyes = np.zeros_like(canvas)
+    for ring in _EYES:
+        cv2.fillPoly(eyes, [np.round(model.landmarks[list(ring)] + GRID_PAD).astype(np.int32)], 255)
+    ball = cv2.GaussianBlur(eyes.astype(np.float32) / 255, (0, 0), 0.035 * unit)
+    return np.ascontiguousarray((skin * (1 - ball))[::GRID_STEP, ::GRID_STEP])
+
+
+def _jitter(rng: np.random.Generator, person: np.random.Generator, scale: float) -> float:
+    """A deviation of which most belongs to the person and the rest to the event."""
+    return scale * (0.8 * float(person.standard_normal()) + 0.6 * float(rng.standard_normal()))
+
+
+def _person(model: FaceModel, name: str) -> np.random.Generator:
+    words = np.frombuffer(f"{model.subject}/{name}".encode(), np.uint8).astype(np.uint32)
+    return np.random.default_rng(words.tolist())
+
+
+def build_action(
+    model: FaceModel,
+    units: dict[int, float],
+    rng: np.random.Generator,
+    *,
+    name: str = "",
+    asymmetry: float = 0.15,
+) -> Action:
+    """Combine action units on one person's face; the result's largest displacement is 1 crop px.
+
+    ``units`` maps FACS numbers to strengths; ``asymmetry`` is the standard deviation of each side's gain.
+    Raises ValueError for a unit that is not in ACTION_UNITS.
+    """
+    unknown = sorted(set(units) - set(ACTION_UNITS))
+    if unknown or not units:
+        raise ValueError(f"action units must be among {sorted(ACTION_UNITS)}, got {sorted(units)}")
+    x, y = _grid()
+    total = _Sum(np.zeros((*x.shape, 2)))
+    unit_px = model.unit_px
+    tilt = rng.normal(0, asymmetry)  # one side of the face leads in every unit of an event
+    for number, strength in sorted(units.items()):
+        au = ACTION_UNITS[number]
+        person = _person(model, str(number))
+        gain = strength * float(np.exp(_jitter(rng, person, 0.2)))
+        for side, sign in ((0, -1.0), (1, 1.0)):
+            own = gain * float(np.clip(1 + sign * tilt + rng.normal(0, asymmetry / 2), 0.35, 1.7))
+            for bump in au.bumps:
+                rows = [a if side == 0 else _MIRROR[a] for a in bump.anchors]
+                cx, cy = model.landmarks[rows].mean(0)
+                cx += _jitter(rng, person, 0.035) * unit_px
+                cy += _jitter(rng, person, 0.03) * unit_px
+                sx = bump.sigma_x * unit_px * float(np.exp(_jitter(rng, person, 0.13)))
+                sy = bump.sigma_y * unit_px * float(np.exp(_jitter(rng, person, 0.13)))
+                turn = _jitter(rng, person, 0.16)
+                dx, dy = sign * bump.lateral, bump.down
+                dx, dy = dx * np.cos(turn) - dy * np.sin(turn), dx * np.sin(turn) + dy * np.cos(turn)
+                weight = own * np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2))
+                total.field[..., 0] += weight * dx
+                total.field[..., 1] += weight * dy
+            total.upper[side] += own * au.upper_lid
+            total.lower[side] += own * au.lower_lid
+        total.jaw += gain * au.jaw
+        total.lips += gain * au.lips
+    return _finish(model, total, name or "+".join(str(n) for n in sorted(units)))
+
+
+def _finish(model: FaceModel, total: _Sum, name: str) -> Action:
+    action = Action(
+        name,
+        (total.field * _mask(model)[..., None]).astype(np.float32),
+        (total.upper[0], total.upper[1]),
+        (total.lower[0], total.lower[1]),
+        total.jaw,
+        total.lips,
+    )
+    peak = action.peak
+    if peak < 1e-6:
+        raise ValueError(f"action {name} moves nothing")
+    return action.scaled(1 / peak)
+
+
+def build_smile(model: FaceModel, rng: np.random.Generator) -> Action:
+    """The person's own way of smiling: the landmarks' travel from neutral to smiling, made a smooth field.
+
+    Raises ValueError when the person has no smiling photograph.
+    """
+    if model.smile_px is None:
+        raise ValueError(f"{model.subject} has no smiling photograph")
+    x, y = _grid()
+    points = model.landmarks[:468].astype(np.float64)
+    travel = model.smile_px[:468].astype(np.float64)
+    sigma = 0.13 * model.unit_px * float(np.exp(rng.normal(0, 0.15)))
+    near = np.exp(-0.5 * ((x[..., None] - points[:, 0]) ** 2 + (y[..., None] - points[:, 1]) ** 2) / sigma**2)
+    field = np.einsum("ijn,nc->ijc", near, travel) / (near.sum(-1) + 0.5)[..., None]
+    # Brows and forehead in the two photographs differ by pose rather than by the smile: keep what lies
+    # below the eyes, and let it fade in over a quarter of the eyes' distance.
+    eye_y = float(model.landmarks[[33, 133, 263, 362], 1].mean())
+    field *= np.clip((y - eye_y) / (0.25 * model.unit_px), 0, 1)[..., None]
+    side = 1 + rng.normal(0, 0.12) * np.tanh((x - CROP / 2) / (0.3 * model.unit_px))
+    total = _Sum(field * side[..., None])
+    action = _finish(model, total, "smile")
+    # The cheeks push the lower lids up (AU6), which landmarks show poorly.
+    lid = -0.3 * float(rng.random())
+    return replace(action, lower_lid=(lid, lid))
+
+
+def draw_action(model: FaceModel, label: str, rng: np.random.Generator) -> Action:
+    """A random movement of a class for this person."""
+    if label not in PROTOTYPES:
+        raise ValueError(f"label must be one of {sorted(PROTOTYPES)}, got {label!r}")
+    if label == "positive" and model.smile_px is not None and rng.random() < 0.35:
+        return build_smile(model, rng)
+    rows = PROTOTYPES[label]
+    weights = np.array([w for _, w in rows])
+    units, _ = rows[int(rng.choice(len(rows), p=weights / weights.sum()))]
+    mixed = {n: s * float(np.exp(rng.normal(0, 0.2))) for n, s in units.items()}
+    return build_action(model, mixed, rng, name=f"{label}:{'+'.join(f'AU{n}' for n in sorted(units))}")
+
+
+def dense(action: Action, density: float, box: tuple[float, float, float, float]) -> NDArray[np.float32]:
+    """The action's field at every texture pixel of a box (x0, y0, x1, y1 in crop px): (h, w, 2) crop px."""
+    x0, y0, x1, y1 = box
+    size = (round((x1 - x0) * density), round((y1 - y0) * density))
+    # texture pixel i lies at crop x0 + (i + .5) / density - .5; grid node g at -GRID_PAD + g * GRID_STEP
+    step = 1 / (density * GRID_STEP)
+    matrix = np.array(
+        [
+            [step, 0, (x0 + 0.5 / density - 0.5 + GRID_PAD) / GRID_STEP],
+            [0, step, (y0 + 0.5 / density - 0.5 + GRID_PAD) / GRID_STEP],
+        ]
+    )
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    return np.asarray(
+        cv2.warpAffine(action.field, matrix, size, flags=flags, borderMode=cv2.BORDER_CONSTANT), np.float32
+    )

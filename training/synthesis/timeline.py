@@ -1,0 +1,128 @@
+"""When things move: raised-cosine micro- and macro-expressions, blinks, speech, gaze, head shakes. No pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+DistractorKind = Literal["blink", "speech", "gaze", "shake", "macro"]
+DISTRACTORS: tuple[DistractorKind, ...] = ("blink", "speech", "gaze", "shake", "macro")
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Rise, hold and fall; seconds on the stream's clock."""
+
+    onset_s: float
+    peak_s: float
+    """End of the rise."""
+    release_s: float
+    """Start of the fall."""
+    offset_s: float
+
+    @property
+    def apex_s(self) -> float:
+        """Middle of the hold, the peak itself where there is none."""
+        return 0.5 * (self.peak_s + self.release_s)
+
+    def at(self, t_s: float) -> float:
+        """0..1, raised cosines with a flat top."""
+        if t_s <= self.onset_s or t_s >= self.offset_s:
+            return 0.0
+        if t_s < self.peak_s:
+            part = (t_s - self.onset_s) / (self.peak_s - self.onset_s)
+        elif t_s <= self.release_s:
+            return 1.0
+        else:
+            part = (self.offset_s - t_s) / (self.offset_s - self.release_s)
+        return float(0.5 - 0.5 * np.cos(np.pi * part))
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedEvent:
+    """One micro-expression."""
+
+    label: str
+    action: int
+    """Which of the renderer's actions."""
+    intensity_px: float
+    """Largest displacement at the apex, crop px."""
+    pulse: Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedDistractor:
+    """One movement that is no micro-expression."""
+
+    kind: DistractorKind
+    pulse: Pulse
+    """Its envelope."""
+    size: float
+    """blink: closure 0..1; speech, gaze, macro: crop px; shake: crop px."""
+    angle: float = 0.0
+    """gaze, shake: direction, radians."""
+    hz: tuple[float, ...] = ()
+    """speech, shake: frequencies."""
+    phase: tuple[float, ...] = ()
+    action: int = -1
+    """macro: which of the renderer's actions."""
+    label: str = ""
+    """macro: its class."""
+
+    def wave(self, t_s: float) -> float:
+        """Band-limited oscillation in [-1, 1] of speech and shakes."""
+        waves = [
+            np.sin(2 * np.pi * f * (t_s - self.pulse.onset_s) + p)
+            for f, p in zip(self.hz, self.phase, strict=True)
+        ]
+        return float(np.mean(waves)) if waves else 0.0
+
+
+def draw_pulse(rng: np.random.Generator, onset_s: float) -> Pulse:
+    """A micro-expression's time course: rise 60-250 ms, hold 0-40 ms, fall 100-350 ms, under half a second."""
+    rise = float(rng.uniform(0.06, 0.25))
+    hold = float(rng.uniform(0, 0.04)) if rng.random() < 0.5 else 0.0
+    fall = float(rng.uniform(0.10, min(0.35, 0.5 - rise - hold)))
+    return Pulse(onset_s, onset_s + rise, onset_s + rise + hold, onset_s + rise + hold + fall)
+
+
+def draw_distractor(
+    rng: np.random.Generator, kind: DistractorKind, start_s: float, actions: int = 0
+) -> ScriptedDistractor:
+    """A random distractor that starts at ``start_s``; a macro-expression picks one of ``actions``."""
+    u = rng.uniform
+    if kind == "blink":
+        close, hold, opening = u(0.06, 0.12), u(0.01, 0.06), u(0.09, 0.22)
+        pulse = Pulse(start_s, start_s + close, start_s + close + hold, start_s + close + hold + opening)
+        return ScriptedDistractor(kind, pulse, float(u(0.85, 1.0)))
+    if kind == "speech":
+        length = float(u(0.6, 3.0))
+        pulse = Pulse(start_s, start_s + 0.15, start_s + length - 0.2, start_s + length)
+        n = 4
+        return ScriptedDistractor(
+            kind,
+            pulse,
+            float(u(3, 10)),
+            hz=tuple(u(2, 6, n).tolist()),
+            phase=tuple(u(0, 2 * np.pi, n).tolist()),
+        )
+    if kind == "gaze":
+        jump = float(u(0.03, 0.06))
+        length = float(u(0.3, 1.5))
+        pulse = Pulse(start_s, start_s + jump, start_s + length - jump, start_s + length)
+        return ScriptedDistractor(kind, pulse, float(u(1.5, 5)), angle=float(u(-np.pi, np.pi)))
+    if kind == "shake":
+        length = float(u(0.4, 1.2))
+        pulse = Pulse(start_s, start_s + 0.15, start_s + length - 0.15, start_s + length)
+        return ScriptedDistractor(
+            kind, pulse, float(u(1.5, 8)), angle=float(u(-np.pi, np.pi)), hz=(float(u(1, 3)),), phase=(0.0,)
+        )
+    if kind == "macro":
+        if actions < 1:
+            raise ValueError("a macro-expression needs an action to perform")
+        rise, hold, fall = u(0.25, 0.8), u(0.1, 1.8), u(0.3, 1.0)
+        pulse = Pulse(start_s, start_s + rise, start_s + rise + hold, start_s + rise + hold + fall)
+        return ScriptedDistractor(kind, pulse, float(u(3, 10)), action=int(rng.integers(actions)))
+    raise ValueError(f"kind must be one of {DISTRACTORS}, got {kind!r}")
