@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import functools
@@ -120,6 +121,10 @@ class Landmarker:
         """Free the graph; a second call does nothing."""
         self._task.close()
 
+    def abandon(self) -> None:
+        """Leave it to the ending process: mediapipe's own clean-up needs threads that are gone by then."""
+        self._task._handle = None
+
     def __enter__(self) -> Self:
         return self
 
@@ -157,7 +162,9 @@ def _quiet_stderr() -> Iterator[None]:
 @functools.lru_cache(maxsize=1)
 def _shared_landmarker(pid: int) -> tuple[Landmarker, threading.Lock]:
     # Keyed by process: a graph's threads do not survive a fork.
-    return Landmarker(num_faces=4), threading.Lock()
+    landmarker = Landmarker(num_faces=4)
+    atexit.register(landmarker.abandon)
+    return landmarker, threading.Lock()
 
 
 def detect_landmarks(image_bgr: NDArray[np.uint8]) -> NDArray[np.float32] | None:
