@@ -88,8 +88,10 @@ class FrameSource(ABC):
         """(width, height) of every frame, px."""
         self.recorded = recorded
         """The frames exist already and carry their own times."""
-        self.live = not recorded or cfg.pace == "realtime"
-        """Frames come in their own time and are lost if nobody reads them: the ring must not block."""
+        self.live = not recorded
+        """Frames happen now: their times are the monotonic clock's."""
+        self.waits = recorded and cfg.pace == "max"
+        """It can wait for its readers, so its ring should block; otherwise what is not read is lost."""
         self.nominal_fps = nominal_fps
         """What the source claims; 0.0 if nothing."""
         self.description = description
@@ -99,8 +101,8 @@ class FrameSource(ABC):
         self.captured = 0
         """Frames published."""
         self.epoch_ns: int | None = None if recorded else 0
-        """Monotonic clock reading at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None
-        for a recording read at its own speed."""
+        """Monotonic clock at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None for a
+        recording that is read as fast as possible, and for a paced one before its first frame."""
         self._stamps = Stamps()
         self._halt = threading.Event()
         self._ring: FrameRing | None = None
@@ -202,7 +204,7 @@ class FrameSource(ABC):
 
     def _await_time(self, t_ns: int) -> bool:
         """Hold a paced recording's frame until it is due; False when stopped meanwhile."""
-        if not (self.recorded and self.live):
+        if self.live or self.waits:
             return not self._halt.is_set()
         if self.epoch_ns is None:
             self.epoch_ns = time.monotonic_ns() - t_ns
@@ -214,7 +216,7 @@ class FrameSource(ABC):
 def place(image: NDArray[np.uint8] | NDArray[np.uint16], slot: NDArray[np.uint8]) -> None:
     """Put a frame of any size or depth into ``slot`` (H, W, 3) uint8.
 
-    Gray becomes BGR, 16 bits become 8; another size is scaled to fit with black borders, since a
+    Gray becomes BGR, 16 bits become 8. Another size is scaled to fit with black borders, since a
     stretched face would change every displacement measured on it.
     """
     if image.dtype != np.uint8:

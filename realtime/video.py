@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,17 +27,30 @@ _RETRY_LONGEST_S = 4.0
 _PEEK = 4
 
 
+_quiet_lock = threading.Lock()
+_quiet_depth = 0
+_quiet_level = 0
+
+
 @contextmanager
 def quiet_opencv() -> Iterator[None]:
     """Keep OpenCV from writing to stderr what the caller says in an exception."""
+    global _quiet_depth, _quiet_level
     # Read once by OpenCV, when it first opens a video; -8 is FFmpeg's "quiet".
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    # The level belongs to the process: the first to come saves it, the last to go restores it.
+    with _quiet_lock:
+        if _quiet_depth == 0:
+            _quiet_level = cv2.utils.logging.getLogLevel()
+            cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        _quiet_depth += 1
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        with _quiet_lock:
+            _quiet_depth -= 1
+            if _quiet_depth == 0:
+                cv2.utils.logging.setLogLevel(_quiet_level)
 
 
 def is_url(source: int | str) -> bool:
@@ -85,7 +99,10 @@ def retrieve(capture: cv2.VideoCapture, slot: NDArray[np.uint8]) -> bool:
 
 
 class FileSource(FrameSource):
-    """A recorded video, local or at a URL, with its own presentation times (or n / ``cfg.fps``)."""
+    """A recorded video, local or at a URL, with its own presentation times (or n / ``cfg.fps``).
+
+    Where the frame size changes on the way, FFmpeg scales the rest to the first size.
+    """
 
     def __init__(self, cfg: CameraConfig, capture: cv2.VideoCapture, name: str) -> None:
         size = frame_size(capture, name)
