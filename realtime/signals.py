@@ -1,0 +1,154 @@
+"""Running statistics of the region signals: bounded history, slow baselines, noise, unrest; in seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SMOOTH_NS = 20_000_000
+"""Frames within this time are averaged, and the mean stands for their mean time, so it is not late."""
+_SIGMA_FLOOR_PX = 0.07
+_SIGMA_START_PX = 0.2
+
+
+class History:
+    """The newest displacements of all regions, with their times: a preallocated ring, newest last.
+
+    Frames nearer than 2.4 ms to the last one are left out, so 1.2 s are held at every frame rate.
+    """
+
+    ROWS = 512
+    _STEP_NS = 2_400_000
+
+    def __init__(self, regions: int) -> None:
+        self._t_ns = np.zeros(2 * self.ROWS, np.int64)
+        self._frame_ns = np.zeros(2 * self.ROWS, np.int64)
+        self._index = np.zeros(2 * self.ROWS, np.int64)
+        self._values = np.zeros((2 * self.ROWS, regions, 2))
+        self._end = 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._end = 0
+
+    def add(self, t_ns: int, values: Array, index: int, frame_ns: int) -> None:
+        """Append displacements (R, 2) of time ``t_ns``, known with frame ``index`` of ``frame_ns``."""
+        if self._end and frame_ns - int(self._frame_ns[self._end - 1]) < self._STEP_NS:
+            return
+        if self._end == 2 * self.ROWS:  # move the newer half down: once in ROWS frames
+            for array in (self._t_ns, self._frame_ns, self._index, self._values):
+                array[: self.ROWS] = array[self.ROWS :]
+            self._end = self.ROWS
+        self._t_ns[self._end], self._frame_ns[self._end] = t_ns, frame_ns
+        self._index[self._end] = index
+        self._values[self._end] = values
+        self._end += 1
+
+    def since(self, t_ns: float) -> slice:
+        """Rows of time ``t_ns`` or later, at most ``ROWS``, at least the newest."""
+        low = max(0, self._end - self.ROWS)
+        first = low + int(np.searchsorted(self._t_ns[low : self._end], t_ns))
+        return slice(min(first, self._end - 1), self._end)
+
+    def times(self, rows: slice) -> NDArray[np.int64]:
+        """(T,) nanoseconds."""
+        return self._t_ns[rows]
+
+    def values(self, rows: slice) -> Array:
+        """(T, R, 2) px."""
+        return self._values[rows]
+
+    def mean(self, from_ns: float, to_ns: float) -> Array:
+        """(R, 2) mean displacement between two times; that of the nearest row where none lies between."""
+        low = max(0, self._end - self.ROWS)
+        times = self._t_ns[low : self._end]
+        a, b = np.searchsorted(times, (from_ns, to_ns))
+        if a >= b:
+            a = int(np.clip(a, 0, len(times) - 1))
+            b = a + 1
+        return np.asarray(self._values[low + a : low + b].mean(0))
+
+    def frame_at(self, t_ns: float) -> tuple[int, int]:
+        """Index and time of the held frame nearest to ``t_ns``."""
+        low = max(0, self._end - self.ROWS)
+        times = self._frame_ns[low : self._end]
+        k = int(np.argmin(np.abs(times - t_ns)))
+        return int(self._index[low + k]), int(times[k])
+
+
+class Smoother:
+    """Mean of the frames of the last 20 ms and of their times; at low rates the newest frame alone."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[int, Array]] = deque(maxlen=64)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._recent.clear()
+
+    def add(self, t_ns: int, values: Array) -> tuple[int, Array]:
+        """Time and values of the mean."""
+        self._recent.append((t_ns, values))
+        while t_ns - self._recent[0][0] >= SMOOTH_NS:
+            self._recent.popleft()
+        if len(self._recent) == 1:
+            return t_ns, values
+        return (
+            t_ns - sum(t_ns - t for t, _ in self._recent) // len(self._recent),
+            np.mean([v for _, v in self._recent], axis=0),
+        )
+
+
+class Statistics:
+    """Baseline, noise and unrest of every region, learned from the face itself.
+
+    ``base`` (R, 2) px: slow mean, held where a candidate runs. ``sigma`` (R, 2) px: noise about it,
+    1.25 x mean absolute deviation, clipped so that events hardly raise it. ``unrest`` (R,) px: how much
+    the region has moved of late, events included: high while somebody talks.
+    """
+
+    def __init__(self, regions: int) -> None:
+        self._shape = (regions, 2)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the face."""
+        self.base = np.zeros(self._shape)
+        self.sigma = np.full(self._shape, _SIGMA_START_PX)
+        self.unrest = np.zeros(self._shape[0])
+        self._slow = np.zeros(self._shape)
+        self._age_s = -1.0
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the face was seen first."""
+        return max(0.0, self._age_s)
+
+    def add(self, values: Array, dt_s: float, held: NDArray[np.bool_]) -> None:
+        """Take (R, 2) smoothed displacements; ``held`` (R,) marks regions whose baseline is frozen."""
+        if self._age_s < 0:
+            self.base, self._slow, self._age_s = values.copy(), values.copy(), 0.0
+            return
+        self._age_s += dt_s
+        free = ~held[:, None]
+        deviation = values - self.base
+        self.base += np.where(free, deviation * _share(dt_s, 0.5, self._age_s), 0.0)
+        size = np.minimum(1.25 * np.abs(deviation), 3.0 * self.sigma)
+        self.sigma += np.where(free, (size - self.sigma) * _share(dt_s, 3.0, self._age_s + 0.3), 0.0)
+        np.maximum(self.sigma, _SIGMA_FLOOR_PX, out=self.sigma)
+        away = values - self._slow
+        self._slow += away * _share(dt_s, 0.6, self._age_s)
+        self.unrest += (np.hypot(away[:, 0], away[:, 1]) - self.unrest) * _share(dt_s, 1.2, 9.0)
+
+    def rebase(self, rows: list[int], values: Array) -> None:
+        """Take the (n, 2) present displacements as the new baseline of ``rows``."""
+        self.base[rows] = values
+
+
+def _share(dt_s: float, constant_s: float, age_s: float) -> float:
+    """Weight of a sample ``dt_s`` long in a running mean that is young at first."""
+    return 1.0 - float(np.exp(-dt_s / min(constant_s, age_s)))

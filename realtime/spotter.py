@@ -1,0 +1,296 @@
+"""The causal spotter: region displacements in, onset/apex/offset decisions out; no clock, thread or I/O.
+
+Four parts of the face are watched by one small state machine each (candidate.py), on baselines and noise
+learned from the face itself (signals.py). A candidate is scored when it turns back (provisional) and again
+when it has returned (final); what was announced and fails is withdrawn. Every constant is in seconds or px,
+none in frames, and an answer depends on past frames only.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from mer_live.realtime.candidate import Shape, Track, TrackConfig
+from mer_live.realtime.regions import REGIONS
+from mer_live.realtime.score import GROUPS, Context, Scorer, apex_features, offset_features
+from mer_live.realtime.signals import Array, History, Smoother, Statistics
+from mer_live.realtime.types import Motion, Spot
+
+_GAP_NS = 300_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SpotterConfig:
+    """What a user may choose; rejects what is out of range."""
+
+    sensitivity: float = 0.5
+    """0..1: higher finds more and raises more false alarms. 0.5 is the best F1 of the benchmark."""
+    track: TrackConfig = field(default_factory=TrackConfig)
+    warm_up_s: float = 0.3
+    """After a face appears, before anything may start: baseline and noise must be known."""
+    apart_s: float = 0.12
+    """Least time between one event's offset and the next one's onset."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.sensitivity <= 1.0:
+            raise ValueError(f"sensitivity must be between 0 and 1, not {self.sensitivity}")
+
+    @property
+    def threshold(self) -> float:
+        """Score that a final event needs."""
+        return float(np.clip(1.0 - self.sensitivity, 0.02, 0.98))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One scored candidate, for those who fit or draw the scores."""
+
+    group: str
+    phase: Literal["apex", "offset"]
+    shape: Shape
+    features: Array
+    score: float
+    decided_ns: int
+
+
+@dataclass(slots=True)
+class _Running:
+    """A candidate after its apex."""
+
+    features: Array
+    moved: Array
+    score: float
+    spot: Spot | None = None
+
+
+class Spotter:
+    """Feed every frame in order; each call returns the decisions that this frame made possible.
+
+    Args:
+        config: sensitivity and thresholds.
+        listen: called with every scored candidate, announced or not.
+    """
+
+    def __init__(
+        self, config: SpotterConfig | None = None, listen: Callable[[Judged], None] | None = None
+    ) -> None:
+        self.config = config or SpotterConfig()
+        self.level = 0.0
+        """Largest displacement of any part of the face now, noise units; for display."""
+        self._scorer = Scorer.load()
+        self._listen = listen
+        self._history = History(len(REGIONS))
+        self._smoother = Smoother()
+        self._stats = Statistics(len(REGIONS))
+        self._tracks = {name: Track(self.config.track, rows) for name, rows in GROUPS.items()}
+        self._running: dict[str, _Running] = {}
+        self._contexts: dict[str, tuple[Array, Array]] = {}  # group -> unrest at the start, largest texture
+        self._held = np.zeros(len(REGIONS), np.bool_)
+        self._head: deque[tuple[int, float]] = deque(maxlen=512)  # time, squared speed
+        self._last: Motion | None = None
+        self._anchored_ns = 0
+        self._count = 0
+        self._busy_until_ns = -(10**18)
+
+    @property
+    def phase(self) -> Literal["idle", "onset", "apex", "cooldown"]:
+        """What the face is doing: a candidate rises, an announced one falls, or one has just ended."""
+        if any(run.spot is not None for run in self._running.values()):
+            return "apex"
+        if any(track.state == "rise" for track in self._tracks.values()):
+            return "onset"
+        if self._last is not None and self._last.t_ns < self._busy_until_ns + 2e8:
+            return "cooldown"
+        return "idle"
+
+    def update(self, motion: Motion | None, t_ns: int) -> list[Spot]:
+        """Take one frame's motion, None while there is no face.
+
+        Raises:
+            ValueError: frames out of order.
+        """
+        last = self._last
+        if motion is None:
+            spots = self._withdraw_all("face lost", t_ns, last)
+            self._clear()
+            return spots
+        if last is not None and motion.t_ns <= last.t_ns:
+            raise ValueError(f"frames must come in order of time: {motion.t_ns} after {last.t_ns} ns")
+        spots = []
+        if last is not None and motion.t_ns - last.t_ns > _GAP_NS:
+            spots = self._withdraw_all("frames missing", motion.t_ns, motion)
+            self._clear()
+            last = None
+        dt_s = 0.0 if last is None else (motion.t_ns - last.t_ns) * 1e-9
+        self._follow_head(motion, last, dt_s)
+        time_ns, values = self._smoother.add(motion.t_ns, motion.regions.astype(np.float64))
+        self._history.add(time_ns, values, motion.index, motion.t_ns)
+        self._stats.add(values, dt_s, self._held)
+        self._last = motion
+        if self._stats.age_s >= self.config.warm_up_s:
+            for name in GROUPS:
+                spots += self._step(name, time_ns, values, motion, dt_s)
+        z = (values - self._stats.base) / self._stats.sigma
+        self.level = float(max(np.sqrt(np.mean(np.square(z[rows]))) for rows in GROUPS.values()))
+        return spots
+
+    def _clear(self) -> None:
+        self._history.clear()
+        self._smoother.clear()
+        self._stats.clear()
+        for track in self._tracks.values():
+            track.reset()
+        self._running.clear()
+        self._contexts.clear()
+        self._held[:] = False
+        self._head.clear()
+        self._last = None
+        self.level = 0.0
+
+    def _follow_head(self, motion: Motion, last: Motion | None, dt_s: float) -> None:
+        if last is None or motion.anchor != last.anchor:
+            self._anchored_ns = motion.t_ns
+            return
+        step = (motion.head[:2] - last.head[:2]).astype(np.float64) / dt_s
+        self._head.append((motion.t_ns, float(step @ step)))
+
+    def _head_speed(self, since_ns: int) -> float:
+        recent = [v for t, v in self._head if t >= since_ns]
+        return float(np.sqrt(np.mean(recent))) if recent else 0.0
+
+    def _step(self, name: str, time_ns: int, values: Array, motion: Motion, dt_s: float) -> list[Spot]:
+        track, rows, stats = self._tracks[name], GROUPS[name], self._stats
+        happened = track.step(time_ns, values[rows], stats.base[rows], stats.sigma[rows], self._history)
+        if track.state != "idle" and name in self._contexts:
+            np.maximum(self._contexts[name][1], motion.texture, out=self._contexts[name][1])
+        if happened == "start":
+            self._contexts[name] = (stats.unrest.copy(), motion.texture.astype(np.float64))
+            self._held[rows] = True
+        elif happened == "apex":
+            return self._at_apex(name, track, motion, dt_s)
+        elif happened in ("end", "abort"):
+            self._held[rows] = False
+            run = self._running.pop(name, None)
+            self._contexts.pop(name, None)
+            if happened == "abort" or track.shape is None or track.shape.rest > 0.3:
+                stats.rebase(rows, values[rows])
+            if happened == "end" and run is not None:
+                return self._at_offset(name, track, run, motion)
+            if run is not None and run.spot is not None:
+                return [self._withdraw(run.spot, "too long", motion)]
+        return []
+
+    def _at_apex(self, name: str, track: Track, motion: Motion, dt_s: float) -> list[Spot]:
+        shape = track.shape
+        assert shape is not None
+        unrest, texture = self._contexts[name]
+        moved = self._history.mean(shape.apex_ns - 1.2e7, shape.apex_ns + 1.2e7) - self._history.mean(
+            shape.onset_ns - 4e7, shape.onset_ns + 1
+        )
+        context = Context(
+            group=name,
+            moved=moved,
+            unrest=unrest,
+            texture=texture,
+            head_speed=self._head_speed(shape.onset_ns - 100_000_000),
+            step_s=dt_s,
+            age_s=(motion.t_ns - self._anchored_ns) * 1e-9,
+        )
+        features = apex_features(shape, context)
+        score = self._scorer.apex(features)
+        run = self._running[name] = _Running(features, moved, score)
+        self._tell(name, "apex", shape, features, score, motion)
+        if score < self.config.threshold or self._taken(shape):
+            return []
+        self._count += 1
+        run.spot = self._spot(self._count, "apex", shape, score, motion)
+        return [run.spot]
+
+    def _at_offset(self, name: str, track: Track, run: _Running, motion: Motion) -> list[Spot]:
+        shape = track.shape
+        assert shape is not None
+        assert shape.offset_ns is not None
+        shape.offset_ns = max(shape.offset_ns, shape.apex_ns)
+        shape.offset_ns = min(shape.offset_ns, motion.t_ns)
+        before = self._history.mean(shape.onset_ns - 4e7, shape.onset_ns + 1)
+        after = self._history.values(self._history.since(motion.t_ns))[-1] - before
+        left_over = float(np.sqrt((after**2).sum() / max(float((run.moved**2).sum()), 1e-6)))
+        speed = self._head_speed(shape.apex_ns)
+        features = offset_features(shape, run.features, left_over, speed)
+        score = self._scorer.offset(features)
+        self._tell(name, "offset", shape, features, score, motion)
+        if score < self.config.threshold:
+            return (
+                [] if run.spot is None else [self._withdraw(run.spot, self._scorer.reason(features), motion)]
+            )
+        if run.spot is None:
+            if self._taken(shape):
+                return []
+            self._count += 1
+        number = self._count if run.spot is None else run.spot.id
+        self._busy_until_ns = shape.offset_ns
+        return [self._spot(number, "offset", shape, score, motion)]
+
+    def _taken(self, shape: Shape) -> bool:
+        """Whether another part of the face has already been announced for this movement."""
+        if shape.onset_ns < self._busy_until_ns + self.config.apart_s * 1e9:
+            return True
+        return any(run.spot is not None for run in self._running.values())
+
+    def _spot(self, number: int, phase: Literal["apex", "offset"], s: Shape, score: float, m: Motion) -> Spot:
+        onset, onset_ns = self._history.frame_at(s.onset_ns)
+        apex, apex_ns = self._history.frame_at(s.apex_ns)
+        offset, offset_ns = None, None
+        if phase == "offset" and s.offset_ns is not None:
+            offset, offset_ns = self._history.frame_at(s.offset_ns)
+        return Spot(
+            id=number,
+            phase=phase,
+            onset=onset,
+            apex=apex,
+            offset=offset,
+            onset_ns=onset_ns,
+            apex_ns=apex_ns,
+            offset_ns=offset_ns,
+            score=score,
+            decided=m.index,
+            decided_ns=m.t_ns,
+        )
+
+    def _withdraw(self, spot: Spot, reason: str, motion: Motion) -> Spot:
+        return Spot(
+            id=spot.id,
+            phase="withdrawn",
+            onset=spot.onset,
+            apex=spot.apex,
+            offset=None,
+            onset_ns=spot.onset_ns,
+            apex_ns=spot.apex_ns,
+            offset_ns=None,
+            score=spot.score,
+            decided=motion.index,
+            decided_ns=motion.t_ns,
+            reason=reason,
+        )
+
+    def _withdraw_all(self, reason: str, t_ns: int, motion: Motion | None) -> list[Spot]:
+        spots = [run.spot for run in self._running.values() if run.spot is not None]
+        return [] if motion is None else [self._withdraw(spot, reason, motion) for spot in spots]
+
+    def _tell(
+        self,
+        name: str,
+        phase: Literal["apex", "offset"],
+        shape: Shape,
+        features: Array,
+        score: float,
+        m: Motion,
+    ) -> None:
+        if self._listen is not None:
+            copy = Shape(shape.onset_ns, shape.apex_ns, shape.offset_ns, shape.amplitude, shape.rest)
+            self._listen(Judged(name, phase, copy, features, score, m.t_ns))
