@@ -142,7 +142,7 @@ def make_split(
         differences = _differences(table, labels, MEGC2019)
         _stop_or_pass(protocol, differences, partial)
     else:
-        labels, differences = table.labels.copy(), ()
+        labels, differences = table.labels.copy(), []
         if database is not None:
             if database not in table.datasets:
                 there = ", ".join(sorted(set(table.datasets.tolist())))

@@ -1,0 +1,154 @@
+"""MADTN (Xia, Zheng, Zong, Jiang; ICPR-FBE 2020): motion-attention images, MMD on the first FC layer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from mer_live.engines.networks import build
+from mer_live.engines.networks.base import Network
+from mer_live.engines.representation import MotionSpec, RepresentationSpec
+from mer_live.training.losses import MADTN_BANDWIDTHS, mmd2
+from mer_live.training.methods import Inputs, Labelled, Unlabelled
+from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.trainer import Rows
+
+log = logging.getLogger(__name__)
+
+Channels = Literal["all", "face", "onof-face", "onof-offof"]
+_KEPT: Mapping[str, tuple[int, ...]] = {
+    "all": (0, 1, 2),
+    "face": (1,),
+    "onof-face": (0, 1),
+    "onof-offof": (0, 2),
+}
+"""Channels of the image: 0 flow onset -> middle, 1 gray middle frame, 2 flow middle -> offset."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadtnConfig(LoopConfig):
+    """The paper's settings; it gives no number of epochs."""
+
+    epochs: int = 60
+    batch: int = 32
+    """From each domain."""
+    lr: float = 2e-4
+    """Adam."""
+    mmd_weight: float = 2.0
+    """Lambda of eq. 8; without target clips there is no second domain and the term is off."""
+    bandwidths: tuple[float, ...] = MADTN_BANDWIDTHS
+    rotation_deg: float = 30.0
+    """Each training image of either domain is turned by an angle from [-r, r]."""
+    channels: Channels = "all"
+    """Ablations: the channels left out are zero."""
+    middle_frames: bool = True
+    """Draw one of the clip's central frames per epoch where the set holds copies. The paper takes each
+    of them as a sample of its own; drawing keeps every clip's weight equal and an epoch short."""
+    size: int = 112
+    """Side of the image."""
+    hidden: int = 256
+    """Width of the first FC layer."""
+    dropout: float = 0.0
+
+
+class Madtn(NetworkMethod):
+    """Input ``motion`` (112, 112, 3): cross entropy + lambda MMD^2 (eq. 8), Adam.
+
+    The paper's MMD compares source and target database; in CDE and LOSO there is no target, so the same
+    network is trained on cross entropy alone.
+    """
+
+    name: ClassVar[str] = "madtn"
+    adapts: ClassVar[bool] = True
+    Config = MadtnConfig
+
+    def build(self) -> Network:
+        """Return a fresh network."""
+        c = self.config
+        return build("madtn", {"size": c.size, "hidden": c.hidden, "dropout": c.dropout})
+
+    def specs(self) -> Mapping[str, RepresentationSpec]:
+        """Return the one input."""
+        return {"motion": MotionSpec(size=self.config.size)}
+
+    def optimizer(
+        self, network: Network, steps: int, epochs: int
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+        """Return Adam at a fixed rate."""
+        return torch.optim.Adam(network.parameters(), lr=self.config.lr), None, "epoch"
+
+    def draw(self, train: Labelled, rows: Rows, rng: np.random.Generator) -> Inputs:
+        """Return the batch, each clip with one of its middle frames."""
+        images = np.array(train.inputs["motion"][rows])
+        if self.config.middle_frames and "motion" in train.copies:
+            copies, of = train.copies["motion"]
+            order = np.argsort(of, kind="stable")
+            begin = np.searchsorted(of[order], rows)
+            count = np.searchsorted(of[order], rows, side="right") - begin
+            pick = rng.integers(0, count + 1)  # the last one stands for the clip's own image
+            for k in np.flatnonzero(pick < count):
+                images[k] = copies[order[begin[k] + pick[k]]]
+        return {"motion": images}
+
+    def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
+        """Rotate each image as a whole, the corners become black."""
+        angles = rng.uniform(-self.config.rotation_deg, self.config.rotation_deg, len(rows["motion"]))
+        if not self.config.rotation_deg:
+            return rows
+        return {"motion": np.stack([_rotated(i, a) for i, a in zip(rows["motion"], angles, strict=True)])}
+
+    def tensors(self, arrays: Inputs) -> list[Tensor]:
+        """Scale as every other input, then drop the channels of the ablation."""
+        (x,) = super().tensors(arrays)  # (B, 3, S, S)
+        kept = _KEPT[self.config.channels]
+        for c in range(3):
+            if c not in kept:
+                x[:, c] = 0
+        return [x]
+
+    def terms(
+        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Return cross entropy on the labelled source, and MMD^2 to the target on the first FC layer."""
+        source = network.features(*x)
+        terms = {"cross_entropy": (1.0, F.cross_entropy(network.classify(source), y))}
+        if target is not None:
+            other = network.features(*target)
+            terms["mmd"] = (self.config.mmd_weight, mmd2(source, other, self.config.bandwidths))
+        return terms
+
+    def _target_rows(self, target: Unlabelled | None, rng: np.random.Generator) -> Iterator[Rows] | None:
+        if not self.config.mmd_weight:
+            return None
+        if target is None:
+            log.info("no target domain in this protocol: MMD is off, cross entropy alone")
+            return None
+        count = len(target.inputs["motion"])
+        if count < 2:
+            raise ValueError(f"MMD needs at least two target clips, there is {count}")
+        return _endless(count, min(self.config.batch, count), rng)
+
+
+def _endless(count: int, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
+    while True:
+        order = rng.permutation(count)
+        for a in range(0, count - batch + 1, batch):
+            yield order[a : a + batch]
+
+
+def _rotated(image: NDArray[Any], degrees: float) -> NDArray[Any]:
+    side = image.shape[0]
+    turn = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), degrees, 1.0)
+    if image.dtype.kind == "f":
+        image = image.astype(np.float32)
+    rotated: NDArray[Any] = cv2.warpAffine(np.ascontiguousarray(image), turn, (side, side))
+    return rotated

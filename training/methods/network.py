@@ -1,0 +1,171 @@
+"""What the methods that train one network share: seeding, batches, the inner split, prediction."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from mer_live.engines.networks.base import Network
+from mer_live.engines.representation import Flow3Spec, RepresentationSpec, network_input
+from mer_live.training.losses import Terms
+from mer_live.training.methods import Inputs, Labelled, Probabilities, Unlabelled
+from mer_live.training.protocols import disjoint_rows
+from mer_live.training.trainer import EarlyStop, Fit, Rows, derive, epoch_batches, seeded, train_network
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopConfig:
+    """Settings of the loop that every network method has."""
+
+    epochs: int = 50
+    batch: int = 32
+    lr: float = 1e-3
+    inner_fraction: float = 0.0
+    """Above 0: hold this share of the *training* subjects back and keep the epoch with their lowest loss.
+    At 0 the last epoch is taken."""
+    patience: int = 10
+    """Epochs without a lower inner loss before stopping; only with ``inner_fraction``."""
+
+
+class NetworkMethod(ABC):
+    """One network, trained from scratch by `fit`; subclasses give the network, the optimiser and the loss.
+
+    Attributes:
+        network: The trained network in eval mode; None before `fit`.
+        report: Losses per epoch and seconds of the last `fit`.
+    """
+
+    name: ClassVar[str]
+    adapts: ClassVar[bool] = False
+    Config: ClassVar[type[Any]]
+
+    def __init__(self, config: Any = None) -> None:
+        self.config = config if config is not None else self.Config()
+        self.network: Network | None = None
+        self.report: Fit | None = None
+
+    @abstractmethod
+    def build(self) -> Network:
+        """Return a network with fresh weights."""
+
+    @abstractmethod
+    def specs(self) -> Mapping[str, RepresentationSpec]:
+        """Return input name -> representation, in the order of the network's arguments."""
+
+    @abstractmethod
+    def optimizer(
+        self, network: Network, steps: int, epochs: int
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+        """Return optimiser, scheduler, and whether that steps every "epoch" or "step"."""
+
+    def wants(self) -> Mapping[str, tuple[int, ...] | None]:
+        """Return input name -> shape of one row."""
+        return {name: spec.shape for name, spec in self.specs().items()}
+
+    def epochs(self, steps: int) -> int:
+        """Return how many epochs to train when one has ``steps`` batches."""
+        return int(self.config.epochs)
+
+    def batches(self, train: Labelled, rng: np.random.Generator) -> Iterable[Rows]:
+        """Return the batches of one epoch."""
+        return epoch_batches(len(train.labels), self.config.batch, rng)
+
+    def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
+        """Change a training batch, arrays as stored; never called by `predict`."""
+        return rows
+
+    def draw(self, train: Labelled, rows: Rows, rng: np.random.Generator) -> Inputs:
+        """Return the arrays of a batch."""
+        return {name: train.inputs[name][rows] for name in self.specs()}
+
+    def terms(
+        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Return the loss terms of a batch; cross entropy unless a method adds to it."""
+        return {"cross_entropy": (1.0, F.cross_entropy(network(*x), y))}
+
+    def fit(self, train: Labelled, target_unlabelled: Unlabelled | None = None, seed: int = 0) -> None:
+        """Train from scratch; ``seed`` decides initial weights, order, augmentation and dropout."""
+        rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
+        held: Labelled | None = None
+        if self.config.inner_fraction > 0:
+            back = disjoint_rows(train.subjects, train.labels, self.config.inner_fraction, seed)
+            held, train = train.take(np.flatnonzero(back)), train.take(np.flatnonzero(~back))
+        if len(train.labels) < 2:
+            raise ValueError("a network needs at least two training clips")
+        target = self._target_rows(target_unlabelled, rng)
+        with seeded(derive(seed, 0)):
+            network = self.build()
+        labels = torch.from_numpy(np.ascontiguousarray(train.labels))
+
+        def terms(rows: Rows) -> Terms:
+            x = self.tensors(self.augment(self.draw(train, rows, rng), rng))
+            other = None
+            if target is not None and target_unlabelled is not None:
+                chosen = next(target)
+                arrays = {name: target_unlabelled.inputs[name][chosen] for name in self.specs()}
+                other = self.tensors(self.augment(arrays, rng))
+            return self.terms(network, x, labels[rows], other)
+
+        def held_loss() -> float:
+            assert held is not None
+            p = self._logits(network, held.inputs)
+            return float(F.cross_entropy(p, torch.from_numpy(held.labels)))
+
+        steps = max(1, len(list(self.batches(train, np.random.default_rng(0)))))
+        epochs = self.epochs(steps)
+        optimizer, scheduler, every = self.optimizer(network, steps, epochs)
+        with seeded(derive(seed, 2)):
+            self.report = train_network(
+                network,
+                optimizer,
+                lambda: self.batches(train, rng),
+                terms,
+                epochs=epochs,
+                scheduler=scheduler,
+                scheduler_every=every,
+                early_stop=EarlyStop(held_loss, self.config.patience) if held is not None else None,
+            )
+        self.network = network
+
+    def predict(self, x: Inputs) -> Probabilities:
+        """Return (N, 3) softmax outputs."""
+        if self.network is None:
+            raise RuntimeError("fit comes before predict")
+        probabilities: Probabilities = self._logits(self.network, x).softmax(1).numpy()
+        return probabilities
+
+    def tensors(self, arrays: Inputs) -> list[Tensor]:
+        """Arrays as stored -> network inputs, through the one place that scales and transposes."""
+        return [torch.from_numpy(_scaled(arrays[name], spec)) for name, spec in self.specs().items()]
+
+    def _logits(self, network: Network, x: Inputs, batch: int = 64) -> Tensor:
+        network.eval()
+        names = list(self.specs())
+        starts = range(0, len(x[names[0]]), batch)
+        with torch.no_grad():
+            parts = [network(*self.tensors({n: x[n][a : a + batch] for n in names})) for a in starts]
+        return torch.cat(parts) if parts else torch.zeros(0, 3)
+
+    def _target_rows(self, target: Unlabelled | None, rng: np.random.Generator) -> Any:
+        return None
+
+
+def _scaled(array: NDArray[Any], spec: RepresentationSpec) -> NDArray[np.float32]:
+    # A float image, whatever it shows, is in units of its own and not divided by 255.
+    if array.dtype.kind == "f" and spec.name in ("motion", "flow3"):
+        spec = Flow3Spec(size=spec.size, dtype="float32")
+    elif isinstance(spec, Flow3Spec):
+        spec = replace(spec, dtype="uint8")
+    return network_input(array, spec)
