@@ -36,13 +36,13 @@ def clips(n: int, shape: tuple[int, ...], name: str, seed: int = 0, level: float
 
 def test_every_method_learns_a_separable_set() -> None:
     small = {
-        "madtn": dict(size=32, hidden=32, epochs=8, batch=16, lr=1e-3),
-        "ststnet": dict(epochs=40, lr=5e-3),
+        "madtn": {"size": 32, "hidden": 32, "epochs": 5, "batch": 10, "lr": 1e-3},
+        "ststnet": {"epochs": 20, "lr": 1e-2},
     }
     shapes = {"madtn": (32, 32, 3), "ststnet": (28, 28, 3), "svm": (6, 6, 3)}
     names = {"madtn": "motion", "ststnet": "flow", "svm": "anything"}
     for method, shape in shapes.items():
-        train, test = clips(48, shape, names[method]), clips(30, shape, names[method], seed=1)
+        train, test = clips(30, shape, names[method]), clips(30, shape, names[method], seed=1)
         model = make_method(method, small.get(method))
         model.fit(train, seed=0)
         p = model.predict(test.inputs)
@@ -53,17 +53,17 @@ def test_every_method_learns_a_separable_set() -> None:
 
 def test_atnet_variants_and_recipes_train() -> None:
     rng = np.random.default_rng(0)
-    y = np.array([0, 0, 0, 1, 2, 0])
+    y = np.array([0, 0, 1, 2])
     inputs = {
-        "apex": rng.integers(0, 255, (6, 224, 224)).astype(np.uint8),
-        "adm": rng.normal(size=(6, 64, 128)).astype(np.float32),
+        "apex": rng.integers(0, 255, (4, 224, 224)).astype(np.uint8),
+        "adm": rng.normal(size=(4, 64, 128)).astype(np.float32),
     }
-    train = Labelled(inputs, y, np.array([f"d/{k}" for k in range(6)]))
+    train = Labelled(inputs, y, np.array([f"d/{k}" for k in range(4)]))
     for variant, recipe in (("temporal", "as_coded"), ("fusion", "as_published")):
-        config = AtnetConfig(variant=variant, recipe=recipe, epochs=1, iterations=2, batch=6, mirror=True)
+        config = AtnetConfig(variant=variant, recipe=recipe, epochs=1, iterations=2, batch=4, mirror=True)
         model = Atnet(config)
         model.fit(train, seed=1)
-        assert model.predict(inputs).shape == (6, 3)
+        assert model.predict(inputs).shape == (4, 3)
         assert model.report is not None
         assert len(model.report.losses) == 1
     assert set(Atnet(AtnetConfig(variant="spatial")).wants()) == {"apex"}
@@ -107,11 +107,11 @@ def test_one_seed_decides_everything_and_nothing_else_does() -> None:
 
 
 def test_mmd_pulls_the_domains_together() -> None:
-    source = clips(40, (32, 32, 3), "motion")
-    target = Unlabelled({"motion": 255 - clips(40, (32, 32, 3), "motion", seed=1).inputs["motion"]})
+    source = clips(20, (32, 32, 3), "motion")
+    target = Unlabelled({"motion": 255 - clips(20, (32, 32, 3), "motion", seed=1).inputs["motion"]})
     gap = {}
     for weight in (0.0, 2.0):
-        config = MadtnConfig(size=32, hidden=16, epochs=12, batch=20, mmd_weight=weight, rotation_deg=0)
+        config = MadtnConfig(size=32, hidden=16, epochs=6, batch=10, mmd_weight=weight, rotation_deg=0)
         model = Madtn(config)
         model.fit(source, target, seed=0)
         assert model.network is not None
@@ -174,7 +174,7 @@ def test_settings() -> None:
 
 
 def test_a_dead_mmd_is_refused_at_run_time() -> None:
-    """Features that are constant make MMD's gradient vanish: training stops instead of going on without it."""
+    """A term cut off from the network stops training instead of silently doing nothing."""
 
     class Dead(Madtn):
         def terms(self, network, x, y, target):  # type: ignore[no-untyped-def]
