@@ -36,6 +36,13 @@ def from_json(cls: type[T], data: object, where: str = "") -> T:
     return cls(**{key: _read(hints[key], value, f"{where}.{key}") for key, value in data.items()})
 
 
+def _tag(option: Any) -> object:
+    """Default of the field ``name``: tells the members of a union of dataclasses apart."""
+    if not (isinstance(option, type) and is_dataclass(option)):
+        return None
+    return next((f.default for f in fields(option) if f.name == "name"), None)
+
+
 def _read(hint: Any, value: Any, where: str) -> Any:
     """Check ``value`` against the annotation and turn lists into tuples, objects into dataclasses."""
     origin, args = get_origin(hint), get_args(hint)
@@ -45,6 +52,8 @@ def _read(hint: Any, value: Any, where: str) -> Any:
         if value is None and type(None) in args:
             return None
         options = [a for a in args if a is not type(None)]
+        if isinstance(value, Mapping) and "name" in value:
+            options = [o for o in options if _tag(o) in (None, value["name"])] or options
         if len(options) == 1:
             return _read(options[0], value, where)
         for option in options:

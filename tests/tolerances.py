@@ -1,0 +1,36 @@
+"""The one table of tolerances: what may differ from what, by how much, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mer_live.engines.parity import PARITY_ATOL, PARITY_RTOL
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """|got - expected| <= atol + rtol * |expected|, element by element."""
+
+    atol: float
+    rtol: float
+    why: str
+
+
+TOLERANCES: dict[str, Tolerance] = {
+    "runner-torch": Tolerance(
+        PARITY_ATOL,
+        PARITY_RTOL,
+        "logits, float32: other order of sums, fused layers; export refuses more",
+    ),
+    "batch-single": Tolerance(1e-4, 1e-4, "logits of one sample alone or in a batch: other kernels"),
+    "flow-mirror-mean": Tolerance(0.03, 0.0, "px, mean: DIS lays its patches from the left"),
+}
+
+
+def assert_close(name: str, got: ArrayLike, expected: ArrayLike) -> None:
+    """Assert with the table's row ``name``."""
+    row = TOLERANCES[name]
+    np.testing.assert_allclose(got, expected, rtol=row.rtol, atol=row.atol, err_msg=f"{name}: {row.why}")
