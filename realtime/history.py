@@ -28,7 +28,8 @@ class CropHistory:
 
     def slot(self) -> NDArray[np.uint8]:
         """(S, S) buffer for the next crop; it stays the same until ``commit``."""
-        return self._gray[self._next]
+        slot: NDArray[np.uint8] = self._gray[self._next]
+        return slot
 
     def commit(self, crop: FaceCrop, motion: Motion) -> None:
         """Keep ``crop``, which was cut into ``slot()``, and its motion."""

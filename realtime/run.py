@@ -87,7 +87,7 @@ class Options:
             fps=fps,
             size=_parse_size(size),
             fourcc=_parse_fourcc(fourcc),
-            pace=pace or "max",
+            pace="realtime" if pace == "realtime" else "max",
             duration_s=duration_s,
         )
         live = LiveConfig(sensitivity=sensitivity)

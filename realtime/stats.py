@@ -33,7 +33,7 @@ class Durations:
             return None
         rank = min(int(q * self.n), self.n - 1)
         index = int(np.searchsorted(np.cumsum(self._counts), rank, side="right"))
-        edge_ns = _FLOOR_NS * 2.0 ** ((index + 0.5) / _BINS_PER_OCTAVE)
+        edge_ns: float = _FLOOR_NS * 2.0 ** ((index + 0.5) / _BINS_PER_OCTAVE)
         return min(edge_ns, float(self.max_ns)) / 1e6
 
     def summary(self, *quantiles: int) -> dict[str, float | int | None]:
