@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mer_live.training import synth_cli
+from mer_live.training import prepare_cli, synth_cli
 
 app = typer.Typer(
     name="mer-train",
@@ -16,6 +16,7 @@ app = typer.Typer(
 
 app.command("synth")(synth_cli.synth)
 app.command("demo-clip")(synth_cli.demo_clip)
+app.command("prepare")(prepare_cli.prepare_command)
 
 
 def main() -> None:

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-Scheme = Literal["cde", "cdmer"]
-"""cde: composite and holdout (MEGC 2019); cdmer: cross-database (Zong et al.)."""
+from mer_live.training.protocols import EMOTIONS
 
-_NAMES = {
-    "happy": "happiness",
-    "sad": "sadness",
-    "angry": "anger",
-    "others": "other",
-    "surprised": "surprise",
-}
+Scheme = Literal["cde", "cdmer", "all"]
+"""cde: composite and holdout (MEGC 2019); cdmer: cross-database (Zong et al.); all: every clip that has a
+class in either, so that one prepared set serves both protocols."""
 
-_CDE: dict[str, dict[str, int]] = {
-    "casme2": {"disgust": 0, "repression": 0, "happiness": 1, "surprise": 2},
-    "samm": {"anger": 0, "contempt": 0, "disgust": 0, "fear": 0, "sadness": 0, "happiness": 1, "surprise": 2},
-}
-_CDMER: dict[str, dict[str, int]] = {
-    "casme2": {"disgust": 0, "sadness": 0, "fear": 0, "happiness": 1, "surprise": 2},
-}
-_ANY = {
-    **_CDE["samm"],
-    "negative": 0,
-    "positive": 1,
-}
+_NAMES = {"happy": "happiness", "sad": "sadness", "angry": "anger", "others": "other"}
+_RULES = {"cde": EMOTIONS["megc"], "cdmer": EMOTIONS["cdmer"]}
+_USUAL: Mapping[str, int] = {**EMOTIONS["megc"]["samm"], "negative": 0, "positive": 1}
 
 LEFT_OUT_OF_CDE = frozenset({("casme2/004", "EP12_01f"), ("casme2/005", "EP09_05f")})
 """(subject, clip) that the MEGC 2019 list leaves out although their emotion has a class."""
@@ -44,5 +31,8 @@ def class_of(dataset: str, emotion: str, scheme: Scheme) -> int | None:
     Databases for which the protocol names no rule take the usual one: happiness is positive; anger,
     contempt, disgust, fear and sadness are negative.
     """
-    table = (_CDE if scheme == "cde" else _CDMER).get(dataset, _ANY)
-    return table.get(emotion_name(emotion))
+    word = emotion_name(emotion)
+    if scheme == "all":
+        tables = [rule[dataset] for rule in _RULES.values() if dataset in rule] or [_USUAL]
+        return next((table[word] for table in tables if word in table), None)
+    return _RULES[scheme].get(dataset, _USUAL).get(word)

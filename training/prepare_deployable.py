@@ -1,0 +1,145 @@
+"""One sample as the live path would have met it: tracked, metered, spotted, and only then represented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.engines.clip import Clip
+from mer_live.engines.representation import AdmSpec
+from mer_live.realtime.face import FaceTracker
+from mer_live.realtime.history import CropHistory
+from mer_live.realtime.landmark_thread import Detector
+from mer_live.realtime.landmarks import FaceDetection, Landmarker
+from mer_live.realtime.motion import MotionMeter
+from mer_live.realtime.spotter import Spotter, SpotterConfig
+from mer_live.realtime.types import Frame, Spot
+from mer_live.training.datasets.frames import FrameError
+from mer_live.training.datasets.sample import Sample
+from mer_live.training.prepare_clip import (
+    Prepared,
+    Represent,
+    annotated_positions,
+    crop_clip,
+    search_apex,
+)
+from mer_live.training.prepare_config import PrepareConfig
+
+_landmarker: list[Landmarker] = []
+
+
+class _Kept:
+    """The process's landmarker, handed to one tracker after the other without being closed."""
+
+    def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        return _landmarker[0].detect_rgb(image_rgb)
+
+    def close(self) -> None:
+        """Leave it open for the next clip."""
+
+
+def _keep() -> Detector:
+    if not _landmarker:
+        _landmarker.append(Landmarker())
+    return _Kept()
+
+
+def look_range(sample: Sample, config: PrepareConfig) -> range:
+    """Positions that the spotter is shown: the whole recording, or ``margin_s`` around it in a long one."""
+    onset, _, last = annotated_positions(sample)
+    margin = round(config.margin_s * sample.fps)
+    return range(max(0, onset - margin), min(len(sample.frames.numbers), last + margin + 1))
+
+
+def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None:
+    """Run the live stages over a sample and return its best event, or None where nothing is spotted.
+
+    A final event comes before a provisional one, then the higher score. Frame indices of the spot count from
+    the first frame of `look_range`; frames held before it and after it are pulled onto the ends.
+
+    Raises:
+        FrameError: A frame cannot be decoded.
+        LandmarkerError: The landmark model cannot be used.
+    """
+    where = look_range(sample, config)
+    period_ns = 1e9 / sample.fps
+    lead, tail = round(config.lead_s * sample.fps), round(config.tail_s * sample.fps)
+    meter, spotter = MotionMeter(), Spotter(SpotterConfig(sensitivity=config.sensitivity))
+    history = CropHistory(len(where) + lead + tail)
+    best: tuple[tuple[bool, float], Spot, Clip] | None = None
+    withdrawn: set[int] = set()
+    found: list[tuple[Spot, Clip]] = []
+    with FaceTracker(deterministic=True, make_detector=_keep) as tracker:
+        for number, image in enumerate(_held(sample.frames.read(where), lead, tail)):
+            frame = Frame(number, round(number * period_ns), image)
+            crop = tracker.crop(frame, out=history.slot())
+            motion = None if crop is None else meter.update(crop)
+            if crop is not None and motion is not None:
+                history.commit(crop, motion)
+            for spot in spotter.update(motion, frame.t_ns):
+                clip = history.clip(spot) if spot.phase != "withdrawn" else None
+                if spot.phase == "withdrawn":
+                    withdrawn.add(spot.id)
+                elif clip is not None:
+                    found.append((spot, clip))
+    for spot, clip in found:
+        rank = (spot.phase == "offset", spot.score)
+        if spot.id not in withdrawn and (best is None or rank > best[0]):
+            best = (rank, spot, clip)
+    if best is None:
+        return None
+    _, spot, clip = best
+
+    def inside(index: int) -> int:
+        return min(max(index - lead, 0), len(where) - 1)
+
+    offset = None if spot.offset is None else inside(spot.offset)
+    if any(isinstance(spec, AdmSpec) and spec != AdmSpec() for _, spec in config.representations):
+        clip = replace(clip, adm=None)  # the meter's own rows are of the default flow and direction
+    return replace(spot, onset=inside(spot.onset), apex=inside(spot.apex), offset=offset), clip
+
+
+def _held(frames: Iterator[NDArray[np.uint8]], lead: int, tail: int) -> Iterator[NDArray[np.uint8]]:
+    image = None
+    for image in frames:
+        for _ in range(lead):
+            yield image
+        lead = 0
+        yield image
+    for _ in range(tail):
+        if image is not None:
+            yield image
+
+
+def prepare_deployable(sample: Sample, config: PrepareConfig, make: Represent) -> Prepared:
+    """Prepare one sample on frames that the spotter finds; where it finds none, by the offline search.
+
+    Raises:
+        ClipError: No face in the onset frame.
+        FrameError: A frame cannot be decoded.
+    """
+    fallback = crop_clip(sample)  # also refuses what the annotated set refuses, so that rows agree
+    numbers = sample.frames.numbers
+    try:
+        spotted = spot_clip(sample, config)
+    except FrameError:  # of a frame outside onset..offset: the annotated set has this row, so this one must
+        spotted = None
+    if spotted is None:
+        apex, found = search_apex(fallback)
+        clip = replace(fallback, apex=apex)
+        first = annotated_positions(sample)[0]
+        end = None if clip.offset is None else numbers[first + clip.offset]
+        arrays = make.arrays(clip)
+        return Prepared(numbers[first], numbers[first + clip.apex], end, found, arrays)
+    spot, clip = spotted
+    first = look_range(sample, config).start
+    return Prepared(
+        onset=numbers[first + spot.onset],
+        apex=numbers[first + spot.apex],
+        offset=None if spot.offset is None else numbers[first + spot.offset],
+        found="final" if spot.phase == "offset" else "provisional",
+        arrays=make.arrays(clip),
+    )
