@@ -71,8 +71,8 @@ class Flow(Protocol):
         ...
 
 
-class _OpenCvFlow:
-    """Input checks and the reused result buffer, common to both methods."""
+class BufferedFlow:
+    """Input checks and the reused result buffer, common to all methods."""
 
     def __init__(self, config: FlowConfig) -> None:
         self.config = config
@@ -81,6 +81,7 @@ class _OpenCvFlow:
     def __call__(
         self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
+        """See ``Flow``."""
         if prev.dtype != np.uint8 or prev.ndim != 2 or next.dtype != np.uint8 or prev.shape != next.shape:
             raise ValueError(
                 "flow needs two gray uint8 images of one size, "
@@ -101,7 +102,7 @@ class _OpenCvFlow:
     ) -> None: ...
 
 
-class DisFlow(_OpenCvFlow):
+class DisFlow(BufferedFlow):
     """Dense inverse search (Kroeger, Timofte, Dai, Van Gool; ECCV 2016)."""
 
     def __init__(self, config: FlowConfig) -> None:
@@ -115,7 +116,7 @@ class DisFlow(_OpenCvFlow):
         self._dis.calc(prev, next, out)
 
 
-class FarnebackFlow(_OpenCvFlow):
+class FarnebackFlow(BufferedFlow):
     """Polynomial expansion (Farneback; SCIA 2003), the flow of MADTN."""
 
     def _compute(self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
@@ -126,9 +127,16 @@ class FarnebackFlow(_OpenCvFlow):
         )
 
 
-def make_flow(config: FlowConfig | None = None) -> Flow:
-    """Return a new flow object for one stream (default: DIS fast)."""
+def make_flow(config: FlowConfig | None = None, device: str | None = None) -> Flow:
+    """Return a new flow object for one stream (default: DIS fast).
+
+    ``device``: None computes with OpenCV; a torch device ("cuda", "cpu") takes the torch Farneback.
+    """
     config = config or FlowConfig()
+    if device is not None:
+        from mer_live.engines.torch_flow import TorchFlow
+
+        return TorchFlow(config, device)
     return DisFlow(config) if config.method == "dis" else FarnebackFlow(config)
 
 
