@@ -109,7 +109,8 @@ def live(options: Options, stop: threading.Event) -> None:
         sinks: list[Sink] = [open_sink(path) for path in options.events]
         pipeline = Pipeline(source, recognizer, [*sinks, terminal] if terminal else sinks, options.live)
         notes = Console(stderr=True)
-        notes.print(f"{source.description} · {recognizer.engine} on {recognizer.why}", highlight=False)
+        engine = f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})"
+        notes.print(f"{source.description} · {engine}", highlight=False)
         _drive(pipeline, terminal, stop)
         if options.report is not None:
             write_json(options.report, build_report(pipeline))
