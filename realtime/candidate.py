@@ -113,9 +113,12 @@ class Track:
             self._lowest, self._low_ns = along, t_ns
         part = along / self._height
         stalled = t_ns - self._low_ns > c.stall_s * 1e9 and part < 0.75
-        if part > max(c.settled, min(0.4, 2.0 / self._height)) and not stalled:
-            return ""
-        self.shape.offset_ns = self._offset(t_ns, part, stalled, history)
+        if self.shape.offset_ns is None:
+            if part > max(c.settled, min(0.4, 2.0 / self._height)) and not stalled:
+                return ""
+            self.shape.offset_ns = self._offset(t_ns, stalled, history)
+        if t_ns < self.shape.offset_ns and part < 0.75:
+            return ""  # the end is foreseen; whether the face then rests says more than the fall did
         self.shape.rest = part
         return self._end(t_ns, "end")
 
@@ -149,7 +152,7 @@ class Track:
         onset = min(onset, apex)
         return Shape(max(onset, int(times[0])), apex, None, self._height, low)
 
-    def _offset(self, t_ns: int, part: float, stalled: bool, history: History) -> int:
+    def _offset(self, t_ns: int, stalled: bool, history: History) -> int:
         """Offset by extrapolating the fall, never further ahead than it has come; never before the apex."""
         assert self.shape is not None
         if stalled:

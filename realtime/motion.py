@@ -20,7 +20,7 @@ from mer_live.realtime.types import FaceCrop, Motion
 Array = NDArray[np.float64]
 
 _WINDOW = (15, 15)
-_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 8, 0.02)
+_CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 6, 0.02)
 _GAP_NS = 300_000_000
 """After a longer gap without a face the measurement starts anew."""
 _MIN_AGE_NS, _MAX_AGE_NS = 600_000_000, 2_000_000_000
@@ -42,30 +42,38 @@ class HeadFit:
     iteratively reweighted least squares (Tukey), points that expressions move counting little.
     """
 
-    _PRIOR = np.diag([0.0, 0.0, 0.0, 0.0, 0.4, 0.4])
+    _PRIOR = np.diag([1e-6, 1e-6, 1e-6, 1e-6, 0.4, 0.4])
+    _ROUNDS = 2
+    """Of reweighting; the weights of the last call are the start, so they settle over frames."""
 
     def __init__(self, points: NDArray[np.float32], size: int) -> None:
         xy = (points - (size - 1) / 2) / (size / 4)  # about -2..2, so that the system is well scaled
         x, y = xy[:, 0].astype(np.float64), xy[:, 1].astype(np.float64)
         z, one, zero = DEPTH / 56.0, np.ones(len(xy)), np.zeros(len(xy))
         self._unit = size / 4
-        self._ax = np.stack([one, zero, x, -y, z, zero], 1)  # (P, 6)
-        self._ay = np.stack([zero, one, y, x, zero, z], 1)
-        outer = self._ax[:, :, None] * self._ax[:, None] + self._ay[:, :, None] * self._ay[:, None]
+        ax = np.stack([one, zero, x, -y, z, zero], 1)  # (P, 6)
+        ay = np.stack([zero, one, y, x, zero, z], 1)
+        outer = ax[:, :, None] * ax[:, None] + ay[:, :, None] * ay[:, None]
         self._outer = outer.reshape(len(xy), 36)
+        self._design = np.stack([ax, ay], 1).reshape(2 * len(xy), 6)  # rows x0, y0, x1, y1, ...
+        self._trust = np.ones(len(xy))
+        self._core = np.flatnonzero(STABLE)
 
     def __call__(self, moved: Array, weight: Array) -> tuple[Array, Array]:
         """Fit (P, 2) displacements with (P,) weights; return the (6,) motion and the (P, 2) residual, px."""
-        robust = weight
-        theta, residual = np.zeros(6), moved
-        for _ in range(4):
-            normal = (robust @ self._outer).reshape(6, 6) + self._PRIOR + 1e-6 * np.eye(6)
-            right = (robust * moved[:, 0]) @ self._ax + (robust * moved[:, 1]) @ self._ay
+        target = moved.reshape(-1)
+        design = self._design
+        for _ in range(self._ROUNDS):
+            robust = weight * self._trust
+            normal = (robust @ self._outer).reshape(6, 6) + self._PRIOR
+            right = (np.repeat(robust, 2) * target) @ design
             theta = np.linalg.solve(normal, right)
-            residual = moved - np.stack([self._ax @ theta, self._ay @ theta], 1)
-            error = np.hypot(residual[:, 0], residual[:, 1])
-            cut = 4.0 * max(0.12, float(np.median(error[weight > 0.3])) if (weight > 0.3).any() else 1.0)
-            robust = weight * np.square(np.maximum(0.0, 1.0 - np.square(error / cut)))
+            residual = (target - design @ theta).reshape(moved.shape)
+            error = np.einsum("pc,pc->p", residual, residual)
+            core = error[self._core]
+            middle = np.partition(core, len(core) // 2)[len(core) // 2]
+            trust = np.maximum(0.0, 1.0 - error / (16.0 * max(0.0144, float(middle))))
+            self._trust = trust * trust
         return theta, residual
 
     def head(self, theta: Array) -> Array:
@@ -90,7 +98,7 @@ class _Reference:
 
 
 def _brightness(gray: NDArray[np.uint8]) -> tuple[float, float]:
-    mean, std = cv2.meanStdDev(gray[::2, ::2])
+    mean, std = cv2.meanStdDev(np.ascontiguousarray(gray[::4, ::4]))
     return float(mean[0, 0]), max(1.0, float(std[0, 0]))
 
 
