@@ -15,7 +15,7 @@ from mer_live.engines.bundle import BundleError, load_bundle
 from mer_live.engines.runners import BACKENDS, BackendError
 from mer_live.realtime.camera import CameraConfig, SourceError, list_cameras, open_source
 from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.demo import demo_clip, demo_table, demo_truth
+from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.landmarks import LandmarkerError
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from mer_live.realtime.demo import demo_clip
+from mer_live.realtime.demo_clip import demo_clip
 
 COMMAND = [sys.executable, "-m", "mer_live.realtime.cli"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.camera import CameraConfig, MemorySource, Pace, SourceError, open_source
 from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.demo import demo_clip, demo_truth, match
+from mer_live.realtime.demo_clip import demo_clip, demo_truth, match
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report

@@ -1,0 +1,251 @@
+"""``mer-bench latency``: every stage alone and the whole path, batch 1, warm, and what the path adds."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.result import Figure, Result, Times
+from mer_live.engines.adm import adm_row
+from mer_live.engines.bundle import Bundle, load_bundle
+from mer_live.engines.clip import Clip
+from mer_live.engines.flow import Flow, FlowConfig, make_flow
+from mer_live.engines.representation import RepresentationSpec, network_input, represent
+from mer_live.engines.runners import BACKENDS, BackendError, open_runner
+from mer_live.realtime.camera import CameraConfig, MemorySource, open_source
+from mer_live.realtime.cli import BUNDLES
+from mer_live.realtime.crop import Cropper
+from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.face import FaceTracker
+from mer_live.realtime.landmarks import Landmarker
+from mer_live.realtime.motion import MotionMeter
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.ring import FrameRing
+from mer_live.realtime.sinks import CsvSink, JsonlSink, Sink
+from mer_live.realtime.spotter import Spotter
+from mer_live.realtime.types import Event, FaceCrop, Frame
+
+Gray = NDArray[np.uint8]
+
+_WARM = 5
+_OVERHEAD_TARGET = 1.15
+
+
+def run(quick: bool = False) -> Result:
+    """Measure; about 20 s quick, 90 s in full."""
+    cv2.setNumThreads(1)
+    result = Result("latency", {"quick": quick, "input": "demo clip, 640x480, 200 fps, in memory"})
+    recording = demo_recording(2.5 if quick else None)
+    repeats = 30 if quick else 200
+    crops = _crops(recording)
+    result.times += [
+        Times.of("decode (H.264, 1 thread)", _decode(10 * repeats), "alone"),
+        *_ring(recording, 10 * repeats),
+        Times.of("landmarks", _landmarks(recording, repeats), "alone"),
+        *_flows(crops, repeats),
+    ]
+    clip = _clip(crops)
+    bundles = [load_bundle(name) for name in BUNDLES]
+    result.times += [*_representations(bundles, clip, repeats), *_engines(bundles, clip, repeats)]
+    _whole(result, recording, bundles)
+    return result
+
+
+def _timed(call: Callable[[], object], repeats: int) -> list[int]:
+    for _ in range(_WARM):
+        call()
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter_ns()
+        call()
+        taken.append(time.perf_counter_ns() - started)
+    return taken
+
+
+def _decode(frames: int) -> list[int]:
+    source = open_source(CameraConfig(source=str(demo_clip())))
+    width, height = source.size
+    slot, taken = np.empty((height, width, 3), np.uint8), []
+    for _ in range(frames):
+        started = time.perf_counter_ns()
+        if source.fill(slot) is None:
+            break
+        taken.append(time.perf_counter_ns() - started)
+    source.stop()
+    return taken[_WARM:]
+
+
+def _ring(recording: Recording, frames: int) -> Iterator[Times]:
+    """One write and one read after the other, on one thread: the copy and the bookkeeping."""
+    _, height, width, _ = recording.frames.shape
+    ring = FrameRing(16, height, width, block=False)
+    reader = ring.reader()
+    writes, reads = [], []
+    for k in range(frames):
+        started = time.perf_counter_ns()
+        ring.write(recording.frames[k % len(recording.frames)], k + 1)
+        written = time.perf_counter_ns()
+        reader.read()
+        writes.append(written - started)
+        reads.append(time.perf_counter_ns() - written)
+    yield Times.of("ring write (640x480x3 copied)", writes[_WARM:], "alone")
+    yield Times.of("ring read", reads[_WARM:], "alone")
+
+
+def _landmarks(recording: Recording, repeats: int) -> list[int]:
+    landmarker = Landmarker()
+    images = cycle(recording.frames)
+    taken = _timed(lambda: landmarker.detect(next(images)), repeats)
+    landmarker.close()
+    return taken
+
+
+def _crops(recording: Recording) -> list[FaceCrop]:
+    with FaceTracker(deterministic=True) as tracker:
+        frames = zip(recording.t_ns.tolist(), recording.frames, strict=True)
+        found = (tracker.crop(Frame(k, t_ns, image)) for k, (t_ns, image) in enumerate(frames))
+        return [crop for crop in found if crop is not None]
+
+
+def _flows(crops: list[FaceCrop], repeats: int) -> Iterator[Times]:
+    presets = [FlowConfig(method="dis", preset=name) for name in ("ultrafast", "fast", "medium")]
+    for config in [*presets, FlowConfig(method="farneback")]:
+        name = config.preset if config.method == "dis" else ""
+        for side in (112, 224):
+            grays = [cv2.resize(c.gray, (side, side), interpolation=cv2.INTER_AREA) for c in crops[:40]]
+            flow, pairs = make_flow(config), iter(range(10**9))
+
+            def one(flow=flow, grays=grays, pairs=pairs):  # type: ignore[no-untyped-def]
+                k = next(pairs) % (len(grays) - 1)
+                return flow(grays[k], grays[k + 1])
+
+            yield Times.of(
+                f"flow {config.method} {name} {side}".replace("  ", " "), _timed(one, repeats), "alone"
+            )
+    field = make_flow(FlowConfig())(crops[0].gray, crops[1].gray).copy()
+    yield Times.of("ADM row", _timed(lambda: adm_row(field), repeats), "alone")
+
+
+def _call_with_next(flow: Flow, pairs: Iterator[tuple[Gray, Gray]]) -> None:
+    flow(*next(pairs))
+
+
+def _clip(crops: list[FaceCrop]) -> Clip:
+    """Half a second of crops as a spot's clip, ADM rows known as they are live."""
+    meter = MotionMeter()
+    part = crops[:100]
+    adm = np.stack([meter.update(crop).adm for crop in part])
+    gray, times = np.stack([c.gray for c in part]), np.asarray([c.t_ns for c in part], np.int64)
+    return Clip(gray, times, onset=0, apex=len(part) // 2, offset=len(part) - 1, adm=adm)
+
+
+def _representations(bundles: list[Bundle], clip: Clip, repeats: int) -> Iterator[Times]:
+    for spec in dict.fromkeys(wanted.representation for b in bundles for wanted in b.card.inputs):
+        taken = _timed(partial(_represented, clip, spec), repeats)
+        yield Times.of(f"representation {spec.name}", taken, "once a spot")
+
+
+def _represented(clip: Clip, spec: RepresentationSpec) -> NDArray[np.float32]:
+    return network_input(represent(clip, spec), spec)
+
+
+def _engines(bundles: list[Bundle], clip: Clip, repeats: int) -> Iterator[Times]:
+    for bundle in bundles:
+        inputs = {
+            wanted.name: _represented(clip, wanted.representation)[None] for wanted in bundle.card.inputs
+        }
+        for backend in BACKENDS[1:]:
+            for threads in (1, 2):
+                try:
+                    with open_runner(bundle, backend=backend, threads=threads) as runner:
+                        taken = _timed(partial(runner.infer, inputs), repeats)
+                except BackendError:
+                    break
+                yield Times.of(f"{bundle.card.name} {backend} {threads} thread(s)", taken, "once a spot")
+
+
+def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
+    """The pipeline from memory to sinks, and the same kernels bare, in one run."""
+    bare = _bare(recording)
+    with tempfile.TemporaryDirectory() as folder, Recognizer(bundles) as recognizer:
+        sinks: list[Sink] = [JsonlSink(Path(folder) / "e.jsonl"), CsvSink(Path(folder) / "e.csv")]
+        source = MemorySource(recording.frames, t_ns=recording.t_ns.tolist())
+        pipeline = Pipeline(source, recognizer, sinks)
+        pipeline.start()
+        pipeline.join()
+        if pipeline.error is not None:
+            raise pipeline.error
+        event = next(iter(pipeline.events.values()), None)
+        if event is not None:
+            result.times += _sinks(event, Path(folder))
+    count = pipeline.counters
+    wall_ms = (count.last_done_ns - count.first_done_ns) / 1e6 / max(1, count.processed - 1)
+    kernels_ms = sum(times.p50 for times in bare)
+    result.times += bare
+    for name in ("crop", "motion", "spotter", "frame", "recognise", "emit"):
+        stage = count.stages[name].summary(50, 95, 99)
+        if stage["n"]:
+            q = {key: float(stage[key] or 0.0) for key in ("p50", "p95", "p99")}
+            result.times.append(
+                Times(
+                    name, int(stage["n"] or 0), **q, max=count.stages[name].max_ns / 1e6, group="whole path"
+                )
+            )
+    result.figures += [
+        Figure(
+            "whole path per frame",
+            wall_ms,
+            "ms",
+            count.processed,
+            note="wall clock, max pace, landmarks beside",
+        ),
+        Figure(
+            "bare kernels per frame",
+            kernels_ms,
+            "ms",
+            bare[0].n,
+            note="ring + crop + motion + spotter, medians",
+        ),
+        Figure("overhead_ratio", wall_ms / kernels_ms, "", count.processed, target=_OVERHEAD_TARGET),
+    ]
+
+
+def _bare(recording: Recording) -> list[Times]:
+    """What every frame needs, called in a plain loop: no threads, no queues, no landmarks."""
+    _, height, width, _ = recording.frames.shape
+    with FaceTracker(deterministic=True) as tracker:
+        crop = tracker.crop(Frame(0, 0, recording.frames[0]))
+    if crop is None:
+        raise ValueError("no face in the first frame of the clip")
+    cropper, meter, spotter = Cropper(crop.warp, height, width, crop.gray.shape[0]), MotionMeter(), Spotter()
+    slot = np.empty((height, width, 3), np.uint8)
+    taken: dict[str, list[int]] = {"ring": [], "crop": [], "motion": [], "spotter": []}
+    for k, (t_ns, frame) in enumerate(zip(recording.t_ns.tolist(), recording.frames, strict=True)):
+        at = [time.perf_counter_ns()]
+        np.copyto(slot, frame)
+        at.append(time.perf_counter_ns())
+        gray = cropper.apply(slot)
+        at.append(time.perf_counter_ns())
+        motion = meter.update(FaceCrop(k, t_ns, gray, crop.warp, crop.landmarks, 1))
+        at.append(time.perf_counter_ns())
+        spotter.update(motion, t_ns)
+        at.append(time.perf_counter_ns())
+        for times, ns in zip(taken.values(), np.diff(at), strict=True):
+            times.append(int(ns))
+    return [Times.of(f"bare {name}", times[_WARM:], "bare kernels") for name, times in taken.items()]
+
+
+def _sinks(event: Event, folder: Path) -> Iterator[Times]:
+    for sink in (JsonlSink(folder / "alone.jsonl"), CsvSink(folder / "alone.csv")):
+        yield Times.of(type(sink).__name__, _timed(partial(sink.write, event), 200), "once a spot")
+        sink.close()
