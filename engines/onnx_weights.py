@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -60,8 +61,14 @@ def unpack_float32(model: Any) -> None:
 
 
 def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Float32 weights of an exported network by their name in the torch state dict."""
-    model = onnx.load(str(path))
+    """Float32 weights of an exported network by their name in the torch state dict.
+
+    Raises ValueError when the file is no ONNX model.
+    """
+    try:
+        model = onnx.load(str(path))
+    except DecodeError as error:
+        raise ValueError(f"not an ONNX model ({error})") from error
     weights = {}
     for tensor in model.graph.initializer:
         if tensor.data_type in (TensorProto.FLOAT, TensorProto.FLOAT16):

@@ -169,7 +169,7 @@ def _rounded_copy(network: Network) -> Network:
     copy = build(network.name, to_json(network.config))
     copy.load_state_dict(network.state_dict())
     round_weights(copy)
-    return copy.cpu().eval()
+    return copy.cpu().eval().requires_grad_(False)
 
 
 def _check_parity(

@@ -26,6 +26,7 @@ class OnnxRuntimeRunner(RunnerBase):
             import onnxruntime as ort
         except ImportError as error:
             raise BackendError("ONNX Runtime is missing; install it with: pip install onnxruntime") from error
+        ort.disable_telemetry_events()  # does something on Windows only
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

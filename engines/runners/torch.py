@@ -34,7 +34,11 @@ class TorchRunner(RunnerBase):
             raise BackendError(f"torch sees no device {device!r} here; use the cpu or install a CUDA build.")
         self._device = torch.device(device)
         network = build(bundle.card.network.name, bundle.card.network.config)
-        state = {name: torch.from_numpy(values) for name, values in read_weights(bundle.onnx_path).items()}
+        try:
+            weights = read_weights(bundle.onnx_path)
+        except ValueError as error:
+            raise BackendError(f"torch cannot run {bundle.onnx_path}: {error}") from error
+        state = {name: torch.from_numpy(values) for name, values in weights.items()}
         missing, unexpected = network.load_state_dict(state, strict=False)
         # Counters of batch normalisation play no part in inference and are not exported.
         missing = [name for name in missing if not name.endswith("num_batches_tracked")]
