@@ -7,12 +7,13 @@ between the eyes, and every person and every event varies a little in place, ext
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.training.synthesis.action_units import ACTION_UNITS, MIRROR, PROTOTYPES
 from mer_live.training.synthesis.face_model import CROP, FaceModel
 
 GRID_STEP = 4
@@ -21,148 +22,6 @@ GRID_PAD = 32
 """Crop px that a field reaches beyond the crop's frame on every side; it is zero out there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bump:
-    """A patch of skin that moves together."""
-
-    anchors: tuple[int, ...]
-    """Mesh landmarks of the subject's right half whose mean is the centre; the left half mirrors them."""
-    lateral: float
-    """Displacement away from the face's midline, relative to the strongest patch."""
-    down: float
-    """Displacement toward the chin."""
-    sigma_x: float
-    sigma_y: float
-    """Extent, in distances between the eyes."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActionUnit:
-    """What one facial muscle does at unit strength."""
-
-    bumps: tuple[Bump, ...] = ()
-    upper_lid: float = 0.0
-    """Downward travel of the upper lid's edge; negative opens the eye."""
-    lower_lid: float = 0.0
-    """Downward travel of the lower lid's edge; negative closes the eye."""
-    jaw: float = 0.0
-    """Opening of the mouth with the jaw."""
-    lips: float = 0.0
-    """Opening of the mouth by the lips alone."""
-
-
-ACTION_UNITS: dict[int, ActionUnit] = {
-    1: ActionUnit(
-        (Bump((107, 66, 55), 0.05, -1.0, 0.26, 0.24), Bump((108, 69), 0.05, -0.55, 0.36, 0.32)),
-        upper_lid=-0.12,
-    ),
-    2: ActionUnit(
-        (Bump((70, 63, 105), 0.12, -1.0, 0.30, 0.24), Bump((104, 68, 103), 0.05, -0.5, 0.34, 0.30)),
-        upper_lid=-0.12,
-    ),
-    4: ActionUnit(
-        (
-            Bump((107, 66, 55), -0.5, 0.8, 0.24, 0.22),
-            Bump((105, 52), -0.3, 0.55, 0.28, 0.22),
-            Bump((9, 8), 0.0, 0.28, 0.16, 0.2),
-        ),
-        upper_lid=0.12,
-    ),
-    5: ActionUnit((Bump((159, 158, 27), 0.0, -0.22, 0.26, 0.14),), upper_lid=-1.0),
-    6: ActionUnit(
-        (
-            Bump((117, 118, 50), -0.12, -1.0, 0.32, 0.26),
-            Bump((226, 31, 35), -0.45, 0.05, 0.2, 0.2),
-        ),
-        lower_lid=-0.45,
-        upper_lid=0.1,
-    ),
-    7: ActionUnit(
-        (Bump((145, 23, 230), -0.15, -0.45, 0.26, 0.1), Bump((159, 27), 0.0, 0.2, 0.26, 0.1)),
-        lower_lid=-1.0,
-        upper_lid=0.55,
-    ),
-    9: ActionUnit(
-        (
-            Bump((129, 49, 131), -0.05, -1.0, 0.18, 0.22),
-            Bump((37, 39, 165), 0.02, -0.65, 0.24, 0.16),
-            Bump((126, 100, 101), -0.1, -0.55, 0.24, 0.22),
-            Bump((107, 55, 9), -0.2, 0.45, 0.2, 0.2),
-        ),
-        lower_lid=-0.2,
-    ),
-    10: ActionUnit(
-        (Bump((37, 39, 40, 165), 0.05, -1.0, 0.26, 0.17), Bump((203, 206), 0.1, -0.6, 0.2, 0.24)),
-    ),
-    12: ActionUnit(
-        (
-            Bump((61, 57, 186), 0.72, -0.72, 0.25, 0.22),
-            Bump((205, 206, 50), 0.3, -0.5, 0.3, 0.28),
-            Bump((39, 181), 0.25, -0.05, 0.2, 0.2),
-        )
-    ),
-    15: ActionUnit(
-        (
-            Bump((61, 57, 43), 0.1, 1.0, 0.22, 0.2),
-            Bump((202, 212, 210), 0.0, 0.6, 0.24, 0.24),
-            Bump((91, 181), 0.0, 0.3, 0.16, 0.12),
-        )
-    ),
-    17: ActionUnit(
-        (Bump((199, 208, 171), 0.0, -0.9, 0.24, 0.2), Bump((17, 84, 181), 0.0, -0.7, 0.24, 0.12)),
-    ),
-    20: ActionUnit(
-        (Bump((61, 57), 1.0, 0.12, 0.26, 0.22), Bump((205, 202), 0.4, 0.05, 0.3, 0.26)),
-    ),
-    25: ActionUnit(lips=1.0),
-    26: ActionUnit(jaw=1.0),
-    43: ActionUnit(upper_lid=1.0),
-}
-"""FACS numbers; 43 is an eye closure."""
-
-PROTOTYPES: dict[str, tuple[tuple[dict[int, float], float], ...]] = {
-    "negative": (
-        ({4: 1.0}, 3.0),
-        ({4: 1.0, 7: 0.6}, 2.0),
-        ({4: 0.8, 9: 0.8}, 1.5),
-        ({9: 1.0}, 1.5),
-        ({9: 0.7, 10: 0.8}, 1.0),
-        ({15: 1.0}, 2.0),
-        ({15: 1.0, 17: 0.6}, 1.5),
-        ({4: 0.8, 15: 0.9}, 1.5),
-        ({1: 0.6, 4: 0.6, 15: 0.9}, 1.0),
-        ({4: 0.8, 7: 0.5, 9: 0.6}, 1.0),
-        ({4: 0.8, 20: 0.8}, 0.7),
-        ({10: 1.0}, 0.7),
-        ({7: 1.0}, 0.6),
-    ),
-    "positive": (
-        ({12: 1.0}, 3.0),
-        ({6: 0.6, 12: 1.0}, 4.0),
-        ({6: 0.8, 12: 0.9}, 2.0),
-        ({6: 0.5, 12: 1.0, 25: 0.3}, 1.0),
-    ),
-    "surprise": (
-        ({1: 1.0, 2: 1.0}, 4.0),
-        ({1: 0.9, 2: 0.9, 5: 0.6}, 3.0),
-        ({1: 0.8, 2: 0.8, 26: 0.9}, 2.0),
-        ({1: 0.8, 2: 0.8, 5: 0.6, 26: 0.8}, 2.0),
-        ({1: 1.0, 2: 1.0, 25: 0.6}, 1.0),
-        ({5: 1.0, 26: 0.8}, 0.7),
-        ({2: 1.0}, 0.5),
-        ({26: 1.0}, 0.4),
-    ),
-}
-"""Class -> (action units with strengths, how often). Combinations follow methods.md's class definitions."""
-
-_MIRROR = {
-    107: 336, 66: 296, 55: 285, 108: 337, 69: 299, 70: 300, 63: 293, 105: 334, 104: 333, 68: 298, 103: 332,
-    52: 282, 9: 9, 8: 8, 159: 386, 158: 385, 27: 257, 117: 346, 118: 347, 50: 280, 226: 446, 31: 261,
-    35: 265, 145: 374, 23: 253, 230: 450, 129: 358, 49: 279, 131: 360, 37: 267, 39: 269, 165: 391,
-    126: 355, 100: 329, 101: 330, 40: 270, 203: 423, 206: 426, 61: 291, 57: 287, 186: 410, 205: 425,
-    181: 405, 43: 273, 202: 422, 212: 432, 210: 430, 91: 321, 199: 199, 208: 428, 171: 396, 17: 17,
-    84: 314,
-}  # fmt: skip
 _OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176,
     149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -211,8 +70,8 @@ class _Sum:
     """Accumulates action units before they are normalised."""
 
     field: NDArray[np.float64]
-    upper: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    lower: list[float] = field(default_factory=lambda: [0.0, 0.0])
+    upper: list[float]
+    lower: list[float]
     jaw: float = 0.0
     lips: float = 0.0
 
@@ -267,7 +126,7 @@ def build_action(
     if unknown or not units:
         raise ValueError(f"action units must be among {sorted(ACTION_UNITS)}, got {sorted(units)}")
     x, y = _grid()
-    total = _Sum(np.zeros((*x.shape, 2)))
+    total = _Sum(np.zeros((*x.shape, 2)), [0.0, 0.0], [0.0, 0.0])
     unit_px = model.unit_px
     tilt = rng.normal(0, asymmetry)  # one side of the face leads in every unit of an event
     for number, strength in sorted(units.items()):
@@ -277,7 +136,7 @@ def build_action(
         for side, sign in ((0, -1.0), (1, 1.0)):
             own = gain * float(np.clip(1 + sign * tilt + rng.normal(0, asymmetry / 2), 0.35, 1.7))
             for bump in au.bumps:
-                rows = [a if side == 0 else _MIRROR[a] for a in bump.anchors]
+                rows = [a if side == 0 else MIRROR[a] for a in bump.anchors]
                 cx, cy = model.landmarks[rows].mean(0)
                 cx += _jitter(rng, person, 0.035) * unit_px
                 cy += _jitter(rng, person, 0.03) * unit_px
@@ -329,7 +188,7 @@ def build_smile(model: FaceModel, rng: np.random.Generator) -> Action:
     eye_y = float(model.landmarks[[33, 133, 263, 362], 1].mean())
     field *= np.clip((y - eye_y) / (0.25 * model.unit_px), 0, 1)[..., None]
     side = 1 + rng.normal(0, 0.12) * np.tanh((x - CROP / 2) / (0.3 * model.unit_px))
-    total = _Sum(field * side[..., None])
+    total = _Sum(field * side[..., None], [0.0, 0.0], [0.0, 0.0])
     action = _finish(model, total, "smile")
     # The cheeks push the lower lids up (AU6), which landmarks show poorly.
     lid = -0.3 * float(rng.random())

@@ -20,13 +20,13 @@ _LIP_LOW = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 def _curve(points: NDArray[np.float32], columns: NDArray[np.float32]) -> NDArray[np.float32]:
     """Height of a left-to-right curve at each column; its end heights beyond its ends."""
     order = np.argsort(points[:, 0])
-    return np.interp(columns, points[order, 0], points[order, 1]).astype(np.float32)
+    return np.asarray(np.interp(columns, points[order, 0], points[order, 1]), np.float32)
 
 
-def _smooth(t: NDArray[np.float32]) -> NDArray[np.float32]:
+def _smooth(t: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float32]:
     """Smooth step: 0 below 0, 1 above 1."""
-    t = np.clip(t, 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
+    part = np.asarray(np.clip(t, 0, 1), np.float32)
+    return np.asarray(part * part * (3 - 2 * part), np.float32)
 
 
 def _sample(
@@ -87,7 +87,7 @@ class Eye:
         )
 
     def layers(self, upper: float, lower: float) -> tuple[NDArray[np.float32], ...]:
-        """Backward travel (downward, texture px) of upper-lid skin, lower-lid skin and eyeball, and both masks."""
+        """Backward travel (down, texture px) of upper-lid skin, lower-lid skin, eyeball; both lids' masks."""
         profile = self._gap / self._widest
         travel = min(upper * self._density, 0.97 * self._widest) * profile
         rise = max(lower * self._density, -0.6 * self._widest) * profile
@@ -134,7 +134,7 @@ class Mouth:
         y0, y1 = max(int(nose[1]), 0), min(int(chin[1] + 0.55 * unit), h)
         self.box = (slice(y0, y1), slice(x0, x1))
         columns = np.arange(x0, x1, dtype=np.float32)
-        seam = _curve((up + low) / 2, columns)
+        seam = _curve(np.asarray((up + low) / 2, np.float32), columns)
         half = 0.5 * float(up[-1, 0] - up[0, 0])
         middle = 0.5 * float(up[-1, 0] + up[0, 0])
         self._profile = np.clip(1 - np.abs((columns - middle) / half) ** 2.2, 0, 1).astype(np.float32)

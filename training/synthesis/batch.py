@@ -49,8 +49,8 @@ def subjects(folder: Path, split: str) -> list[str]:
 def run(request: Request) -> Iterator[Path]:
     """Make them one by one and give each file's path; people take turns, classes too.
 
-    A clip is an .npz (gray (T, 224, 224) uint8, t_ns, flow (224, 224, 2) f32) with a .json of its truth, a video an
-    .mp4 with one. Raises ValueError with one sentence for anything that cannot be used.
+    A clip is an .npz (gray (T, 224, 224) uint8, t_ns, flow (224, 224, 2) f32) with a .json of its truth, a
+    video an .mp4 with one. Raises ValueError with one sentence for anything that cannot be used.
     """
     if request.fps is not None and not 1 <= request.fps <= 1000:
         raise ValueError(f"--fps must lie within 1..1000, got {request.fps:g}")
@@ -66,12 +66,15 @@ def run(request: Request) -> Iterator[Path]:
         )
         if subject not in photos:
             photos[subject] = load_photo(request.faces, subject)
-        make = _video if request.video else _clip
-        yield make(request, photos[subject], index, rng)
+        if request.video:
+            yield _video(request, photos[subject], index, rng)
+        else:
+            # The second term lets a person show another class each time round.
+            label = CLASSES[(index + index // len(people)) % len(CLASSES)]
+            yield _clip(request, photos[subject], index, label, rng)
 
 
-def _clip(request: Request, photo: FacePhoto, index: int, rng: np.random.Generator) -> Path:
-    label = CLASSES[index % len(CLASSES)]
+def _clip(request: Request, photo: FacePhoto, index: int, label: str, rng: np.random.Generator) -> Path:
     made = render_clip(photo, rng, label=label, fps=request.fps, with_flow=True)
     path = request.out / f"clip_{index:05d}.npz"
     np.savez_compressed(path, gray=made.clip.gray, t_ns=made.clip.t_ns, flow=np.asarray(made.flow))

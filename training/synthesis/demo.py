@@ -1,4 +1,4 @@
-"""The clip of ``mer-live --demo``: the public-domain portrait of Eileen Collins (NASA) in scikit-image, animated."""
+"""The clip of ``mer-live --demo``: NASA's public-domain portrait of Eileen Collins, animated."""
 
 from __future__ import annotations
 
@@ -57,9 +57,7 @@ def perform_demo() -> tuple[Performance, Stage]:
     """The demo's script on its stage: every class, four blinks, a gaze shift, a slightly swaying head."""
     stage = Stage(SIZE, FACE_PX, centre=(0.5, 0.47), light=Light(), sensor=Sensor(0.0, 0.25, 0.35))
     rng = np.random.default_rng(SEED)
-    model = build_model(
-        portrait(), density=2 * FACE_PX / CROP, colour=True, margin=stage_margin(stage)
-    )
+    model = build_model(portrait(), density=2 * FACE_PX / CROP, colour=True, margin=stage_margin(stage))
     actions = [build_action(model, units, rng, asymmetry=0.08) for _, units, *_ in _EVENTS]
     events = tuple(
         ScriptedEvent(label, k, px, Pulse(on, on + rise, on + rise + hold, on + rise + hold + fall))

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.face import crop_warp, detect_landmarks
+from mer_live.realtime.crop import crop_warp
+from mer_live.realtime.landmarks import detect_landmarks
 
 CROP = 224
 """Side of the live crop; every length called ``_px`` in this package is in its pixels."""
@@ -29,7 +30,7 @@ class FacePhoto:
     landmarks: NDArray[np.float32]
     """(478, 2) px of ``image``."""
     smile_landmarks: NDArray[np.float32] | None = None
-    """(478, 2) px of the smiling photograph, which itself is not kept."""
+    """(478, 2) px of the smiling photograph, which itself is not kept; None for one that rests smiling."""
 
 
 def list_subjects(folder: Path) -> list[str]:
@@ -55,22 +56,28 @@ def _read(folder: Path, stem: str) -> tuple[NDArray[np.uint8], NDArray[np.float3
     image = cv2.imread(str(paths[0]), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError(f"{paths[0]} is not a readable image; replace or remove it")
-    cached = folder / f"{stem}.landmarks.npy"
-    if cached.exists():
-        return np.asarray(image, np.uint8), np.load(cached)
     landmarks = detect_landmarks(np.asarray(image, np.uint8))
     if landmarks is None:
         raise ValueError(f"no face was found in {paths[0]}; use a frontal photograph of one person")
     return np.asarray(image, np.uint8), landmarks
 
 
-def load_photo(folder: Path, subject: str) -> FacePhoto:
-    """Read one person's photographs and detect the landmarks; ValueError says what is wrong."""
+def load_photo(folder: Path, subject: str, *, smiling: bool = False) -> FacePhoto:
+    """Read one person's photographs and detect the landmarks; ValueError says what is wrong.
+
+    ``smiling`` takes the smiling photograph as the face at rest: people's resting faces differ, and a
+    recogniser must not take the look of one for a movement.
+    """
+    if smiling:
+        base = _read(folder, f"{subject}_smiling")
+        if base is None:
+            raise ValueError(f"{folder} holds no {subject}_smiling.jpg or .png")
+        return FacePhoto(subject, base[0], base[1])
     neutral = _read(folder, f"{subject}_neutral")
     if neutral is None:
         raise ValueError(f"{folder} holds no {subject}_neutral.jpg or .png")
-    smiling = _read(folder, f"{subject}_smiling")
-    return FacePhoto(subject, neutral[0], neutral[1], None if smiling is None else smiling[1])
+    smile = _read(folder, f"{subject}_smiling")
+    return FacePhoto(subject, neutral[0], neutral[1], None if smile is None else smile[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +149,8 @@ def build_model(
 ) -> FaceModel:
     """Resample a photograph so that the live crop's frame lies at ``density`` texture px per crop px.
 
-    ``margin`` (left, top, right, bottom) is the scene kept around the crop, in crop px. Outside the photograph
-    its border is repeated.
+    ``margin`` (left, top, right, bottom) is the scene kept around the crop, in crop px. Outside the
+    photograph its border is repeated.
     """
     if density <= 0 or min(margin) < 0:
         raise ValueError(f"density must be positive and margins not negative, got {density} and {margin}")

@@ -1,4 +1,4 @@
-"""Micro-expressions put into real footage: only the skin is displaced, noise and motion stay the camera's own."""
+"""Micro-expressions put into real footage: skin is displaced, noise and motion stay the camera's own."""
 
 from __future__ import annotations
 

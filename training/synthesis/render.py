@@ -122,9 +122,9 @@ class FaceRenderer:
         px: NDArray[np.float32],
         py: NDArray[np.float32],
     ) -> NDArray[np.float32]:
-        """Displacement at shown positions q of neutral points p, crop px; p tells on which side of an edge."""
+        """Displacement at shown positions q of neutral points p, crop px; p tells the side of an edge."""
         k = self.model.density
-        m = self.model.to_texture
+        m = self.model.to_texture.astype(np.float32)
 
         def at(
             field: NDArray[np.float32],
@@ -132,22 +132,17 @@ class FaceRenderer:
             x: NDArray[np.float32],
             y: NDArray[np.float32],
         ) -> NDArray[np.float32]:
-            tx, ty = np.float32(m[0, 2] - box[1].start), np.float32(m[1, 2] - box[0].start)
+            map_x = x * m[0, 0] + m[0, 2] - np.float32(box[1].start)
+            map_y = y * m[1, 1] + m[1, 2] - np.float32(box[0].start)
             return np.asarray(
-                cv2.remap(
-                    field,
-                    x * np.float32(k) + tx,
-                    y * np.float32(k) + ty,
-                    cv2.INTER_LINEAR,
-                    borderMode=cv2.BORDER_CONSTANT,
-                )
+                cv2.remap(field, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
             )
 
         total = np.zeros((*px.shape, 2), np.float32)
         for amount, field in zip(state.amounts, self._fields, strict=True):
             if amount:
                 total += amount / k * at(field, self._box, qx, qy)
-        # Behind the smooth field lie the lids and the mouth: look them up where the field took the point from.
+        # Behind the smooth field lie the lids and the mouth: look them up where the field took the point.
         sx, sy = qx - total[..., 0], qy - total[..., 1]
         texture_y = py * np.float32(k) + np.float32(m[1, 2])
         down = np.zeros_like(px)

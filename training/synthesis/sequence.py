@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.actions import draw_action
+from mer_live.training.synthesis.actions import Action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
 from mer_live.training.synthesis.clips import EventTruth, Take, draw_take, film_crops, normalise, truth_of
 from mer_live.training.synthesis.face_model import CROP, FacePhoto, apply, build_model
@@ -102,11 +102,11 @@ def perform(
     colour: bool = False,
     margin: tuple[float, float, float, float] = (28, 28, 28, 28),
 ) -> Performance:
-    """Write a random script for one person; every event gets its own action, classes take turns in random order."""
+    """Write a random script for one person; every event has its own action, classes take random turns."""
     how = plan or Plan()
     model = build_model(photo, density=density, colour=colour, margin=margin)
     events: list[ScriptedEvent] = []
-    actions = []
+    actions: list[Action] = []
     spans: list[tuple[float, float]] = []
     t = float(rng.uniform(0.6, 1.2))
     order: list[str] = []
@@ -163,7 +163,7 @@ def render_crops(
     take: Take | None = None,
     seed: int = 0,
 ) -> tuple[Iterator[tuple[NDArray[np.uint8], int]], SequenceTruth, NDArray[np.float32]]:
-    """The quick way to long sequences: (gray crop (224, 224), t_ns) pairs, their truth, landmarks in the crop.
+    """The quick way to long sequences: (gray crop (224, 224), t_ns) pairs, truth, landmarks in the crop.
 
     The crop is anchored once, at the first frame. ``seed`` is only noted in the truth.
     """
@@ -184,12 +184,12 @@ class Stage:
     centre: tuple[float, float] = (0.5, 0.5)
     """Of the crop's square, relative to the frame."""
     roll_rad: float = 0.0
-    light: Light = Light()
-    sensor: Sensor = Sensor(0.3, 0.5, 0.8)
+    light: Light = field(default_factory=Light)
+    sensor: Sensor = field(default_factory=lambda: Sensor(0.3, 0.5, 0.8))
 
 
 def stage_margin(stage: Stage) -> tuple[float, float, float, float]:
-    """Crop px of scene around the crop that fill the stage's frame (left, top, right, bottom), and 10 to spare."""
+    """Crop px of scene around the crop (left, top, right, bottom) that fill the stage's frame."""
     w, h = (s / stage.face_px * CROP for s in stage.size)
     left, top = stage.centre[0] * w - CROP / 2, stage.centre[1] * h - CROP / 2
     extra = 10 + abs(stage.roll_rad) * max(w, h)

@@ -1,4 +1,4 @@
-"""When things move: raised-cosine micro- and macro-expressions, blinks, speech, gaze, head shakes. No pixels."""
+"""When things move: raised-cosine expressions, blinks, speech, gaze shifts, head shakes. No pixels here."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ScriptedDistractor:
 
 
 def draw_pulse(rng: np.random.Generator, onset_s: float) -> Pulse:
-    """A micro-expression's time course: rise 60-250 ms, hold 0-40 ms, fall 100-350 ms, under half a second."""
+    """A micro-expression's course: rise 60-250 ms, hold 0-40 ms, fall 100-350 ms, under half a second."""
     rise = float(rng.uniform(0.06, 0.25))
     hold = float(rng.uniform(0, 0.04)) if rng.random() < 0.5 else 0.0
     fall = float(rng.uniform(0.10, min(0.35, 0.5 - rise - hold)))

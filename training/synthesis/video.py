@@ -24,8 +24,8 @@ def write_video(
 ) -> int:
     """Encode BGR frames (H, W, 3), all of one even size; returns how many.
 
-    ``codec`` is ``libx264`` (lossy, ``crf`` 0..51), ``libx264rgb`` with ``crf`` 0 (lossless) or ``ffv1`` (lossless,
-    .mkv). Raises ValueError for odd sizes or no frames.
+    ``codec`` is ``libx264`` (lossy, ``crf`` 0..51), ``libx264rgb`` with ``crf`` 0 (lossless) or ``ffv1``
+    (lossless, .mkv). Raises ValueError for odd sizes or no frames.
     """
     import av  # not needed by those who only want arrays
 

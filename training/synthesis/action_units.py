@@ -1,0 +1,150 @@
+"""What the muscles of a face do, as patches of skin that move together, and which of them make a class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bump:
+    """A patch of skin that moves together."""
+
+    anchors: tuple[int, ...]
+    """Mesh landmarks of the subject's right half whose mean is the centre; the left half mirrors them."""
+    lateral: float
+    """Displacement away from the face's midline, relative to the strongest patch."""
+    down: float
+    """Displacement toward the chin."""
+    sigma_x: float
+    sigma_y: float
+    """Extent, in distances between the eyes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionUnit:
+    """What one facial muscle does at unit strength."""
+
+    bumps: tuple[Bump, ...] = ()
+    upper_lid: float = 0.0
+    """Downward travel of the upper lid's edge; negative opens the eye."""
+    lower_lid: float = 0.0
+    """Downward travel of the lower lid's edge; negative closes the eye."""
+    jaw: float = 0.0
+    """Opening of the mouth with the jaw."""
+    lips: float = 0.0
+    """Opening of the mouth by the lips alone."""
+
+
+ACTION_UNITS: dict[int, ActionUnit] = {
+    1: ActionUnit(
+        (Bump((107, 66, 55), 0.05, -1.0, 0.26, 0.24), Bump((108, 69), 0.05, -0.55, 0.36, 0.32)),
+        upper_lid=-0.12,
+    ),
+    2: ActionUnit(
+        (Bump((70, 63, 105), 0.12, -1.0, 0.30, 0.24), Bump((104, 68, 103), 0.05, -0.5, 0.34, 0.30)),
+        upper_lid=-0.12,
+    ),
+    4: ActionUnit(
+        (
+            Bump((107, 66, 55), -0.5, 0.8, 0.24, 0.22),
+            Bump((105, 52), -0.3, 0.55, 0.28, 0.22),
+            Bump((9, 8), 0.0, 0.28, 0.16, 0.2),
+        ),
+        upper_lid=0.12,
+    ),
+    5: ActionUnit((Bump((159, 158, 27), 0.0, -0.22, 0.26, 0.14),), upper_lid=-1.0),
+    6: ActionUnit(
+        (
+            Bump((117, 118, 50), -0.12, -1.0, 0.32, 0.26),
+            Bump((226, 31, 35), -0.45, 0.05, 0.2, 0.2),
+        ),
+        lower_lid=-0.45,
+        upper_lid=0.1,
+    ),
+    7: ActionUnit(
+        (Bump((145, 23, 230), -0.15, -0.45, 0.26, 0.1), Bump((159, 27), 0.0, 0.2, 0.26, 0.1)),
+        lower_lid=-1.0,
+        upper_lid=0.55,
+    ),
+    9: ActionUnit(
+        (
+            Bump((129, 49, 131), -0.05, -1.0, 0.18, 0.22),
+            Bump((37, 39, 165), 0.02, -0.65, 0.24, 0.16),
+            Bump((126, 100, 101), -0.1, -0.55, 0.24, 0.22),
+            Bump((107, 55, 9), -0.2, 0.45, 0.2, 0.2),
+        ),
+        lower_lid=-0.2,
+    ),
+    10: ActionUnit(
+        (Bump((37, 39, 40, 165), 0.05, -1.0, 0.26, 0.17), Bump((203, 206), 0.1, -0.6, 0.2, 0.24)),
+    ),
+    12: ActionUnit(
+        (
+            Bump((61, 57, 186), 0.72, -0.72, 0.25, 0.22),
+            Bump((205, 206, 50), 0.3, -0.5, 0.3, 0.28),
+            Bump((39, 181), 0.25, -0.05, 0.2, 0.2),
+        )
+    ),
+    15: ActionUnit(
+        (
+            Bump((61, 57, 43), 0.1, 1.0, 0.22, 0.2),
+            Bump((202, 212, 210), 0.0, 0.6, 0.24, 0.24),
+            Bump((91, 181), 0.0, 0.3, 0.16, 0.12),
+        )
+    ),
+    17: ActionUnit(
+        (Bump((199, 208, 171), 0.0, -0.9, 0.24, 0.2), Bump((17, 84, 181), 0.0, -0.7, 0.24, 0.12)),
+    ),
+    20: ActionUnit(
+        (Bump((61, 57), 1.0, 0.12, 0.26, 0.22), Bump((205, 202), 0.4, 0.05, 0.3, 0.26)),
+    ),
+    25: ActionUnit(lips=1.0),
+    26: ActionUnit(jaw=1.0),
+    43: ActionUnit(upper_lid=1.0),
+}
+"""FACS numbers; 43 is an eye closure."""
+
+PROTOTYPES: dict[str, tuple[tuple[dict[int, float], float], ...]] = {
+    "negative": (
+        ({4: 1.0}, 3.0),
+        ({4: 1.0, 7: 0.6}, 2.0),
+        ({4: 0.8, 9: 0.8}, 1.5),
+        ({9: 1.0}, 1.5),
+        ({9: 0.7, 10: 0.8}, 1.0),
+        ({15: 1.0}, 2.0),
+        ({15: 1.0, 17: 0.6}, 1.5),
+        ({4: 0.8, 15: 0.9}, 1.5),
+        ({1: 0.6, 4: 0.6, 15: 0.9}, 1.0),
+        ({4: 0.8, 7: 0.5, 9: 0.6}, 1.0),
+        ({4: 0.8, 20: 0.8}, 0.7),
+        ({10: 1.0}, 0.7),
+        ({7: 1.0}, 0.6),
+    ),
+    "positive": (
+        ({12: 1.0}, 3.0),
+        ({6: 0.6, 12: 1.0}, 4.0),
+        ({6: 0.8, 12: 0.9}, 2.0),
+        ({6: 0.5, 12: 1.0, 25: 0.3}, 1.0),
+    ),
+    "surprise": (
+        ({1: 1.0, 2: 1.0}, 4.0),
+        ({1: 0.9, 2: 0.9, 5: 0.6}, 3.0),
+        ({1: 0.8, 2: 0.8, 26: 0.9}, 2.0),
+        ({1: 0.8, 2: 0.8, 5: 0.6, 26: 0.8}, 2.0),
+        ({1: 1.0, 2: 1.0, 25: 0.6}, 1.0),
+        ({5: 1.0, 26: 0.8}, 0.7),
+        ({2: 1.0}, 0.5),
+        ({26: 1.0}, 0.4),
+    ),
+}
+"""Class -> (action units with strengths, how often). Combinations follow methods.md's class definitions."""
+
+MIRROR = {
+    107: 336, 66: 296, 55: 285, 108: 337, 69: 299, 70: 300, 63: 293, 105: 334, 104: 333, 68: 298, 103: 332,
+    52: 282, 9: 9, 8: 8, 159: 386, 158: 385, 27: 257, 117: 346, 118: 347, 50: 280, 226: 446, 31: 261,
+    35: 265, 145: 374, 23: 253, 230: 450, 129: 358, 49: 279, 131: 360, 37: 267, 39: 269, 165: 391,
+    126: 355, 100: 329, 101: 330, 40: 270, 203: 423, 206: 426, 61: 291, 57: 287, 186: 410, 205: 425,
+    181: 405, 43: 273, 202: 422, 212: 432, 210: 430, 91: 321, 199: 199, 208: 428, 171: 396, 17: 17,
+    84: 314,
+}  # fmt: skip
+"""Landmark of the subject's right half -> its partner in the left half."""
