@@ -195,11 +195,11 @@ def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
     for name in ("crop", "motion", "spotter", "frame", "recognise", "emit"):
         stage = count.stages[name].summary(50, 95, 99)
         if stage["n"]:
-            q = {key: float(stage[key] or 0.0) for key in ("p50", "p95", "p99")}
+            p50, p95, p99 = (float(stage[key] or 0.0) for key in ("p50", "p95", "p99"))
+            curve = [count.stages[name].quantile_ms(percent / 100) or 0.0 for percent in range(101)]
+            most_ms = count.stages[name].max_ns / 1e6
             result.times.append(
-                Times(
-                    name, int(stage["n"] or 0), **q, max=count.stages[name].max_ns / 1e6, group="whole path"
-                )
+                Times(name, int(stage["n"] or 0), p50, p95, p99, most_ms, "whole path", curve)
             )
     result.figures += [
         Figure(

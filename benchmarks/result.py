@@ -55,6 +55,8 @@ class Times:
     p99: float
     max: float
     group: str = ""
+    curve: Sequence[float] = ()
+    """Percentiles 0, 1 .. 100, ms: enough to draw the distribution and to resample it."""
 
     @classmethod
     def of(cls, name: str, ns: Sequence[int] | np.ndarray[Any, Any], group: str = "") -> Times:
@@ -62,8 +64,11 @@ class Times:
         if not len(ns):
             raise ValueError(f"no durations of {name} were taken")
         ms = np.asarray(ns, np.float64) / 1e6
-        p50, p95, p99 = np.percentile(ms, (50, 95, 99))
-        return cls(name, len(ms), float(p50), float(p95), float(p99), float(ms.max()), group)
+        curve = np.percentile(ms, np.arange(101))
+        p50, p95, p99 = curve[[50, 95, 99]].tolist()
+        return cls(
+            name, len(ms), p50, p95, p99, float(ms.max()), group, [round(v, 6) for v in curve.tolist()]
+        )
 
 
 @dataclass(slots=True)

@@ -1,0 +1,159 @@
+"""``mer-bench throughput``: the highest camera rate without a drop, found by search, and the long soak."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+
+import cv2
+import numpy as np
+import psutil
+
+from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.result import Figure, Result
+from mer_live.engines.bundle import load_bundle
+from mer_live.realtime.camera import MemorySource
+from mer_live.realtime.cli import BUNDLES
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognizer import Recognizer
+
+SIZES = ((320, 240), (640, 480), (1280, 720))
+RATES = (25, 50, 75, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450, 500, 600)
+_TARGET_FPS = 400.0
+_SAMPLE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One paced run of some sources."""
+
+    size: tuple[int, int]
+    sources: int
+    fps: float
+    seconds: float
+    captured: int
+    dropped: int
+    p99_ms: float
+    """Per frame in the worker, the slowest source's."""
+    cores: float
+    """CPU time of the whole process over wall time."""
+    rss_mb: float
+
+    @property
+    def sustained(self) -> bool:
+        """Nothing was lost, and the source itself kept its rate."""
+        return self.dropped == 0 and self.captured >= 0.98 * self.sources * self.fps * self.seconds
+
+
+def run(quick: bool = False, soak_s: float = 0.0) -> Result:
+    """Search sizes x sources (about 10 minutes; quick: 640x480 with one source only), then soak."""
+    cv2.setNumThreads(1)
+    seconds = 4.0 if quick else 8.0
+    result = Result("throughput", {"quick": quick, "seconds_per_trial": seconds, "soak_s": soak_s})
+    base = demo_recording(1.5)
+    trials: list[Trial] = []
+    for size in (SIZES[1],) if quick else SIZES:
+        recording = base.at_size(*size)
+        for sources in (1,) if quick else (1, 2, 4):
+            best = search(recording, sources, seconds, trials)
+            name = f"{size[0]}x{size[1]}, {sources} source(s)"
+            target = _TARGET_FPS if (size, sources) == (SIZES[1], 1) else None
+            if best is None:
+                note = f"drops frames already at {RATES[0]} fps"
+                result.figures.append(Figure(name, None, "fps", target=target, better="higher", note=note))
+                continue
+            note = f"{best.cores:.2f} cores, {best.rss_mb:.0f} MB, p99 {best.p99_ms:.1f} ms a frame"
+            figure = Figure(name, best.fps, "fps", best.captured, target=target, better="higher", note=note)
+            result.figures.append(figure)
+    result.details["trials"] = [asdict(trial) for trial in trials]
+    if soak_s:
+        _soak(result, base, soak_s)
+    return result
+
+
+def search(recording: Recording, sources: int, seconds: float, trials: list[Trial]) -> Trial | None:
+    """Bisect RATES; a rate that fails once gets a second chance, since the machine may have hiccuped."""
+    low, high, best = 0, len(RATES) - 1, None
+    while low <= high:
+        at = (low + high) // 2
+        for _ in range(2):
+            trial = attempt(recording, sources, RATES[at], seconds)
+            trials.append(trial)
+            if trial.sustained:
+                break
+        if trial.sustained:
+            best, low = trial, at + 1
+        else:
+            high = at - 1
+    return best
+
+
+def attempt(recording: Recording, sources: int, fps: float, seconds: float) -> Trial:
+    """Run ``sources`` pipelines at ``fps`` from memory, as live cameras, each with its own engines."""
+    process = psutil.Process()
+    pipelines = _pipelines(recording, sources, fps, seconds)
+    before, started = process.cpu_times(), time.monotonic()
+    for pipeline in pipelines:
+        pipeline.start()
+    for pipeline in pipelines:
+        pipeline.join()
+    wall, after = time.monotonic() - started, process.cpu_times()
+    rss_mb = process.memory_info().rss / 1e6
+    _close(pipelines)
+    height, width = recording.frames.shape[1:3]
+    return Trial(
+        size=(width, height),
+        sources=sources,
+        fps=fps,
+        seconds=seconds,
+        captured=sum(p.source.captured for p in pipelines),
+        dropped=sum(p.dropped for p in pipelines),
+        p99_ms=max(p.counters.stages["frame"].quantile_ms(0.99) or 0.0 for p in pipelines),
+        cores=(after.user - before.user + after.system - before.system) / wall,
+        rss_mb=rss_mb,
+    )
+
+
+def _pipelines(recording: Recording, sources: int, fps: float, seconds: float) -> list[Pipeline]:
+    bundles = [load_bundle(name) for name in BUNDLES]
+    return [
+        Pipeline(
+            MemorySource(recording.frames, fps=fps, pace="realtime", repeat="bounce", duration_s=seconds),
+            Recognizer(bundles),
+        )
+        for _ in range(sources)
+    ]
+
+
+def _close(pipelines: list[Pipeline]) -> None:
+    for pipeline in pipelines:
+        pipeline.recognizer.close()
+        if pipeline.error is not None:
+            raise pipeline.error
+
+
+def _soak(result: Result, recording: Recording, seconds: float) -> None:
+    """One camera at 200 fps for long: memory, handles and the age of the newest frame must stay flat."""
+    process = psutil.Process()
+    (pipeline,) = _pipelines(recording, 1, 200.0, seconds)
+    pipeline.start()
+    samples: list[tuple[float, float, int, float]] = []
+    started = time.monotonic()
+    while not pipeline.join(_SAMPLE_S):
+        handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
+        age_ms = pipeline.counters.age_ns / 1e6
+        samples.append((time.monotonic() - started, process.memory_info().rss / 1e6, handles, age_ms))
+    _close([pipeline])
+    t, rss, handles_seen, age = np.array(samples, float).T
+    settled = t > min(60.0, seconds / 4)
+    slope_mb_h = float(np.polyfit(t[settled], rss[settled], 1)[0] * 3600) if settled.sum() > 2 else None
+    grown = float(handles_seen[settled].max() - handles_seen[settled].min()) if settled.any() else None
+    n = int(settled.sum())
+    result.figures += [
+        Figure("soak: memory slope", slope_mb_h, "MB/h", n, target=20.0, note=f"{seconds:.0f} s at 200 fps"),
+        Figure("soak: memory", float(rss.max()), "MB", n, target=600.0),
+        Figure("soak: handles gained", grown, "", n, target=0.0),
+        Figure("soak: frames dropped", float(pipeline.dropped), "", pipeline.source.captured, target=0.0),
+        Figure("soak: age of newest frame, median", float(np.median(age)), "ms", len(age)),
+    ]
+    result.details["soak"] = {"t_s": t.tolist(), "rss_mb": rss.tolist(), "age_ms": age.tolist()}
