@@ -115,7 +115,6 @@ def _picture(path: Path) -> str:
 
 
 def _html(title: str, body: str) -> str:
-    head = (
-        f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}</title>"
-    )
-    return f"<!doctype html><html lang=en>{head}<style>{css}</style>{body}</html>\n"
+    css = (files("mer_live.benchmarks") / "report.css").read_text(encoding="utf-8")
+    head = f"<meta charset=utf-8><meta name=viewport content='width=device-width'><title>{escape(title)}"
+    return f"<!doctype html><html lang=en>{head}</title><style>{css}</style>{body}</html>\n"
