@@ -137,6 +137,24 @@ def summarise(
     return Summary(each, _pack(matrix.mean(0)), _pack(deviation), _pack(low), _pack(high))
 
 
+def average(summaries: Sequence[Summary]) -> Summary:
+    """Average tasks that are scored apart (CDMER), seed by seed.
+
+    The interval is the mean of the tasks' bounds, which is wider than that of the mean.
+    """
+    if not summaries:
+        raise ValueError("no task was scored: there is nothing to average")
+
+    def mean(values: Sequence[Scores]) -> Scores:
+        return _pack(np.array([[s.uf1, s.uar, s.accuracy] for s in values]).mean(0))
+
+    each = tuple(mean(one) for one in zip(*(s.seeds for s in summaries), strict=True))
+    matrix = np.array([[s.uf1, s.uar, s.accuracy] for s in each])
+    deviation = matrix.std(0, ddof=1) if len(each) > 1 else np.zeros(3)
+    low, high = mean([s.low for s in summaries]), mean([s.high for s in summaries])
+    return Summary(each, mean(each), _pack(deviation), low, high)
+
+
 def as_report(summary: Summary, seeds: Sequence[int]) -> Mapping[str, object]:
     """Return the JSON form: the means under their names, deviation, interval, and each seed."""
     low, high = summary.low.as_dict(), summary.high.as_dict()

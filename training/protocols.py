@@ -240,9 +240,11 @@ def _labels(table: Table, rule: str, counts: Counts) -> NDArray[np.int64]:
     labels[~np.isin(table.datasets, list(counts))] = -1
     words = table.index.get("emotion")
     if words is not None:
+        from mer_live.training.datasets.labels import emotion_name  # which itself reads EMOTIONS
+
         for dataset, meaning in EMOTIONS[rule].items():
             for row in np.flatnonzero(table.datasets == dataset):
-                word = str(words[row]).strip().lower()
+                word = emotion_name(str(words[row]))
                 if word:
                     labels[row] = meaning.get(word, -1)
     return labels

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
+import numpy as np
 import torch
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
+from mer_live.engines.networks.ststnet import Ststnet as Network3
 from mer_live.engines.representation import Flow3Spec, RepresentationSpec
+from mer_live.training.methods import Labelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.trainer import Fit, Rows, derive, seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +51,38 @@ class Ststnet(NetworkMethod):
     ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
         """Return Adam at a fixed rate."""
         return torch.optim.Adam(network.parameters(), lr=self.config.lr), None, "epoch"
+
+    @classmethod
+    def fit_many(
+        cls, models: Sequence[Ststnet], pool: Labelled, rows: Sequence[Rows], seeds: Sequence[int]
+    ) -> None:
+        """Train many models at once: `fit` of each on its own rows of the pool, except for dropout's bits.
+
+        Args:
+            models: Untrained, of one configuration.
+            pool: Union of all training sides.
+            rows: Per model, the rows of the pool it is trained on; it is untouched by the others.
+            seeds: One for each model.
+        """
+        first = models[0]
+        if first.config.inner_fraction > 0:
+            for model, mine, seed in zip(models, rows, seeds, strict=True):
+                model.fit(pool.take(mine), seed=seed)
+            return
+        from mer_live.training.batched import train_stack
+
+        networks = []
+        for model, seed in zip(models, seeds, strict=True):
+            with seeded(derive(seed, 0)):
+                networks.append(cast(Network3, model.build()))
+        (x,) = first.tensors(pool.inputs)
+        labels = torch.from_numpy(np.ascontiguousarray(pool.labels))
+        config = first.config
+        begin = time.perf_counter()
+        trained, losses = train_stack(
+            networks, x, labels, rows, seeds, epochs=config.epochs, batch=config.batch, lr=config.lr
+        )
+        seconds = (time.perf_counter() - begin) / len(models)
+        for model, network, history in zip(models, trained, losses, strict=True):
+            model.network = network
+            model.report = Fit(config.epochs, [{"cross_entropy": v, "total": v} for v in history], seconds)
