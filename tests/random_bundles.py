@@ -22,7 +22,7 @@ from mer_live.training.export import export_bundle
 CONFIGS: dict[str, dict[str, Any]] = {
     "madtn": {"widths": [4, 6, 8], "hidden": 12},
     "ststnet": {},
-    "atnet": {"widths": [4, 6, 8, 8], "hidden": 8},
+    "atnet": {"widths": [4, 6, 8, 8], "hidden": 8, "layers": 1},
 }
 
 
@@ -30,11 +30,17 @@ def specs_of(network: Network) -> list[RepresentationSpec]:
     return [make_spec(name) for name in network.input_names]
 
 
-def samples_of(network: Network, count: int = 3, seed: int = 0) -> dict[str, NDArray[np.float32]]:
+def samples_of(
+    network: Network,
+    count: int = 3,
+    seed: int = 0,
+    specs: dict[str, RepresentationSpec] | None = None,
+) -> dict[str, NDArray[np.float32]]:
     """Inputs of the right range: random images, windows of random angles and small magnitudes."""
     rng = np.random.default_rng(seed)
     samples = {}
-    for name, spec in zip(network.input_names, specs_of(network), strict=True):
+    specs = specs or dict(zip(network.input_names, specs_of(network), strict=True))
+    for name, spec in specs.items():
         if name == "adm":
             array = rng.uniform(-np.pi, np.pi, (count, *spec.shape)).astype(np.float32)
             array[..., 1::2] = rng.uniform(0, 0.1, array[..., 1::2].shape)
