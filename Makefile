@@ -13,6 +13,9 @@ help:  ## list the targets
 demo: $(LIVE)  ## install what the live path needs (no torch) and run it on the bundled clip
 	@$(PY) -m mer_live.realtime.cli --demo
 
+web: $(LIVE)  ## serve the page on http://localhost:8080 (WEB_ARGS=... for options)
+	@$(PY) -m mer_live.realtime.web.cli $(WEB_ARGS)
+
 test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest --cov --cov-report=term:skip-covered

@@ -23,7 +23,7 @@ from mer_live.realtime.face import FaceTracker
 from mer_live.realtime.history import CropHistory
 from mer_live.realtime.motion import MotionMeter
 from mer_live.realtime.recognizer import Recognizer
-from mer_live.realtime.ring import FrameRing
+from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks import Sink
 from mer_live.realtime.spotter import Spotter, SpotterConfig
 from mer_live.realtime.stats import Durations, Rate
@@ -120,6 +120,10 @@ class Pipeline:
         self.source.join()
         self.error = self.error or self.source.error
         return True
+
+    def watch(self) -> RingReader:
+        """A reader of the frames for one display thread, which never holds the source back; close it."""
+        return self._ring.reader(passive=True)
 
     @property
     def dropped(self) -> int:

@@ -1,0 +1,98 @@
+"""``mer-web``: the pipeline behind a web page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND = 1, 2, 3, 4
+BUNDLES = ("madtn", "atnet")
+
+
+@app.command()
+def web(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine use --cert, --key and --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
+    camera: Annotated[
+        str | None, typer.Option(help="Show this camera of the server instead of the visitor's own.")
+    ] = None,
+    video: Annotated[
+        str | None, typer.Option(help="Show this file or URL of the server, over and over.")
+    ] = None,
+    fps: Annotated[float | None, typer.Option(help="As in mer-live, for --camera and --video.")] = None,
+    sessions: Annotated[int, typer.Option(help="Connections at once.")] = 4,
+    token: Annotated[
+        str | None,
+        typer.Option(help="Visitors must know it: http://host:port/#token=...", envvar="MER_WEB_TOKEN"),
+    ] = None,
+    origin: Annotated[
+        list[str] | None, typer.Option(help="Further origin that may connect; repeatable.")
+    ] = None,
+    cert: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option(help="TLS key, PEM.")] = None,
+    bundle: Annotated[
+        list[str] | None,
+        typer.Option(help="Shipped bundle name or folder; repeatable. [default: madtn, atnet]"),
+    ] = None,
+    backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")] = "auto",
+    sensitivity: Annotated[
+        float, typer.Option(help="0..1; higher finds more, with more false alarms.")
+    ] = 0.5,
+    idle: Annotated[float, typer.Option(help="End a session after this many seconds without use.")] = 180.0,
+    total: Annotated[float, typer.Option(help="End a session after this many seconds.")] = 3600.0,
+) -> None:
+    """Serve a page that shows micro-expressions, of the visitor's camera or of the server's.
+
+    Nothing is stored: no picture reaches the disk. Not a lie detector. Tell people that they are analysed.
+    """
+    from mer_live.realtime.web import start
+
+    try:
+        options = start.Options.checked(
+            host=host,
+            port=port,
+            camera=camera,
+            video=video,
+            fps=fps,
+            sessions=sessions,
+            token=token,
+            origins=tuple(origin or ()),
+            cert=cert,
+            key=key,
+            bundles=tuple(bundle or BUNDLES),
+            backend=backend,
+            sensitivity=sensitivity,
+            idle_s=idle,
+            total_s=total,
+        )
+    except ValueError as error:
+        _fail(EXIT_USAGE, error)
+        return
+    try:
+        start.run(options, lambda line: typer.echo(line, err=True))
+    except start.SOURCE_ERRORS as error:
+        _fail(EXIT_SOURCE, error)
+    except start.BACKEND_ERRORS as error:
+        _fail(EXIT_BACKEND, error)
+    except OSError as error:
+        _fail(EXIT_OTHER, error)
+
+
+def _fail(code: int, error: Exception) -> None:
+    typer.echo(f"mer-web: {error}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the ``mer-web`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

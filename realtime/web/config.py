@@ -1,0 +1,103 @@
+"""Every default and limit of ``mer-web`` in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from mer_live.realtime.config import LiveConfig
+
+
+def browser_config(sensitivity: float = 0.5) -> LiveConfig:
+    """The live path for a visitor's camera, which gives 60 fps at most: half the memory of the defaults."""
+    return LiveConfig(ring_frames=24, history_frames=256, sensitivity=sensitivity)
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """How the server listens and what one visitor may use; rejects what makes no sense."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    cert: Path | None = None
+    key: Path | None = None
+    """TLS certificate chain and key, PEM; both or none."""
+    token: str | None = None
+    """What a visitor must know to connect."""
+    origins: tuple[str, ...] = ()
+    """Further origins that may connect, such as https://lab.example; the server's own always may."""
+    sessions: int = 4
+    """Connections at once; the next one is told that the server is busy."""
+    connect_s: float = 15.0
+    """From the answer to a working connection with video."""
+    silence_s: float = 6.0
+    """Without any sign of life a connection is dead; it is then freed within 10 s of its death."""
+    idle_s: float = 180.0
+    """Without a frame to analyse (muted, or no picture) a session ends."""
+    total_s: float = 3600.0
+    """A session ends after this long."""
+    state_hz: float = 30.0
+    """State messages a second."""
+    view_fps: float = 30.0
+    """Frames a second of the video that viewers of the server's camera get."""
+    sdp_bytes: int = 32_768
+    message_bytes: int = 1_024
+    """Of one message from the page."""
+    messages_per_s: int = 30
+    """Messages a second from the page; a page that sends more is cut off."""
+    outbox_messages: int = 128
+    """Events that wait for a slow page; then the oldest is dropped and counted."""
+    outbox_bytes: int = 65_536
+    """Bytes in the data channel's own buffer before messages wait."""
+    handover_frames: int = 8
+    """Received frames that wait to be converted; then the oldest is dropped and counted."""
+    most_pixels: int = 1280 * 720
+    """Larger pictures are scaled down to this many pixels for the analysis."""
+    live: LiveConfig = field(default_factory=browser_config)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65_535:
+            raise ValueError(f"--port is 0 to 65535, not {self.port}.")
+        if self.sessions < 1:
+            raise ValueError(f"--sessions must be at least 1, not {self.sessions}.")
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("--cert and --key go together: give both files.")
+        for path in (self.cert, self.key):
+            if path is not None and not path.is_file():
+                raise ValueError(f"There is no file {str(path)!r}: check --cert and --key.")
+        if self.token is not None and len(self.token) < 8:
+            raise ValueError("--token needs at least 8 characters.")
+        for origin in self.origins:
+            if not origin.startswith(("http://", "https://")) or origin.endswith("/"):
+                raise ValueError(f"--origin is like https://lab.example, not {origin!r}.")
+
+    @property
+    def scheme(self) -> str:
+        """http, or https where a certificate is given."""
+        return "http" if self.cert is None else "https"
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def warning(self) -> str | None:
+        """What is wrong with being reachable from other machines as configured; None when all is well."""
+        missing = [
+            words
+            for words, there in (("TLS (--cert and --key)", self.cert), ("a token (--token)", self.token))
+            if there is None
+        ]
+        if self.loopback or not missing:
+            return None
+        return (
+            f"listening on {self.host} without {' and without '.join(missing)}: other machines reach this "
+            "server, and browsers refuse the camera on plain http"
+        )

@@ -1,0 +1,111 @@
+"""The data channel's language: typed, versioned JSON objects, one a message.
+
+Server to page: hello, state, health, event, withdrawn, pong, bye. Page to server: ping, mute, stop.
+``event`` and ``withdrawn`` are the records of the JSONL output with ``v`` and ``run`` added. Times ``*_s``
+count from the first analysed frame of a run; ``mono_ms`` and ``zero_ms`` are the server's monotonic clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.sinks import record
+from mer_live.realtime.types import Event, Withdrawal
+
+VERSION = 1
+
+
+class MessageError(ValueError):
+    """A message from the page that this version does not take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """The page lives; it wants its own time back, with the server's."""
+
+    t_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """Stop or resume analysing."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The visitor has ended the session."""
+
+
+def parse(data: str | bytes, most_bytes: int) -> Ping | Mute | Stop:
+    """Read a page's message. Raises MessageError for anything that is not exactly one of them."""
+    if not isinstance(data, str):
+        raise MessageError("messages are text")
+    if len(data) > most_bytes:
+        raise MessageError(f"a message has at most {most_bytes} characters")
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise MessageError("a message is one JSON object") from error
+    match content:
+        case {"v": 1, "type": "ping", "t": int() | float() as t} if not isinstance(t, bool):
+            if not math.isfinite(t):
+                raise MessageError("a ping carries a finite time")
+            return Ping(float(t))
+        case {"v": 1, "type": "mute", "on": bool(on)}:
+            return Mute(on)
+        case {"v": 1, "type": "stop"}:
+            return Stop()
+    raise MessageError("a message is a ping, mute or stop of version 1")
+
+
+def encode(kind: str, **content: Any) -> str:
+    """One message as text."""
+    return json.dumps({"v": VERSION, "type": kind, **content}, separators=(",", ":"))
+
+
+def event_message(item: Event | Withdrawal, run: int) -> str:
+    """An event or a withdrawal, as every sink writes it."""
+    return json.dumps({"v": VERSION, "run": run, **record(item)}, separators=(",", ":"))
+
+
+def newest_ns(pipeline: Pipeline) -> int | None:
+    """Capture time of the newest frame that is through, on the monotonic clock; None before the first."""
+    count = pipeline.counters
+    return count.last_done_ns - count.age_ns if count.first_ns is not None else None
+
+
+def state_message(pipeline: Pipeline, run: int, level: float, dropped: int) -> str:
+    """What the page draws 30 times a second.
+
+    ``box`` is the face's (x, y, width, height) in pixels of ``frame`` (width, height).
+    """
+    count, face = pipeline.counters, pipeline.tracker.face
+    newest = newest_ns(pipeline)
+    zero = None if count.first_ns is None else count.first_ns + (pipeline.source.epoch_ns or 0)
+    box = None
+    if face is not None:
+        low, high = face.landmarks.min(axis=0), face.landmarks.max(axis=0)
+        box = [round(float(v), 1) for v in np.concatenate([low, high - low])]
+    return encode(
+        "state",
+        run=run,
+        t_s=None if newest is None or zero is None else round((newest - zero) / 1e9, 4),
+        mono_ms=None if newest is None else round(newest / 1e6, 2),
+        zero_ms=None if zero is None else round(zero / 1e6, 2),
+        frame=list(pipeline.source.size),
+        face=pipeline.tracker.status,
+        box=box,
+        phase=pipeline.spotter.phase,
+        level=round(level, 3),
+        fps=round(count.rate.hz, 1),
+        dropped=dropped,
+        age_ms=round(count.age_ns / 1e6, 1),
+    )

@@ -1,0 +1,193 @@
+"""The HTTP side of ``mer-web``: the page, offers, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.resources import as_file, files
+from typing import Any
+
+from aiohttp import web
+
+from mer_live.engines.clip import Clip
+from mer_live.realtime.camera import CameraConfig, FrameSource
+from mer_live.realtime.recognizer import Recognition, Recognizer
+from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.guard import known_origin, knows_token, make_guard, refusal
+from mer_live.realtime.web.metrics import Metrics
+from mer_live.realtime.web.own_camera import OwnCamera
+from mer_live.realtime.web.peer import Peer
+from mer_live.realtime.web.sdp import OfferError
+from mer_live.realtime.web.server_camera import ServerCamera
+from mer_live.realtime.web.sessions import Sessions
+from mer_live.realtime.web.viewer import Viewer
+
+_log = logging.getLogger(__name__)
+_ANSWER_S = 10.0
+
+
+class SharedRecognizer(Recognizer):
+    """One set of engines for every session; their clips take turns, some 20 ms each."""
+
+    _turn = threading.Lock()
+
+    def recognize(self, clip: Clip) -> Recognition:
+        """See ``Recognizer``; may be called from several threads."""
+        with self._turn:
+            return super().recognize(clip)
+
+
+@dataclass(slots=True)
+class Site:
+    """What the handlers share; lives in the event loop."""
+
+    config: WebConfig
+    recognizer: Recognizer
+    camera: ServerCamera | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    sessions: Sessions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sessions = Sessions(self.config, self.metrics)
+
+    @property
+    def mode(self) -> str:
+        """'own': the page sends its camera; 'server': it watches ours."""
+        return "own" if self.camera is None else "server"
+
+    def make_peer(self) -> Peer:
+        """A session of this server's kind."""
+        if self.camera is None:
+            return OwnCamera(self.config, self.metrics, self.recognizer)
+        return Viewer(self.config, self.metrics, self.camera)
+
+    async def offer(self, request: web.Request) -> web.Response:
+        """POST /offer: ``{"sdp", "video": {"width", "height"}}`` -> ``{"sdp", "session"}``."""
+        if not known_origin(request.headers.get("Origin"), request.host, self.config):
+            return self._refuse(403, "origin", "Offers are taken from this server's own page only.")
+        if not knows_token(request, self.config):
+            return self._refuse(401, "token", "This server asks for a token, and this is not it.")
+        try:
+            offer = _parse_offer(await request.read(), self.config.sdp_bytes)
+        except web.HTTPRequestEntityTooLarge:
+            return self._refuse(413, "size", "The offer is too large.")
+        except OfferError as error:
+            return self._refuse(400, "offer", f"{error}.")
+        if not self.sessions.reserve():
+            return self._refuse(
+                503, "busy", f"All {self.config.sessions} places are taken; try again in a while."
+            )
+        peer = self.make_peer()
+        try:
+            answer = await asyncio.wait_for(peer.answer(offer), _ANSWER_S)
+        except (OfferError, TimeoutError) as error:
+            self.sessions.give_back()
+            peer.end("offer")
+            await peer.close()
+            return self._refuse(400, "offer", f"{error or 'the offer took too long'}.")
+        self.sessions.open(peer)
+        return web.json_response({"type": "answer", "sdp": answer, "session": peer.id})
+
+    async def about(self, request: web.Request) -> web.Response:
+        """GET /about: what the page must know before it asks for the camera."""
+        return web.json_response({"mode": self.mode, "token": self.config.token is not None})
+
+    async def health(self, request: web.Request) -> web.Response:
+        """GET /healthz: 200 while the server can do its work."""
+        trouble = "" if self.camera is None else self.camera.trouble
+        content = {
+            "status": "trouble" if trouble else "ok",
+            "mode": self.mode,
+            "sessions": len(self.sessions),
+        }
+        return web.json_response({**content, "message": trouble}, status=503 if trouble else 200)
+
+    async def figures(self, request: web.Request) -> web.Response:
+        """GET /metrics, in Prometheus' text format."""
+        if not knows_token(request, self.config):
+            return refusal(401, "token", "This server asks for a token.")
+        text = self.metrics.render(self.sessions.figures(), self.config.sessions)
+        return web.Response(body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4"})
+
+    def _refuse(self, status: int, reason: str, words: str) -> web.Response:
+        self.metrics.count_refusal(reason)
+        retry = {"Retry-After": "5"} if status == 503 else {}
+        return refusal(status, reason, words, **retry)
+
+
+def make_app(site: Site) -> web.Application:
+    """The application; its sessions end with it."""
+    app = web.Application(middlewares=[make_guard(site.config)], client_max_size=2 * site.config.sdp_bytes)
+    app.router.add_post("/offer", site.offer)
+    app.router.add_get("/about", site.about)
+    app.router.add_get("/healthz", site.health)
+    app.router.add_get("/metrics", site.figures)
+    with as_file(files("mer_live.realtime.web") / "static") as static:
+
+        async def index(request: web.Request) -> web.FileResponse:
+            return web.FileResponse(static / "index.html")
+
+        app.router.add_get("/", index)
+        app.router.add_static("/static/", static)
+
+    async def end(app: web.Application) -> None:
+        await site.sessions.close()
+
+    app.on_shutdown.append(end)
+    return app
+
+
+async def serve(
+    config: WebConfig,
+    recognizer: Recognizer,
+    camera: tuple[CameraConfig, FrameSource] | None,
+    stop: asyncio.Event,
+    ready: Callable[[int], None] | None = None,
+) -> None:
+    """Serve until ``stop``; ``ready`` is told the port once it is open. Raises OSError when it cannot be had."""
+    site = Site(config, recognizer)
+    filming: asyncio.Task[None] | None = None
+    if camera is not None:
+        site.camera = ServerCamera(config, camera[0], recognizer, site.metrics)
+        filming = asyncio.create_task(site.camera.run(camera[1]))
+        filming.add_done_callback(lambda task: None if task.cancelled() else stop.set())
+    runner = web.AppRunner(make_app(site), access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    try:
+        listener = web.TCPSite(runner, config.host, config.port, ssl_context=_tls(config))
+        await listener.start()
+        if ready is not None:
+            ready(int(runner.addresses[0][1]))
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        if filming is not None:
+            filming.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await filming
+
+
+def _tls(config: WebConfig) -> ssl.SSLContext | None:
+    if config.cert is None or config.key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(config.cert, config.key)
+    return context
+
+
+def _parse_offer(body: bytes, most_bytes: int) -> dict[str, Any]:
+    try:
+        offer = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise OfferError("the offer is not JSON") from error
+    if not isinstance(offer, dict) or not isinstance(offer.get("sdp"), str):
+        raise OfferError("the offer has no session description")
+    if len(offer["sdp"]) > most_bytes:
+        raise OfferError(f"a session description has at most {most_bytes} characters")
+    return offer

@@ -1,0 +1,115 @@
+"""One run of ``mer-web``: from checked options to a server that has ended cleanly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+
+from mer_live.engines.bundle import BundleError, load_bundle
+from mer_live.engines.runners import BACKENDS, BackendError
+from mer_live.realtime.camera import CameraConfig, SourceError, open_source
+from mer_live.realtime.landmarks import LandmarkerError
+from mer_live.realtime.web.config import WebConfig, browser_config
+from mer_live.realtime.web.server import SharedRecognizer, serve
+
+SOURCE_ERRORS = (SourceError,)
+BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, checked."""
+
+    web: WebConfig
+    camera: CameraConfig | None
+    bundles: tuple[str, ...]
+    backend: str
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        host: str,
+        port: int,
+        camera: str | None,
+        video: str | None,
+        fps: float | None,
+        sessions: int,
+        token: str | None,
+        origins: tuple[str, ...],
+        cert: Path | None,
+        key: Path | None,
+        bundles: tuple[str, ...],
+        backend: str,
+        sensitivity: float,
+        idle_s: float,
+        total_s: float,
+    ) -> Options:
+        """Check everything that needs no device. Raises ValueError with one sentence."""
+        if camera is not None and video is not None:
+            raise ValueError("Give --camera or --video or neither, not both.")
+        if fps is not None and camera is None and video is None:
+            raise ValueError("--fps goes with --camera or --video; a visitor's camera has its own rate.")
+        if backend not in BACKENDS:
+            raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
+        if idle_s <= 0 or total_s <= 0:
+            raise ValueError("--idle and --total must be above 0.")
+        source: CameraConfig | None = None
+        where = camera if camera is not None else video
+        if where is not None:
+            source = CameraConfig(source=where, fps=fps, pace="realtime")
+        web = WebConfig(
+            host=host,
+            port=port,
+            cert=cert,
+            key=key,
+            token=token or None,
+            origins=origins,
+            sessions=sessions,
+            idle_s=idle_s,
+            total_s=total_s,
+            live=browser_config(sensitivity),
+        )
+        return cls(web, source, bundles, backend)
+
+
+def run(options: Options, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
+    """
+    cv2.setNumThreads(1)  # the cores are shared by decoding, landmarks and the paths themselves
+    sys.setswitchinterval(0.0005)  # a worker must not wait 5 ms for the event loop
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    web = options.web
+    bundles = [load_bundle(name) for name in options.bundles]
+    with SharedRecognizer(bundles, options.backend, web.live.threads) as recognizer:
+        source = None if options.camera is None else open_source(options.camera)
+        say(f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})")
+        if source is not None:
+            say(source.description)
+        if web.warning is not None:
+            say(f"WARNING: {web.warning}.")
+        camera = None if options.camera is None or source is None else (options.camera, source)
+
+        async def main() -> None:
+            stop = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            await serve(web, recognizer, camera, stop, lambda port: say(_greeting(web, port)))
+
+        asyncio.run(main())
+
+
+def _greeting(web: WebConfig, port: int) -> str:
+    host = "localhost" if web.loopback else web.host
+    secret = "" if web.token is None else "#token=..."
+    return f"Open {web.scheme}://{host}:{port}/{secret} in a browser; Ctrl+C ends."
