@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import Bundle
 from mer_live.engines.clip import Clip
 from mer_live.engines.flow import Flow, FlowConfig, make_flow
-from mer_live.engines.representation import RepresentationSpec, network_input, represent
+from mer_live.engines.representation import AdmSpec, RepresentationSpec, network_input, represent
 from mer_live.engines.runners import Runner, open_runner
 
 
@@ -40,6 +40,8 @@ class Recognizer:
         self._bundles = tuple(bundles)
         self._runners: list[Runner] = []
         self._flows: dict[FlowConfig, Flow] = {}
+        specs = [wanted.representation for bundle in bundles for wanted in bundle.card.inputs]
+        self._adm = next((spec for spec in specs if isinstance(spec, AdmSpec)), AdmSpec())
         try:
             for bundle in bundles:
                 self._runners.append(open_runner(bundle, backend=backend, threads=threads))
@@ -62,15 +64,26 @@ class Recognizer:
         """One line that says why this backend and not a better one."""
         return self._runners[0].why
 
+    @property
+    def adm_flow(self) -> FlowConfig:
+        """Flow of the ADM rows that clips should carry: what the first bundle that wants them names."""
+        return self._adm.flow
+
     def recognize(self, clip: Clip) -> Recognition:
-        """Probabilities for ``clip``; a representation shared by bundles is made once."""
+        """Probabilities for ``clip``; a representation shared by bundles is made once.
+
+        ``clip.adm`` must come of ``adm_flow``; a bundle that was trained with another has them made anew.
+        """
         made: dict[RepresentationSpec, NDArray[np.float32]] = {}
         stages: list[tuple[str, int]] = []
         started = time.monotonic_ns()
         for bundle in self._bundles:
             for wanted in bundle.card.inputs:
                 if (spec := wanted.representation) not in made:
-                    made[spec] = network_input(represent(clip, spec, self._flow_of(spec)), spec)[None]
+                    known = (
+                        replace(clip, adm=None) if isinstance(spec, AdmSpec) and spec != self._adm else clip
+                    )
+                    made[spec] = network_input(represent(known, spec, self._flow_of(spec)), spec)[None]
         stages.append(("represent", time.monotonic_ns() - started))
         total = np.zeros(3, np.float64)
         for bundle, runner in zip(self._bundles, self._runners, strict=True):
