@@ -1,0 +1,58 @@
+"""Which NVIDIA GPU is here, asked of the driver itself: no torch, no TensorRT, no context on the device."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """The first GPU that CUDA sees."""
+
+    name: str
+    compute_capability: str
+    """Such as "8.9"."""
+    driver_cuda: str
+    """Newest CUDA version that the driver serves, such as "13.0"."""
+    memory_bytes: int
+
+
+def present_gpu() -> Gpu | None:
+    """The first visible GPU, or None without a driver or a device."""
+    driver = _driver()
+    if driver is None or driver.cuInit(0) != 0:
+        return None
+    device, count = ctypes.c_int(), ctypes.c_int()
+    if driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value < 1:
+        return None
+    if driver.cuDeviceGet(ctypes.byref(device), 0) != 0:
+        return None
+    name, memory, version = ctypes.create_string_buffer(256), ctypes.c_size_t(), ctypes.c_int()
+    capability = []
+    for attribute in (_MAJOR, _MINOR):
+        value = ctypes.c_int()
+        if driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device) != 0:
+            return None
+        capability.append(str(value.value))
+    driver.cuDeviceGetName(name, len(name), device)
+    driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    return Gpu(
+        name=name.value.decode(errors="replace"),
+        compute_capability=".".join(capability),
+        driver_cuda=f"{version.value // 1000}.{version.value % 1000 // 10}",
+        memory_bytes=memory.value,
+    )
+
+
+def _driver() -> Any:
+    for name in ("libcuda.so.1", "nvcuda.dll"):
+        try:
+            return ctypes.CDLL(name)
+        except OSError:
+            continue
+    return None
