@@ -1,0 +1,127 @@
+"""``mer-bench``: one family of measurements; each command loads what it needs only when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from mer_live.benchmarks.result import Result
+
+app = typer.Typer(
+    name="mer-bench",
+    help="Measure mer-live, and believe it (benchmarks/README.md says how).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Quick = Annotated[bool, typer.Option("--quick", help="Fewer repeats; for a first look.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Write the result here.")]
+
+
+@app.command()
+def latency(quick: Quick = False, json: Json = None) -> None:
+    """Every stage alone and the whole path, batch 1, warm."""
+    _measure("latency", json, quick=quick)
+
+
+@app.command()
+def throughput(
+    quick: Quick = False,
+    soak: Annotated[
+        float, typer.Option(help="Seconds at 200 fps afterwards; 600 for the full soak.", min=0)
+    ] = 0.0,
+    json: Json = None,
+) -> None:
+    """The highest camera rate without a lost frame, by search."""
+    _measure("throughput", json, quick=quick, soak_s=soak)
+
+
+@app.command()
+def delay(quick: Quick = False, json: Json = None) -> None:
+    """From a true event to decided, emitted and shown, at 30 to 200 fps."""
+    _measure("delay", json, quick=quick)
+
+
+@app.command()
+def report(
+    results: Annotated[list[Path], typer.Argument(help="Results written with --json.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html and the plots.")],
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Results of an earlier run, to compare with; repeatable.")
+    ] = None,
+) -> None:
+    """One HTML page with plots from any results."""
+    from mer_live.benchmarks.report import write_comparison, write_page
+    from mer_live.benchmarks.result import Result
+
+    try:
+        found, earlier = ([Result.read(path) for path in paths] for paths in (results, against or []))
+    except (OSError, ValueError) as error:
+        fail(2, error)
+    out.mkdir(parents=True, exist_ok=True)
+    typer.echo(write_page(found, out))
+    if earlier:
+        typer.echo(write_comparison(earlier, found, out))
+
+
+@app.command("all")
+def everything(
+    out: Annotated[Path, typer.Option(help="Folder for results.json, report.html and the plots.")],
+    quick: Quick = False,
+) -> None:
+    """Latency, throughput and delay, and their report."""
+    from mer_live.benchmarks.report import write_page
+    from mer_live.realtime.report import write_json
+
+    out.mkdir(parents=True, exist_ok=True)
+    results = [_run(name, quick=quick) for name in ("latency", "throughput", "delay")]
+    for result in results:
+        _show(result)
+        result.write(out / f"{result.benchmark}.json")
+    ratio = next(result for result in results if result.benchmark == "latency").figure("overhead_ratio").value
+    write_json(
+        out / "results.json", {"overhead_ratio": ratio, "results": [result.to_json() for result in results]}
+    )
+    typer.echo(write_page(results, out))
+
+
+def _measure(name: str, json: Path | None, **settings: Any) -> None:
+    if json is not None and not json.absolute().parent.is_dir():
+        fail(2, ValueError(f"The folder of {str(json)!r} does not exist; create it first."))
+    result = _run(name, **settings)
+    _show(result)
+    if json is not None:
+        result.write(json)
+
+
+def _run(name: str, **settings: Any) -> Result:
+    run: Callable[..., Result] = import_module(f"mer_live.benchmarks.{name}").run
+    return run(**settings)
+
+
+def _show(result: Result) -> None:
+    from rich.console import Console
+
+    for table in result.tables():
+        Console().print(table)
+
+
+def fail(code: int, error: Exception) -> NoReturn:
+    """One sentence on stderr, then the exit code."""
+    typer.echo(f"mer-bench: {error}", err=True)
+    raise typer.Exit(code)
+
+
+def main() -> None:
+    """Entry point of the ``mer-bench`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
