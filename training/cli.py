@@ -23,3 +23,7 @@ app.command("evaluate")(evaluate_cli.evaluate_command)
 def main() -> None:
     """Entry point of ``mer-train``."""
     app()
+
+
+if __name__ == "__main__":
+    main()
