@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
+from tolerances import TOLERANCES, assert_close  # noqa: E402
+
 from mer_live.engines.farneback import TorchFarneback  # noqa: E402
 from mer_live.engines.flow import FlowConfig, make_flow  # noqa: E402
-from tolerances import TOLERANCES, assert_close  # noqa: E402
 
 PLAIN = FlowConfig(method="farneback")
 CONFIGS = [
