@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mer_live.realtime.types import CLASSES
 from mer_live.training.executors import Executor, LocalExecutor
 from mer_live.training.fold_store import FoldStore
-from mer_live.training.material import FoldResult, Material, gather, plan, run_job
+from mer_live.training.material import FoldResult, Material, gather, plan, resolve_inputs, run_job
 from mer_live.training.methods import make_method
 from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared import PreparedSet
@@ -137,7 +137,7 @@ def report(
         "count_differences": list(split.differences),
         "method": request.method,
         "config": asdict(model.config),
-        "inputs": {name: prepared.inputs.get(name, name) for name in material.inputs},
+        "inputs": {n: prepared.inputs.get(a, a) for n, a in resolve_inputs(prepared, model).items()},
         "prepared": prepared.parameters,
         "target_domain": "test clips without labels" if adapted else None,
         "stacked": material.stacked and hasattr(model, "fit_many"),

@@ -206,3 +206,19 @@ def test_batches_and_seeds() -> None:
     labels = np.array([0] * 7 + [1] * 2 + [2])
     assert np.bincount(labels[oversample(labels, rng)]).tolist() == [7, 7, 7]
     assert derive(0, 1) != derive(0, 2) != derive(1, 2)
+
+
+def test_svm_is_scikit_learns() -> None:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+
+    train, test = clips(40, (5, 5, 3), "a", level=8), clips(25, (5, 5, 3), "a", seed=2, level=8)
+    for kernel in ("rbf", "linear", "poly"):
+        model = make_method("svm", {"kernel": kernel, "c": "0.5"})
+        model.fit(train)
+        svc = SVC(C=0.5, kernel=kernel, degree=2, class_weight="balanced")
+        peer = make_pipeline(StandardScaler(), svc)
+        peer.fit(train.inputs["a"].reshape(40, -1).astype(float), train.labels)
+        expected = peer.decision_function(test.inputs["a"].reshape(25, -1).astype(float)).argmax(1)
+        assert (model.predict(test.inputs).argmax(1) == expected).all()

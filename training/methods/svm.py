@@ -38,6 +38,9 @@ class Svm:
     def __init__(self, config: SvmConfig | None = None) -> None:
         self.config = config or SvmConfig()
         self._model: Any = None
+        self._scaler: Any = None
+        self._rows: NDArray[np.float64] = np.zeros((0, 0))
+        self._gamma = 0.0
         self._only: int | None = None
 
     def wants(self) -> Mapping[str, tuple[int, ...] | None]:
@@ -46,7 +49,6 @@ class Svm:
 
     def fit(self, train: Labelled, target_unlabelled: Unlabelled | None = None, seed: int = 0) -> None:
         """Fit scaler and SVM; with one class in training it always answers that class."""
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
         from sklearn.svm import SVC
 
@@ -58,13 +60,16 @@ class Svm:
             return
         svc = SVC(
             C=self.config.c,
-            kernel=self.config.kernel,
-            degree=2,
-            gamma=self.config.gamma or "scale",
+            kernel="precomputed",  # a matrix product; libsvm's own kernels are many times slower
             class_weight="balanced",
             decision_function_shape="ovr",
         )
-        self._model = make_pipeline(StandardScaler(), svc).fit(_flat(train.inputs), train.labels)
+        flat = _flat(train.inputs)
+        self._scaler = StandardScaler().fit(flat)
+        self._rows = self._scaler.transform(flat)
+        variance = float(self._rows.var()) or 1.0
+        self._gamma = self.config.gamma or 1.0 / (self._rows.shape[1] * variance)
+        self._model = svc.fit(self._kernel(self._rows), train.labels)
 
     def predict(self, x: Inputs) -> Probabilities:
         """Return the softmax of the decision values: an order, not a calibrated probability."""
@@ -75,14 +80,25 @@ class Svm:
             return result
         if self._model is None:
             raise RuntimeError("fit comes before predict")
-        values = np.asarray(self._model.decision_function(flat))
+        values = np.asarray(self._model.decision_function(self._kernel(self._scaler.transform(flat))))
         if values.ndim == 1:
             values = np.stack([-values, values], 1)
         exp = np.exp(values - values.max(1, keepdims=True))
-        result[:, self._model[-1].classes_] = exp / exp.sum(1, keepdims=True)
+        result[:, self._model.classes_] = exp / exp.sum(1, keepdims=True)
+        return result
+
+    def _kernel(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, D) -> (N, training clips)."""
+        inner: NDArray[np.float64] = x @ self._rows.T
+        if self.config.kernel == "linear":
+            return inner
+        if self.config.kernel == "poly":
+            return np.square(self._gamma * inner)
+        square = (x * x).sum(1)[:, None] + (self._rows**2).sum(1)[None] - 2 * inner
+        result: NDArray[np.float64] = np.exp(-self._gamma * np.maximum(square, 0))
         return result
 
 
-def _flat(inputs: Inputs) -> NDArray[np.float32]:
-    parts = [np.asarray(inputs[name], np.float32) for name in sorted(inputs)]
+def _flat(inputs: Inputs) -> NDArray[np.float64]:
+    parts = [np.asarray(inputs[name], np.float64) for name in sorted(inputs)]
     return np.concatenate([part.reshape(len(part), -1) for part in parts], 1)

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from folders import write_set
+
+from mer_live.training.evaluate import Request, evaluate
+from mer_live.training.executors import ExecutorError, LocalExecutor, RayExecutor
+from mer_live.training.material import FoldError, Job, Material
+
+pytest.importorskip("ray", reason="Ray is an extra: pip install 'mer-live[ray]'")
+
+
+class KillOnce:
+    """Runs on Ray; the worker that gets a chosen job first is killed in the middle of it."""
+
+    def __init__(self, marks: Path) -> None:
+        self.marks = marks
+
+    def run(self, function: Callable[..., Any], material: Material, jobs: Sequence[Job]) -> Iterator[Any]:
+        marks, victims = self.marks, {jobs[0], jobs[-1]}
+
+        def doomed(material: Material, job: Job) -> tuple[Any, str, int]:
+            mark = marks / f"{job.seed}-{job.folds[0]}"
+            if job in victims and not mark.exists():
+                mark.write_text(str(os.getpid()))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(material, job), os.environ.get("RAY_USAGE_STATS_ENABLED", ""), os.getpid()
+
+        for job, (result, statistics, pid) in RayExecutor(jobs=2).run(doomed, material, jobs):
+            assert statistics == "0"
+            (marks / "pids").open("a").write(f"{pid}\n")
+            yield job, result
+
+
+def test_a_two_worker_cluster_with_killed_workers_gives_the_local_scores(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "D", signal=10)
+    wanted = Request(data, "loso", "svm", {"flow": "uvs28"}, seeds=(0, 1))
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    remote = evaluate(wanted, out=tmp_path / "o", executor=KillOnce(marks))
+    killed = {m.read_text() for m in marks.glob("*-*")}
+    survivors = set((marks / "pids").read_text().split())
+    assert len(killed) == 2
+    assert not killed & survivors
+    local = evaluate(wanted, executor=LocalExecutor(1))
+    assert remote["scores"] == local["scores"]
+    assert remote["confusion_per_seed"] == local["confusion_per_seed"]
+    assert len(list((tmp_path / "o" / "folds").rglob("*.json"))) == 8
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    # An error of the fold itself is no lost worker: it arrives as it is, at once.
+    broken = Request(data, "loso", "svm", {"flow": "uvs28"}, {"c": -1.0})
+    with pytest.raises(FoldError, match="fold casme2/00"):
+        evaluate(broken, executor=RayExecutor(jobs=2))
+
+
+def test_no_cluster_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**_: Any) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ExecutorError, match="ray start --head"):
+        list(RayExecutor("127.0.0.1:1").run(len, [], [1]))  # type: ignore[arg-type]
