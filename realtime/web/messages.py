@@ -12,8 +12,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
 from mer_live.realtime.types import Event, Withdrawal
@@ -92,8 +90,8 @@ def state_message(pipeline: Pipeline, run: int, level: float, dropped: int) -> s
     zero = None if count.first_ns is None else count.first_ns + (pipeline.source.epoch_ns or 0)
     box = None
     if face is not None:
-        low, high = face.landmarks.min(axis=0), face.landmarks.max(axis=0)
-        box = [round(float(v), 1) for v in np.concatenate([low, high - low])]
+        left, top, right, bottom = face.box
+        box = [round(v, 1) for v in (left, top, right - left, bottom - top)]
     return encode(
         "state",
         run=run,

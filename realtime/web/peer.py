@@ -13,8 +13,6 @@ from aiortc import (
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
-    RTCRtpReceiver,
-    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 
@@ -88,7 +86,6 @@ class Peer(ABC):
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(cleaned, "offer"))
             await self.prepare(offer)
-            self._prefer_vp8()
             await self.pc.setLocalDescription(await self.pc.createAnswer())
         except Exception as error:  # a parser of strangers' text may raise anything
             _log.debug("an offer could not be answered", exc_info=True)
@@ -131,15 +128,6 @@ class Peer(ABC):
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("session %s failed", self.id, exc_info=error)
             self.end("error", "The analysis failed on the server.")
-
-    def _prefer_vp8(self) -> None:
-        # A third of H.264's decoding cost here, and every browser has it.
-        codecs = RTCRtpReceiver.getCapabilities("video").codecs
-        chosen = [c for c in codecs if c.mimeType in ("video/VP8", "video/rtx")]
-        transceivers: list[RTCRtpTransceiver] = self.pc.getTransceivers()
-        for transceiver in transceivers:
-            if transceiver.kind == "video":
-                transceiver.setCodecPreferences(chosen)
 
     def _on_state(self) -> None:
         state = self.pc.connectionState

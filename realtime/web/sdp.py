@@ -42,6 +42,7 @@ def clean_offer(sdp: str, *, sends_video: bool) -> str:
     mine = [line for line in lines if line.startswith("a=candidate:") and _is_host(line)]
     if len(mine) > _MOST_CANDIDATES:
         raise OfferError(f"the offer holds more than {_MOST_CANDIDATES} candidates")
+    kept = _only_vp8(kept)
     # Bundled sections share one transport: all candidates may stand in the first section.
     first = next((k for k, line in enumerate(kept) if line.startswith("a=mid:")), len(kept) - 1)
     kept[first + 1 : first + 1] = dict.fromkeys(mine)
@@ -69,6 +70,26 @@ def ask_for_bitrate(answer: str) -> str:
             place = next(k for k, line in enumerate(made) if line.startswith(f"a=rtpmap:{codec} "))
             made.insert(place + 1, f"a=fmtp:{codec} {hints}")
     return "\r\n".join(made) + "\r\n"
+
+
+def _only_vp8(lines: list[str]) -> list[str]:
+    """The offer without other video codecs, where VP8 is offered: every browser has it, H.264 costs thrice."""
+    video = _section(lines, "video")
+    names = {m[1]: m[2] for line in video if (m := re.match(r"a=rtpmap:(\d+) ([\w-]+)/", line))}
+    wanted = {number for number, name in names.items() if name.upper() == "VP8"}
+    if not wanted:
+        return lines
+    wanted |= {m[1] for line in video if (m := re.match(r"a=fmtp:(\d+) apt=(\d+)", line)) and m[2] in wanted}
+    kept = []
+    for line in lines:
+        named = re.match(r"a=(?:rtpmap|fmtp|rtcp-fb):(\d+) ", line)
+        if named and named[1] in names and named[1] not in wanted:
+            continue
+        if line.startswith("m=video"):
+            fields = line.split()
+            line = " ".join([*fields[:3], *(number for number in fields[3:] if number in wanted)])
+        kept.append(line)
+    return kept
 
 
 def _section(lines: list[str], kind: str) -> list[str]:

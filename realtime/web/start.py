@@ -15,7 +15,7 @@ import cv2
 from mer_live.engines.bundle import BundleError, load_bundle
 from mer_live.engines.runners import BACKENDS, BackendError
 from mer_live.realtime.camera import CameraConfig, SourceError, open_source
-from mer_live.realtime.landmarks import LandmarkerError
+from mer_live.realtime.landmarks import Landmarker, LandmarkerError
 from mer_live.realtime.web.config import WebConfig, browser_config
 from mer_live.realtime.web.server import SharedRecognizer, serve
 
@@ -90,6 +90,7 @@ def run(options: Options, say: Callable[[str], None]) -> None:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     web = options.web
     bundles = [load_bundle(name) for name in options.bundles]
+    Landmarker().close()  # the first one takes a second: better now than in the first visitor's first second
     with SharedRecognizer(bundles, options.backend, web.live.threads) as recognizer:
         source = None if options.camera is None else open_source(options.camera)
         say(f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})")

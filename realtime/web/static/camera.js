@@ -1,0 +1,28 @@
+// The visitor's camera: asked for once consent was given, and let go of entirely.
+
+import { CAMERA } from "./words.js";
+
+export class CameraError extends Error {}
+
+export async function openCamera(deviceId) {
+  if (!isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new CameraError(CAMERA.insecure);
+  const video = {
+    width: { ideal: 640 },
+    height: { ideal: 480 },
+    frameRate: { ideal: 60 },
+    ...(deviceId ? { deviceId: { exact: deviceId } } : { facingMode: "user" }),
+  };
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: false, video });
+  // Frames matter more than sharpness of the single one.
+  stream.getVideoTracks()[0].contentHint = "motion";
+  return stream;
+}
+
+export async function listCameras() {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  return devices.filter((device) => device.kind === "videoinput");
+}
+
+export function closeCamera(stream) {
+  for (const track of stream?.getTracks() ?? []) track.stop();
+}

@@ -1,0 +1,123 @@
+// The scrolling motion curve with the marks of each event.
+
+const WINDOW_S = 12;
+const FULL_SCALE = 12; // noise units, as in the terminal display
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+
+export class Curve {
+  constructor(canvas) {
+    this.canvas = canvas;
+    this.samples = []; // [t_s, level]
+    this.marks = new Map();
+    this.drawn = 0;
+    new ResizeObserver(() => this.draw()).observe(canvas);
+    addEventListener("themechange", () => requestAnimationFrame(() => this.draw()));
+  }
+
+  clear() {
+    this.samples = [];
+    this.marks.clear();
+    this.draw();
+  }
+
+  add(t_s, level) {
+    const last = this.samples.at(-1);
+    if (last && t_s <= last[0]) {
+      if (t_s < last[0] - 1) this.clear(); // a new run
+      else last[1] = Math.max(last[1], level);
+      return;
+    }
+    this.samples.push([t_s, level]);
+    while (this.samples.length > 2 && this.samples[1][0] < t_s - WINDOW_S) this.samples.shift();
+    for (const [key, mark] of this.marks) if ((mark.offset_s ?? mark.apex_s) < t_s - WINDOW_S) this.marks.delete(key);
+    const now = performance.now();
+    if (now - this.drawn < (STILL.matches ? 250 : 30)) return;
+    this.drawn = now;
+    requestAnimationFrame(() => this.draw());
+  }
+
+  mark(key, event) {
+    if (event.type === "withdrawn") this.marks.delete(key);
+    else this.marks.set(key, event);
+  }
+
+  draw() {
+    const { canvas } = this;
+    const scale = devicePixelRatio || 1;
+    const width = canvas.clientWidth;
+    const height = canvas.clientHeight;
+    if (!width) return;
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    const c = canvas.getContext("2d");
+    c.setTransform(scale, 0, 0, scale, 0, 0);
+    c.clearRect(0, 0, width, height);
+    const css = getComputedStyle(document.documentElement);
+    const colour = (name) => css.getPropertyValue(`--${name}`).trim();
+    const now = this.samples.at(-1)?.[0] ?? 0;
+    const top = Math.max(FULL_SCALE, ...this.samples.map((s) => s[1]));
+    const x = (t) => width - ((now - t) / WINDOW_S) * width;
+    const y = (level) => height - 18 - (Math.max(0, level) / top) * (height - 34);
+
+    c.font = "11px system-ui, sans-serif";
+    c.textBaseline = "alphabetic";
+    c.strokeStyle = colour("line");
+    c.lineWidth = 1;
+    c.fillStyle = colour("faint");
+    for (let s = 0; s <= WINDOW_S; s += 2) {
+      const at = Math.round(x(now - s)) - 0.5;
+      c.beginPath();
+      c.moveTo(at, 8);
+      c.lineTo(at, height - 16);
+      c.stroke();
+      c.textAlign = s === 0 ? "right" : s === WINDOW_S ? "left" : "center";
+      c.fillText(s === 0 ? "now" : `−${s} s`, s === 0 ? width - 2 : Math.max(2, at), height - 3);
+    }
+    for (const event of this.marks.values()) this.drawMark(c, event, x, y, height, colour);
+    if (this.samples.length < 2) return;
+    const line = new Path2D();
+    this.samples.forEach(([t, level], k) => (k ? line.lineTo(x(t), y(level)) : line.moveTo(x(t), y(level))));
+    const area = new Path2D(line);
+    area.lineTo(width, y(0));
+    area.lineTo(x(this.samples[0][0]), y(0));
+    c.fillStyle = colour("accent-wash");
+    c.fill(area);
+    c.strokeStyle = colour("accent");
+    c.lineWidth = 1.8;
+    c.lineJoin = "round";
+    c.stroke(line);
+  }
+
+  drawMark(c, event, x, y, height, colour) {
+    const tone = colour(event.label);
+    const [onset, apex] = [x(event.onset_s), x(event.apex_s)];
+    const end = event.offset_s === null ? null : x(event.offset_s);
+    c.globalAlpha = 0.16;
+    c.fillStyle = tone;
+    c.fillRect(onset, 16, Math.max(2, (end ?? apex) - onset), height - 34);
+    c.globalAlpha = event.final ? 1 : 0.6;
+    c.strokeStyle = c.fillStyle = tone;
+    c.lineWidth = 1.2;
+    c.setLineDash([2, 3]);
+    for (const at of end === null ? [onset] : [onset, end]) {
+      c.beginPath();
+      c.moveTo(at, 16);
+      c.lineTo(at, height - 18);
+      c.stroke();
+    }
+    c.setLineDash([]);
+    c.lineWidth = 2;
+    c.beginPath();
+    c.moveTo(apex, 20);
+    c.lineTo(apex, height - 18);
+    c.stroke();
+    c.beginPath();
+    c.arc(apex, 18, 3.5, 0, 7);
+    c.fill();
+    c.textAlign = apex > c.canvas.clientWidth - 40 ? "right" : "center";
+    c.fillText(event.label, apex, 10);
+    c.globalAlpha = 1;
+  }
+}

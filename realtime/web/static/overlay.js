@@ -1,0 +1,60 @@
+// The face box on the visitor's own picture.
+
+export class Overlay {
+  constructor(canvas, video, chip) {
+    this.canvas = canvas;
+    this.video = video;
+    this.chip = chip;
+    this.mirrored = true;
+  }
+
+  clear() {
+    this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.chip.hidden = true;
+  }
+
+  draw({ box, frame, phase, face }) {
+    const { canvas, video } = this;
+    const scale = devicePixelRatio || 1;
+    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+    if (!width || !video.videoWidth) return;
+    if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
+      canvas.width = Math.round(width * scale);
+      canvas.height = Math.round(height * scale);
+    }
+    const c = canvas.getContext("2d");
+    c.setTransform(scale, 0, 0, scale, 0, 0);
+    c.clearRect(0, 0, width, height);
+    this.chip.hidden = false;
+    this.chip.dataset.phase = face === "ok" ? phase : "none";
+    this.chip.textContent = WORDS[face] ?? PHASES[phase];
+    if (!box) return;
+    // The video is shown whole ("contain"); the analysed frame covers the video.
+    const shown = Math.min(width / video.videoWidth, height / video.videoHeight);
+    const [w, h] = [video.videoWidth * shown, video.videoHeight * shown];
+    const [sx, sy] = [w / frame[0], h / frame[1]];
+    const bw = box[2] * sx;
+    let bx = box[0] * sx;
+    if (this.mirrored) bx = w - bx - bw;
+    const css = getComputedStyle(document.documentElement);
+    c.lineWidth = 2;
+    c.strokeStyle = css.getPropertyValue(phase === "idle" ? "--box" : "--box-active").trim();
+    c.shadowColor = "rgba(0, 0, 0, 0.5)";
+    c.shadowBlur = 3;
+    corners(c, (width - w) / 2 + bx, (height - h) / 2 + box[1] * sy, bw, box[3] * sy);
+  }
+}
+
+const PHASES = { idle: "Watching", onset: "Movement begins", apex: "Apex", cooldown: "Event ended" };
+const WORDS = { searching: "Looking for a face", none: "No face", small: "Face too small: come closer" };
+
+function corners(c, x, y, w, h) {
+  const r = Math.min(26, w / 4, h / 4);
+  c.beginPath();
+  for (const [cx, cy, dx, dy] of [[x, y, 1, 1], [x + w, y, -1, 1], [x + w, y + h, -1, -1], [x, y + h, 1, -1]]) {
+    c.moveTo(cx + dx * r, cy);
+    c.arcTo(cx, cy, cx, cy + dy * r, 10);
+    c.lineTo(cx, cy + dy * r);
+  }
+  c.stroke();
+}

@@ -1,0 +1,50 @@
+// The events of this visit as files, made in the page: columns and fields as mer-live writes them, and the
+// session, since ids begin anew with each connection.
+
+const MOST = 20_000;
+const CLASSES = ["negative", "positive", "surprise"];
+const COLUMNS = [
+  "type", "id", "revision", "final", "label", ...CLASSES.map((name) => `prob_${name}`), "score", "onset_s",
+  "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms",
+  "engine", "backend", "reason", "session",
+];
+
+export class Records {
+  constructor() {
+    this.records = [];
+  }
+
+  add({ v, run, ...record }, session) {
+    this.records.push({ ...record, session });
+    if (this.records.length > MOST) this.records.shift();
+  }
+
+  jsonl() {
+    return this.records.map((record) => JSON.stringify(record) + "\n").join("");
+  }
+
+  csv() {
+    const rows = this.records.map((record) => {
+      const flat = { ...record };
+      for (const name of CLASSES) flat[`prob_${name}`] = record.probs?.[name];
+      if ("final" in flat) flat.final = flat.final ? "True" : "False"; // as Python writes it
+      return COLUMNS.map((name) => cell(flat[name])).join(",");
+    });
+    return [COLUMNS.join(","), ...rows].join("\r\n") + "\r\n";
+  }
+
+  save(kind) {
+    const [text, type] = kind === "csv" ? [this.csv(), "text/csv"] : [this.jsonl(), "application/x-ndjson"];
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = `mer-live-${new Date().toISOString().slice(0, 19).replaceAll(":", "-")}.${kind}`;
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  }
+}
+
+function cell(value) {
+  if (value === undefined || value === null) return "";
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
