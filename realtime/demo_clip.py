@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from rich.box import SIMPLE
 from rich.table import Table
 
 from mer_live.realtime.types import Event
@@ -50,9 +51,11 @@ def match(truth: TrueEvent, events: Iterable[Event]) -> Event | None:
 
 def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]:
     """The table that ends ``mer-live --demo``, and how many events were right in class and apex."""
-    table = Table(title="events against the truth of the clip", title_justify="left")
-    for name in ("truth", "apex s", "found", "apex s", "error ms", "probability", "delay ms", "verdict"):
-        table.add_column(name, justify="right" if name[-1] in "sy" else "left")
+    table = Table(title="events against the truth of the clip", title_justify="left", box=SIMPLE)
+    for name in ("truth", "at s", "found", "at s", "error ms", "prob", "delay ms", "verdict"):
+        table.add_column(
+            name, justify="left" if name in ("truth", "found", "verdict") else "right", no_wrap=True
+        )
     right, matched = 0, set()
     for true in truth:
         event = match(true, events)
@@ -63,18 +66,14 @@ def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]
         error_s = event.apex_ns / 1e9 - true.apex_s
         good = event.label == true.label and abs(error_s) <= APEX_TOLERANCE_S
         right += good
-        table.add_row(
-            true.label,
-            f"{true.apex_s:.3f}",
-            event.label,
-            f"{event.apex_ns / 1e9:.3f}",
-            f"{1e3 * error_s:+.0f}",
-            f"{event.probs.max():.2f}",
-            f"{event.delay_ns / 1e6:.0f}",
-            "[green]right" if good else "[yellow]wrong",
-        )
+        error_ms, verdict = f"{1e3 * error_s:+.0f}", "[green]right" if good else "[yellow]wrong"
+        table.add_row(true.label, f"{true.apex_s:.3f}", *_found(event, error_ms), verdict)
     for event in events:
         if event.id not in matched:
-            found = (event.label, f"{event.apex_ns / 1e9:.3f}", "", f"{event.probs.max():.2f}", "")
-            table.add_row("-", "", *found, "[red]false alarm")
+            table.add_row("-", "", *_found(event, ""), "[red]false alarm")
     return table, right
+
+
+def _found(event: Event, error_ms: str) -> tuple[str, ...]:
+    probability, delay_ms = f"{event.probs.max():.2f}", f"{event.delay_ns / 1e6:.0f}"
+    return event.label, f"{event.apex_ns / 1e9:.3f}", error_ms, probability, delay_ms

@@ -110,13 +110,13 @@ def live(options: Options, stop: threading.Event) -> None:
         pipeline = Pipeline(source, recognizer, [*sinks, terminal] if terminal else sinks, options.live)
         notes = Console(stderr=True)
         engine = f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})"
-        notes.print(f"{source.description} · {engine}", highlight=False)
+        notes.print(f"{source.description} · {engine}", highlight=False, soft_wrap=True)
         _drive(pipeline, terminal, stop)
         if options.report is not None:
             write_json(options.report, build_report(pipeline))
-        notes.print(_summary(pipeline), highlight=False)
+        notes.print(_summary(pipeline), highlight=False, soft_wrap=True)
         if source.hint:
-            notes.print(source.hint, highlight=False)
+            notes.print(source.hint, highlight=False, soft_wrap=True)
     if pipeline.error is not None:
         raise pipeline.error
     if options.demo:
