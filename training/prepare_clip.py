@@ -14,6 +14,7 @@ from mer_live.engines.clip import Clip
 from mer_live.engines.flow import Flow, FlowConfig, make_flow
 from mer_live.engines.representation import MotionSpec, RepresentationSpec, represent
 from mer_live.realtime.crop import CROP_SIZE, Cropper, crop_warp
+from mer_live.training.apex_search import find_apex
 from mer_live.training.datasets.sample import Sample
 from mer_live.training.face_search import find_face
 from mer_live.training.prepare_config import PrepareConfig
@@ -108,23 +109,14 @@ def place_apex(sample: Sample, clip: Clip, config: PrepareConfig) -> tuple[Clip,
     if sample.apex is not None:
         return clip, "annotated"
     if config.missing_apex == "search":
-        apex, found = search_apex(clip)
-        return replace(clip, apex=apex), found
+        return replace(clip, apex=search_apex(clip)), "search"
     return clip, "middle"
 
 
-def search_apex(clip: Clip) -> tuple[int, str]:
-    """Return the apex that the published offline search finds between onset and offset, and ``search``.
-
-    Where the search cannot be imported (it needs scikit-image, of the ``train`` extra) the temporal middle
-    stands in, and the word is ``middle``.
-    """
+def search_apex(clip: Clip) -> int:
+    """Return the apex that the published offline search finds between onset and offset."""
     last = len(clip.gray) - 1 if clip.offset is None else clip.offset
-    try:
-        from mer_live.training.apex_search import find_apex  # type: ignore[import-not-found]
-    except ImportError:
-        return (clip.onset + last) // 2, "middle"
-    return clip.onset + int(find_apex(clip.gray[clip.onset : last + 1])), "search"
+    return clip.onset + find_apex(clip.gray[clip.onset : last + 1])
 
 
 class Represent:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +28,9 @@ from mer_live.training.prepare_clip import (
     search_apex,
 )
 from mer_live.training.prepare_config import PrepareConfig
+
+_LEAST_NOISE, _MOST_NOISE = 0.5, 4.0
+"""Gray levels; a codec that smooths noise away hides it, and motion between the two frames looks like it."""
 
 _landmarker: list[Landmarker] = []
 
@@ -103,15 +107,42 @@ def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None
 
 
 def _held(frames: Iterator[NDArray[np.uint8]], lead: int, tail: int) -> Iterator[NDArray[np.uint8]]:
-    image = None
-    for image in frames:
-        for _ in range(lead):
-            yield image
-        lead = 0
-        yield image
+    """Yield ``lead`` pictures of the first frame, the frames, and ``tail`` pictures of the last.
+
+    Held pictures get the camera's noise anew each: a spotter that has learned from a frozen picture that
+    a resting face does not flicker takes the first noise for a movement.
+    """
+    first = next(frames, None)
+    if first is None:
+        return
+    second = next(frames, None)
+    rng = np.random.default_rng(0)
+    sigma = _noise(first, first if second is None else second)
+    for _ in range(lead):
+        yield _picture(first, sigma, rng)
+    yield first
+    last = first
+    if second is not None:
+        last = second
+        yield second
+    for last in frames:
+        yield last
     for _ in range(tail):
-        if image is not None:
-            yield image
+        yield _picture(last, sigma, rng)
+
+
+def _noise(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """Standard deviation of a camera's noise, gray levels, from two frames (E|a - b| = 1.128 sigma)."""
+    if first.shape != second.shape:
+        return _LEAST_NOISE
+    difference = float(cv2.norm(first, second, cv2.NORM_L1)) / first.size
+    return min(max(difference / 1.128, _LEAST_NOISE), _MOST_NOISE)
+
+
+def _picture(image: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    # One value for all three channels: what the crop keeps is the gray.
+    noise = rng.standard_normal((*image.shape[:2], 1), np.float32) * np.float32(sigma)
+    return np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
 
 
 def prepare_deployable(sample: Sample, config: PrepareConfig, make: Represent) -> Prepared:
@@ -128,12 +159,11 @@ def prepare_deployable(sample: Sample, config: PrepareConfig, make: Represent) -
     except FrameError:  # of a frame outside onset..offset: the annotated set has this row, so this one must
         spotted = None
     if spotted is None:
-        apex, found = search_apex(fallback)
-        clip = replace(fallback, apex=apex)
+        clip = replace(fallback, apex=search_apex(fallback))
         first = annotated_positions(sample)[0]
         end = None if clip.offset is None else numbers[first + clip.offset]
         arrays = make.arrays(clip)
-        return Prepared(numbers[first], numbers[first + clip.apex], end, found, arrays)
+        return Prepared(numbers[first], numbers[first + clip.apex], end, "search", arrays)
     spot, clip = spotted
     first = look_range(sample, config).start
     return Prepared(

@@ -143,15 +143,16 @@ def test_another_configuration_replaces_its_own_arrays_only(reading: Reading, tm
 
 def test_deployable_rows_match_and_the_movement_is_found(reading: Reading, tmp_path: Path) -> None:
     specs = parse_representations("motion,adm")
-    prepare(reading, tmp_path, PrepareConfig(specs))
-    outcome = prepare(reading, tmp_path / "deployable", PrepareConfig(specs, "deployable"))
-    assert sum(outcome.found.values()) == 3
+    two = Reading(reading.samples[-2:])
+    prepare(two, tmp_path, PrepareConfig(specs))
+    outcome = prepare(two, tmp_path / "deployable", PrepareConfig(specs, "deployable"))
+    assert sum(outcome.found.values()) == 2
     prepared = PreparedSet.open(tmp_path)
     twin = prepared.variant()
     assert twin is not None
     assert twin.keys.tolist() == prepared.keys.tolist()
     assert twin.copies("motion") is None
-    assert twin.array("motion").shape == (3, 112, 112, 3)
+    assert twin.array("motion").shape == (2, 112, 112, 3)
 
 
 def test_clip_without_an_event_falls_back(reading: Reading, tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_clip_without_an_event_falls_back(reading: Reading, tmp_path: Path) -> N
     config = PrepareConfig(parse_representations("apex"), "deployable")
     short = replace(still, frames=frames, offset=101)
     outcome = prepare(Reading((short,)), tmp_path, config)
-    assert set(outcome.found) <= {"search", "middle"}
+    assert outcome.found == {"search": 1}
     prepared = PreparedSet.open(tmp_path)
     assert [prepared.index[name][0] for name in ("onset", "offset")] == ["100", "101"]
 
@@ -188,6 +189,13 @@ def test_offset_that_never_comes_and_central_frames(reading: Reading) -> None:
     assert central_frames(clip, 0.2, "apex") == range(2, 7)
     assert central_frames(replace(clip, apex=0), 0.2, "apex") == range(0, 3)
     assert central_frames(replace(clip, apex=20), 0.0, "apex") == range(20, 21)
+
+
+def test_searched_apex(reading: Reading, tmp_path: Path) -> None:
+    config = PrepareConfig(parse_representations("apex"), missing_apex="search")
+    outcome = prepare(Reading(reading.samples[-1:]), tmp_path, config)
+    assert outcome.found == {"search": 1}
+    assert abs(int(PreparedSet.open(tmp_path).index["apex"][0]) - 110) <= 4
 
 
 def test_refusals(reading: Reading, tmp_path: Path) -> None:
@@ -255,8 +263,8 @@ def test_command_makes_both_variants(tree: Path, tmp_path: Path) -> None:
 
 
 def test_command_reads_several_databases_by_the_list(tmp_path: Path, paint: Paint) -> None:
-    trees.smic(tmp_path / "smic", paint=paint)
-    trees.casme2(tmp_path / "casme2", paint=paint)
+    trees.smic(tmp_path / "smic", paint=paint, only="s3_ne_03")
+    trees.casme2(tmp_path / "casme2", paint=paint, only="EP03_06")
     listing = tmp_path / "list.csv"
     listing.write_text("casme2,sub05,EP03_06,2\nsmic,s3,s3_ne_03,0\nsamm,6,006_1_2,0\n")
     code, text = run(

@@ -57,10 +57,12 @@ CASME2_ROWS: list[list[object]] = [
 ]
 
 
-def casme2(root: Path, revision: str = "20140508", cropped: bool = True, paint: Paint = blank) -> Path:
+def casme2(
+    root: Path, revision: str = "20140508", cropped: bool = True, paint: Paint = blank, only: str = ""
+) -> Path:
     write_sheet(root / f"CASME2-coding-{revision}.xlsx", {"Sheet1": [CASME2_HEADER, *CASME2_ROWS]})
     for row in CASME2_ROWS:
-        if row[1] == "EP99_99" or row[3] is None:
+        if row[1] == "EP99_99" or row[3] is None or only not in str(row[1]):
             continue
         numbers = range(int(str(row[3])), int(str(row[5])) + 1)
         home = root / ("Cropped" if cropped else "CASME2-RAW") / f"sub{row[0]}" / str(row[1])
@@ -104,8 +106,8 @@ def samm(root: Path, paint: Paint = blank) -> Path:
 SMIC_CLIPS = ["s3_ne_03", "s03_po_01", "s20_ne_01", "s20_sur_02"]
 
 
-def smic(root: Path, folder: str = "SMIC_HS_E", paint: Paint = blank) -> Path:
-    for clip in SMIC_CLIPS:
+def smic(root: Path, folder: str = "SMIC_HS_E", paint: Paint = blank, only: str = "") -> Path:
+    for clip in (clip for clip in SMIC_CLIPS if only in clip):
         subject = clip.split("_")[0]
         # The numbers are a clock, hh mm ss and hundredths, so they jump at a full minute.
         numbers = [17581039, 17581040, 17585998, 17585999, 17590000, 17590001, 17590002]
