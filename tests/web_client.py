@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -22,7 +23,10 @@ from av import VideoFrame
 from numpy.typing import NDArray
 
 from mer_live.engines.clip import Clip
+from mer_live.engines.flow import FlowConfig
 from mer_live.realtime.recognizer import Recognition
+from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.server import Site, make_app
 
 Message = dict[str, Any]
 
@@ -31,6 +35,7 @@ class SureRecognizer:
     """Stands in for the engines where the class of an event is not what is tested."""
 
     engine, backend, why = "sure", "none", "a test"
+    adm_flow = FlowConfig()
 
     def recognize(self, clip: Clip) -> Recognition:
         return Recognition(np.array([0.1, 0.2, 0.7], np.float32), ())
@@ -142,3 +147,20 @@ async def post_offer(
     origin = {"Origin": f"http://{http.host}:{http.port}"}
     async with http.post("/offer", data=data, headers={**origin, **headers}) as response:
         return response.status, await response.json()
+
+
+@asynccontextmanager
+async def serving(
+    config: WebConfig | None = None, recognizer: Any = None
+) -> AsyncIterator[tuple[Site, TestClient[Any, Any]]]:
+    """A server on a free port; at the end all its sessions are closed."""
+    site = Site(config or WebConfig(), recognizer or SureRecognizer())
+    async with TestClient(TestServer(make_app(site))) as http:
+        yield site, http
+
+
+async def emptied(site: Site, s: float = 15) -> None:
+    """Wait until no session is left."""
+    async with asyncio.timeout(s):
+        while len(site.sessions):
+            await asyncio.sleep(0.02)
