@@ -202,6 +202,9 @@ $("consent-form").addEventListener("submit", (event) => {
 });
 $("stop").addEventListener("click", () => (link ? stop() : begin()));
 $("mute").addEventListener("click", () => link && mute(!link.muted));
+$("video").addEventListener("resize", ({ target: { videoWidth, videoHeight } }) => {
+  if (videoWidth) $("live").style.setProperty("--shape", String(videoWidth / videoHeight));
+});
 $("camera").addEventListener("change", async () => {
   try {
     await useCamera($("camera").value);

@@ -2,6 +2,8 @@
 
 const WINDOW_S = 12;
 const FULL_SCALE = 12; // noise units, as in the terminal display
+const MOST_SCALE = 24; // a turn of the head may leave the picture: it must not flatten everything else
+const LABEL_PX = 54;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Curve {
@@ -57,9 +59,9 @@ export class Curve {
     const css = getComputedStyle(document.documentElement);
     const colour = (name) => css.getPropertyValue(`--${name}`).trim();
     const now = this.samples.at(-1)?.[0] ?? 0;
-    const top = Math.max(FULL_SCALE, ...this.samples.map((s) => s[1]));
+    const top = Math.min(MOST_SCALE, Math.max(FULL_SCALE, ...this.samples.map((s) => s[1])));
     const x = (t) => width - ((now - t) / WINDOW_S) * width;
-    const y = (level) => height - 18 - (Math.max(0, level) / top) * (height - 34);
+    const y = (level) => height - 18 - (Math.min(top, Math.max(0, level)) / top) * (height - 36);
 
     c.font = "11px system-ui, sans-serif";
     c.textBaseline = "alphabetic";
@@ -75,7 +77,12 @@ export class Curve {
       c.textAlign = s === 0 ? "right" : s === WINDOW_S ? "left" : "center";
       c.fillText(s === 0 ? "now" : `−${s} s`, s === 0 ? width - 2 : Math.max(2, at), height - 3);
     }
-    for (const event of this.marks.values()) this.drawMark(c, event, x, y, height, colour);
+    let free = -Infinity;
+    for (const event of [...this.marks.values()].sort((a, b) => a.apex_s - b.apex_s)) {
+      const room = x(event.apex_s) > free;
+      this.drawMark(c, event, x, height, colour, room);
+      if (room) free = x(event.apex_s) + LABEL_PX;
+    }
     if (this.samples.length < 2) return;
     const line = new Path2D();
     this.samples.forEach(([t, level], k) => (k ? line.lineTo(x(t), y(level)) : line.moveTo(x(t), y(level))));
@@ -90,7 +97,7 @@ export class Curve {
     c.stroke(line);
   }
 
-  drawMark(c, event, x, y, height, colour) {
+  drawMark(c, event, x, height, colour, room) {
     const tone = colour(event.label);
     const [onset, apex] = [x(event.onset_s), x(event.apex_s)];
     const end = event.offset_s === null ? null : x(event.offset_s);
@@ -116,8 +123,8 @@ export class Curve {
     c.beginPath();
     c.arc(apex, 18, 3.5, 0, 7);
     c.fill();
-    c.textAlign = apex > c.canvas.clientWidth - 40 ? "right" : "center";
-    c.fillText(event.label, apex, 10);
+    c.textAlign = apex > c.canvas.clientWidth - 30 ? "right" : "center";
+    if (room) c.fillText(event.label, apex, 10);
     c.globalAlpha = 1;
   }
 }
