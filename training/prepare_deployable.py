@@ -116,10 +116,9 @@ def _held(frames: Iterator[NDArray[np.uint8]], lead: int, tail: int) -> Iterator
     if first is None:
         return
     second = next(frames, None)
-    rng = np.random.default_rng(0)
-    sigma = _noise(first, first if second is None else second)
+    noisy = _Pictures(_noise(first, first if second is None else second))
     for _ in range(lead):
-        yield _picture(first, sigma, rng)
+        yield noisy.take(first)
     yield first
     last = first
     if second is not None:
@@ -128,7 +127,7 @@ def _held(frames: Iterator[NDArray[np.uint8]], lead: int, tail: int) -> Iterator
     for last in frames:
         yield last
     for _ in range(tail):
-        yield _picture(last, sigma, rng)
+        yield noisy.take(last)
 
 
 def _noise(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
@@ -139,10 +138,26 @@ def _noise(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
     return min(max(difference / 1.128, _LEAST_NOISE), _MOST_NOISE)
 
 
-def _picture(image: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    # One value for all three channels: what the crop keeps is the gray.
-    noise = rng.standard_normal((*image.shape[:2], 1), np.float32) * np.float32(sigma)
-    return np.clip(image + noise + 0.5, 0, 255).astype(np.uint8)
+class _Pictures:
+    """Takes pictures of a picture: each time other noise, always the same series."""
+
+    _SPARE = 61
+
+    def __init__(self, sigma: float) -> None:
+        self._sigma = sigma
+        self._rng = np.random.default_rng(0)
+        self._field: NDArray[np.int16] = np.empty((0, 0), np.int16)
+
+    def take(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a new (H, W, 3) picture; one value for all channels, since the crop keeps the gray alone."""
+        height, width = image.shape[:2]
+        if self._field.shape != (height + self._SPARE, width + self._SPARE):
+            # One field, seen through a window that jumps: drawing a new one each time takes 20 ms.
+            drawn = self._rng.normal(0, self._sigma, (height + self._SPARE, width + self._SPARE))
+            self._field = np.rint(drawn).astype(np.int16)
+        down, right = self._rng.integers(0, self._SPARE + 1, 2)
+        noise = self._field[down : down + height, right : right + width]
+        return np.asarray(cv2.add(image, cv2.merge([noise] * 3), dtype=cv2.CV_8U), np.uint8)
 
 
 def prepare_deployable(sample: Sample, config: PrepareConfig, make: Represent) -> Prepared:
