@@ -113,11 +113,13 @@ class _Level(nn.Module):
         self.register_buffer("signs", _channels([-1, -1, 1, 1, 1]))
         self.register_buffer("alone", _channels([0, 0, 1, 1, 1]))
         x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-        # grid_sample wants positions scaled to -1..1
-        step = np.array([2.0 / (width - 1), 2.0 / (height - 1)])[:, None, None]
         self.register_buffer("position", _tensor(np.stack([x, y])))
-        self.register_buffer("grid", _tensor(np.stack([x, y]) * step - 1.0))
-        self.register_buffer("grid_step", _tensor(step))
+        # grid_sample takes positions scaled to -1..1. On a side of 2^k + 1 px that scaling is exact in
+        # float32, so where nothing moves nothing is interpolated.
+        sides = [2 ** (n - 2).bit_length() + 1 for n in (width, height)]
+        self.padding = (0, sides[0] - width, 0, sides[1] - height)
+        self.register_buffer("grid_step", _channels([2.0 / (side - 1) for side in sides]))
+        self.register_buffer("grid_start", _channels([-1.0, -1.0]))
         self.register_buffer("limit", _channels([width - 1, height - 1]))
 
     moments_y: Tensor
@@ -134,11 +136,12 @@ class _Level(nn.Module):
     alone: Tensor
     """(5, 1, 1)"""
     position: Tensor
-    grid: Tensor
-    """(2, h, w) pixel coordinates (x, y), plain and as grid_sample counts them"""
+    """(2, h, w) pixel coordinates (x, y)"""
     grid_step: Tensor
+    grid_start: Tensor
+    """(2, 1, 1) grid_sample's units per px; pixel 0 in them"""
     limit: Tensor
-    """(2, 1, 1) px in grid_sample's units; first position without a right or lower neighbour"""
+    """(2, 1, 1) first position without a right or lower neighbour"""
 
     def expand(self, images: Tensor) -> Tensor:
         """(B, H, W) -> (B, 5, h, w) coefficients of y, x, y^2, x^2, xy (Farneback, eq. 2)."""
@@ -162,7 +165,7 @@ class _Level(nn.Module):
     def forward(self, prev: Tensor, next: Tensor, flow: Tensor | None) -> Tensor:
         # With these signs and weights a plain sum of the two images gives (Farneback, eqs. 9-10) half the
         # difference of the linear and the mean of the quadratic coefficients.
-        next = next * self.signs
+        next = F.pad(next * self.signs, self.padding)
         # As OpenCV: where one of the four neighbours is missing, the first image stands alone.
         alone = prev * self.alone
         for _ in range(self.iterations):
@@ -174,12 +177,12 @@ class _Level(nn.Module):
         """G (3 distinct entries) and h of each pixel's normal equations (Farneback, eqs. 11-12)."""
         if flow is None:
             inside = self.position < self.limit
-            warped = next
+            warped = next[..., : prev.shape[-2], : prev.shape[-1]]
         else:
             position = flow + self.position
             inside = (position >= 0) & (position < self.limit)
             grid = torch.empty_like(flow.permute(0, 2, 3, 1), memory_format=torch.contiguous_format)
-            torch.addcmul(self.grid, flow, self.grid_step, out=grid.permute(0, 3, 1, 2))
+            torch.addcmul(self.grid_start, position, self.grid_step, out=grid.permute(0, 3, 1, 2))
             warped = F.grid_sample(next, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
         both = (inside[..., 0, :, :] & inside[..., 1, :, :]).unsqueeze(-3)
         total = torch.where(both, warped, alone).add_(prev).mul_(self.weights)  # (B, 5, h, w)

@@ -29,6 +29,13 @@ TOLERANCES: dict[str, Tolerance] = {
     "farneback-mean": Tolerance(0.02, 0.0, "px, mean end-point difference to OpenCV's; seen 5e-5"),
     "farneback-p99": Tolerance(0.2, 0.0, "px, 99th percentile away from the border; seen 5e-5"),
     "farneback-batch": Tolerance(2e-3, 0.0, "px: matrix products sum in another order for another size"),
+    "device-adm-px": Tolerance(1e-3, 0.0, "px, ADM magnitudes: torch Farneback against OpenCV's"),
+    "device-adm-rad": Tolerance(2e-2, 0.0, "rad, ADM angles of cells that move over 0.01 px"),
+    "device-gray-mean": Tolerance(0.1, 0.0, "gray levels: OpenCV's arc tangent is good to 0.01 degrees"),
+    "device-gray-max": Tolerance(
+        3.0, 0.0, "gray levels, one pixel: minmax scaling follows one extreme pixel"
+    ),
+    "device-probs": Tolerance(2e-3, 0.0, "probabilities of the device path against the CPU path"),
     "flow-mirror-mean": Tolerance(0.03, 0.0, "px, mean: DIS lays its patches from the left"),
 }
 
