@@ -12,9 +12,9 @@ TRAINING_ONLY = ("torch", "onnx", "pandas", "matplotlib", "skimage", "scipy", "s
 
 def imported_by(code: str) -> set[str]:
     """Top-level modules in sys.modules of a fresh interpreter after ``code``."""
-    script = f"{code}\nimport sys; print('\\n'.join({{m.split('.')[0] for m in sys.modules}}))"
+    script = f"{code}\nimport sys; print('MODULES', *{{m.split('.')[0] for m in sys.modules}})"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    return set(run.stdout.split())
+    return set(run.stdout.rpartition("MODULES")[2].split())
 
 
 @pytest.mark.parametrize("module", ["realtime", "training", "benchmarks", "engines"])
