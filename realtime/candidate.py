@@ -15,9 +15,9 @@ from mer_live.realtime.signals import Array, History
 class TrackConfig:
     """Thresholds of the state machine; times in seconds, displacements in px of the 224 px crop."""
 
-    trigger: float = 2.3
+    trigger: float = 1.8
     """Root mean square of the whitened displacement at which a candidate starts; noise has 1."""
-    floor_px: float = 0.22
+    floor_px: float = 0.2
     """Least displacement of one region for a candidate."""
     drop: float = 0.08
     """Relative fall from the maximum that declares the apex ..."""
@@ -32,6 +32,12 @@ class TrackConfig:
     """A fall that stops short of the baseline for this long has ended."""
     rest_s: float = 0.04
     """Between the end of one candidate and the start of the next."""
+
+
+_ONSET_STEPS = np.linspace(-0.10, 0.10, 11)
+_APEX_STEPS = np.linspace(-0.02, 0.02, 5)
+_OFFSET_STEPS = np.linspace(-0.10, 0.10, 11)
+"""Seconds about the first estimates that are tried."""
 
 
 @dataclass(slots=True)
@@ -120,20 +126,78 @@ class Track:
         if t_ns < self.shape.offset_ns and part < 0.75:
             return ""  # the end is foreseen; whether the face then rests says more than the fall did
         self.shape.rest = part
+        if not stalled:
+            self._refine(t_ns, history)
         return self._end(t_ns, "end")
+
+    def fit(self, history: History) -> tuple[float, float]:
+        """Unrest before the onset, and misfit to raised cosines since then; the apex is 1."""
+        assert self.shape is not None
+        s = self.shape
+        times, course = self._course(history, s.onset_ns - 200_000_000)
+        early = times <= s.onset_ns
+        before = float(np.sqrt(np.mean(np.square(course[early])))) if early.any() else 0.0
+        t = times[~early]
+        end = s.offset_ns if s.offset_ns is not None else s.apex_ns
+        t = t[t <= max(end, s.apex_ns)]
+        if not len(t):
+            return before, 0.0
+        rise = (t - s.onset_ns) / max(1, s.apex_ns - s.onset_ns)
+        fall = (t - s.apex_ns) / max(1, end - s.apex_ns)
+        ideal = 0.5 - 0.5 * np.cos(np.pi * np.clip(rise, 0, 1))
+        ideal *= 0.5 + 0.5 * np.cos(np.pi * np.clip(fall, 0, 1)) if s.offset_ns is not None else 1.0
+        seen = course[~early][: len(t)]
+        return before, float(np.sqrt(np.mean(np.square(seen - ideal))))
+
+    def _refine(self, t_ns: int, history: History) -> None:
+        """Place onset, apex and offset where raised cosines fit the whole course best.
+
+        The direction is that of the whole course instead of its highest frame, the level before the onset is
+        free: single frames are noisy at low rates.
+        """
+        s = self.shape
+        assert s is not None
+        assert s.offset_ns is not None
+        rows = history.since(s.onset_ns - 200_000_000)
+        times = history.times(rows)
+        z = ((history.values(rows)[:, self.rows] - self.base) / self._sigma).reshape(len(times), -1)
+        rough = z @ self._peak.ravel()
+        inside = (times >= s.onset_ns) & (times <= s.offset_ns)
+        if inside.sum() < 3:
+            return
+        course = z @ (rough[inside] @ z[inside])
+        course = course / max(float(np.abs(course).max()), 1e-12)
+        t = (times - s.apex_ns) * 1e-9
+        onset = (s.onset_ns - s.apex_ns) * 1e-9 + _ONSET_STEPS
+        offset = np.minimum((s.offset_ns - s.apex_ns) * 1e-9 + _OFFSET_STEPS, (t_ns - s.apex_ns) * 1e-9)
+        a, b, c = (g.ravel()[:, None] for g in np.meshgrid(onset, _APEX_STEPS, offset, indexing="ij"))
+        usable = (b - a > 0.03) & (c - b > 0.03)
+        rise = np.clip((t - a) / np.maximum(b - a, 0.03), 0, 1)
+        fall = np.clip((t - b) / np.maximum(c - b, 0.03), 0, 1)
+        pulse = 0.25 * (1 - np.cos(np.pi * rise)) * (1 + np.cos(np.pi * fall))  # (G, T)
+        x, y = pulse - pulse.mean(1, keepdims=True), course - course.mean()
+        explained = np.square(x @ y) / np.maximum((x * x).sum(1), 1e-12) / max(float(y @ y), 1e-12)
+        # A tenth of the energy per 0.1 s away from the first estimate: data that say little change little.
+        start = np.abs(a - onset[len(onset) // 2]) + np.abs(b) + np.abs(c - offset[len(offset) // 2])
+        best = int(np.argmax(np.where(usable[:, 0], explained - 0.3 * start[:, 0], -np.inf)))
+        if usable[best, 0]:
+            apex_ns = s.apex_ns
+            s.onset_ns = apex_ns + int(a[best, 0] * 1e9)
+            s.apex_ns = apex_ns + int(b[best, 0] * 1e9)
+            s.offset_ns = apex_ns + int(c[best, 0] * 1e9)
 
     def _end(self, t_ns: int, how: Literal["end", "abort"]) -> Literal["end", "abort"]:
         self.state, self._end_ns = "idle", t_ns
         return how
 
-    def _course(self, t_ns: int, history: History) -> tuple[NDArray[np.int64], Array]:
-        """Times and displacement along the candidate's direction, 1 at the maximum, from 0.6 s before it."""
-        rows = history.since(self._peak_ns - 600_000_000)
+    def _course(self, history: History, since_ns: int) -> tuple[NDArray[np.int64], Array]:
+        """Times and displacement along the candidate's own direction, 1 at the maximum."""
+        rows = history.since(since_ns)
         z = (history.values(rows)[:, self.rows] - self.base) / self._sigma
         return history.times(rows), np.einsum("tij,ij->t", z, self._peak) / self._height**2
 
     def _measure(self, t_ns: int, along: float, history: History) -> Shape:
-        times, course = self._course(t_ns, history)
+        times, course = self._course(history, self._peak_ns - 600_000_000)
         top = max(1, int(np.searchsorted(times, self._peak_ns)))
         top = min(top, len(times) - 1)
         low = along / self._height
@@ -157,7 +221,7 @@ class Track:
         assert self.shape is not None
         if stalled:
             return max(self._low_ns, self.shape.apex_ns)
-        times, course = self._course(t_ns, history)
+        times, course = self._course(history, self._peak_ns - 600_000_000)
         high = _crossing(times, course, len(times) - 1, 0.75, -1)
         middle = _crossing(times, course, len(times) - 1, 0.40, -1)
         if high is None or middle is None or middle <= high:

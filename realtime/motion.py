@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.adm import adm_row
 from mer_live.engines.flow import Flow, FlowConfig, make_flow
-from mer_live.realtime.regions import DEPTH, MEMBERSHIP, REGIONS, STABLE, points_of
+from mer_live.realtime.regions import DEPTH, MEMBERSHIP, PADDED, REGIONS, STABLE, points_of
 from mer_live.realtime.types import FaceCrop, Motion
 
 Array = NDArray[np.float64]
@@ -29,9 +29,11 @@ _QUIET_PX = 0.25
 _FAR_PX = 7.0
 """Median point displacement beyond which windows no longer look alike, and the reference is renewed."""
 _LOST = 0.35
-_BAD_ERROR = 28.0
+_BAD_ERROR = 22.0
 """Mean absolute gray difference of an aligned window above which the point is taken for lost."""
 _BAD_JUMP_PX = 6.0
+_SPREAD_PX = 0.7
+"""Distance from the region's median at which a point counts half."""
 
 
 class HeadFit:
@@ -97,6 +99,14 @@ class _Reference:
         self.head = HeadFit(points, gray.shape[0])
 
 
+def _shares(residual: Array, weight: Array) -> Array:
+    """(R, P) part of each point in its region's mean: trusted points near the region's median count."""
+    middle = np.median(residual[PADDED], axis=1)  # (R, 2)
+    away = np.square(residual[None] - middle[:, None]).sum(-1)  # (R, P)
+    trusted = MEMBERSHIP * weight / (1.0 + away / _SPREAD_PX**2)
+    return np.asarray(trusted / np.maximum(trusted.sum(1, keepdims=True), 1e-9))
+
+
 def _brightness(gray: NDArray[np.uint8]) -> tuple[float, float]:
     mean, std = cv2.meanStdDev(np.ascontiguousarray(gray[::4, ::4]))
     return float(mean[0, 0]), max(1.0, float(std[0, 0]))
@@ -146,8 +156,7 @@ class MotionMeter:
         flow = self._flow(self._previous, crop.gray)
         adm = np.asarray(adm_row(flow), np.float32)
         residual, error, weight = self._track(crop.gray, flow)
-        trusted = MEMBERSHIP * weight
-        share = trusted / np.maximum(trusted.sum(1, keepdims=True), 1e-9)
+        share = _shares(residual, weight)
         displacement = self._carry + share @ residual
         texture = share @ error
         speed = displacement - self._last

@@ -85,6 +85,16 @@ MEMBERSHIP: NDArray[np.float64] = np.array([np.isin(POINTS, ids) for ids in _MEM
 """(R, P) 1 where a point belongs to a region."""
 
 
+def _padded() -> NDArray[np.intp]:
+    """(R, K) rows of POINTS per region, cycled to the longest region's length."""
+    longest = max(len(ids) for ids in _MEMBERS)
+    rows = [np.searchsorted(POINTS, ids) for ids in _MEMBERS]
+    return np.stack([np.resize(r, longest) for r in rows])
+
+
+PADDED: NDArray[np.intp] = _padded()
+
+
 def _canonical() -> NDArray[np.float64]:
     table = {}
     for item in _CANONICAL.split():

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +13,16 @@ from mer_live.realtime.candidate import Shape
 from mer_live.realtime.regions import REGIONS, region
 from mer_live.realtime.signals import Array
 
+COEFFICIENTS = Path(__file__).parent / "models" / "spotter.json"
+
 GROUPS: dict[str, list[int]] = {
     "brow": region("brow", "glabella"),
-    "eye": region("lid", "under_eye"),
-    "cheek": region("cheek", "nose"),
-    "mouth": region("mouth", "upper_lip", "lower_lip", "jaw", "chin"),
+    "lid": region("lid"),
+    "under_eye": region("under_eye"),
+    "cheek": region("cheek"),
+    "nose": region("nose"),
+    "mouth": region("mouth", "upper_lip"),
+    "jaw": region("lower_lip", "jaw", "chin"),
 }
 """Parts of the face that are watched apart: a brow may twitch while the mouth talks."""
 
@@ -32,9 +40,14 @@ APEX_FEATURES: tuple[str, ...] = (
     *(f"{name}_down" for name in _MIDDLE),
     *(f"{name}_share" for name in GROUPS),
     *(f"{name}_unrest" for name in GROUPS),
-    *("size", "clear", "over_unrest", "rise", "drop", "lid_texture", "texture", "head_speed", "step", "age"),
+    *("size", "clear", "over_unrest", "rise", "drop", "lid_texture", "texture", "step", "age"),
+    *("head_speed", "head_moved", "before", "misfit", "one_pattern"),
 )
-OFFSET_FEATURES: tuple[str, ...] = (*APEX_FEATURES, "fall", "length", "rest", "left_over", "head_speed_after")
+OFFSET_FEATURES: tuple[str, ...] = (
+    *APEX_FEATURES,
+    *("fall", "length", "rest", "left_over", "head_speed_after", "head_moved_after", "misfit_after"),
+    "one_pattern_after",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,14 @@ class Context:
     """Between two frames."""
     age_s: float
     """Since the last re-anchoring of the crop."""
+    head_moved: float
+    """Largest distance of the head from where it was at the onset, px."""
+    before: float
+    """Root mean square along the candidate's direction in the 0.2 s before the onset; the apex is 1."""
+    misfit: float
+    """Root mean square difference from a raised cosine between onset and apex; the apex is 1."""
+    one_pattern: float
+    """Part of the whole face's displacement since the onset that one pattern, waxing and waning, explains."""
 
 
 def _log(value: float, floor: float) -> float:
@@ -86,51 +107,111 @@ def apex_features(shape: Shape, c: Context) -> Array:
             _log(own_size / max(float(c.unrest[own].max()), 0.05), 0.05),
             _log((shape.apex_ns - shape.onset_ns) * 1e-9, 0.02),
             1.0 - shape.rest,
-            _log(float(c.texture[GROUPS["eye"][:2]].max()) / max(float(np.median(c.texture)), 0.5), 0.2),
+            _log(float(c.texture[GROUPS["lid"]].max()) / max(float(np.median(c.texture)), 0.5), 0.2),
             _log(float(np.median(c.texture)), 0.5),
-            _log(c.head_speed, 1.0),
             _log(c.step_s, 0.002),
             min(c.age_s, 1.0),
+            _log(c.head_speed, 1.0),
+            _log(c.head_moved, 0.1),
+            min(c.before, 2.0),
+            min(c.misfit, 1.0),
+            c.one_pattern,
         ]
     )
 
 
-def offset_features(shape: Shape, apex: Array, left_over: float, head_speed: float) -> Array:
-    """(len(OFFSET_FEATURES),): the apex's features and the fall's.
+@dataclass(frozen=True, slots=True)
+class Return:
+    """What the fall adds."""
 
-    ``left_over``: what is left of the whole face's displacement at the offset, relative to the apex.
-    """
+    left_over: float
+    """What is left of the whole face's displacement at the offset, relative to the apex."""
+    head_speed: float
+    head_moved: float
+    misfit: float
+    one_pattern: float
+    """As in Context, over the whole candidate."""
+
+
+def offset_features(shape: Shape, apex: Array, r: Return) -> Array:
+    """(len(OFFSET_FEATURES),): the apex's features and the fall's."""
     assert shape.offset_ns is not None
     fall = (shape.offset_ns - shape.apex_ns) * 1e-9
     length = (shape.offset_ns - shape.onset_ns) * 1e-9
-    tail = [_log(fall, 0.02), _log(length, 0.04), shape.rest, min(left_over, 2.0), _log(head_speed, 1.0)]
+    tail = [_log(fall, 0.02), _log(length, 0.04), shape.rest, min(r.left_over, 2.0)]
+    tail += [_log(r.head_speed, 1.0), _log(r.head_moved, 0.1), min(r.misfit, 1.0), r.one_pattern]
     return np.concatenate([apex, tail])
 
 
+def pattern_share(moved: Array) -> float:
+    """Part of the energy of (T, R, 2) displacements that their first principal pattern holds."""
+    flat = moved.reshape(len(moved), -1)
+    gram = flat @ flat.T if len(flat) < flat.shape[1] else flat.T @ flat
+    total = float(np.trace(gram))
+    return float(np.linalg.eigvalsh(gram)[-1]) / total if total > 1e-9 else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Net:
+    """One hidden layer: p = sigmoid(w2 . tanh(W1 ((x - mean) / scale) + b1) + b2)."""
+
+    mean: Array
+    scale: Array
+    w1: Array
+    b1: Array
+    w2: Array
+    b2: float
+
+    def __call__(self, features: Array) -> float:
+        """Probability."""
+        x = np.clip((features - self.mean) / self.scale, -6.0, 6.0)
+        value = float(np.tanh(x @ self.w1 + self.b1) @ self.w2) + self.b2
+        return float(1.0 / (1.0 + np.exp(-np.clip(value, -30.0, 30.0))))
+
+
 class Scorer:
-    """Candidate features -> probability of a micro-expression."""
+    """Candidate features -> calibrated probability of a micro-expression.
+
+    Two small networks, one for the apex, one for the offset, made by ``mer-bench fit-spotter`` (which needs
+    the ``train`` extra) and kept as JSON beside the face model.
+
+    Raises:
+        ValueError: the file's features are not this version's.
+    """
+
+    def __init__(self, nets: dict[str, dict[str, Any]]) -> None:
+        wanted = {"apex": APEX_FEATURES, "offset": OFFSET_FEATURES}
+        self._nets = {}
+        for phase, names in wanted.items():
+            net = nets[phase]
+            if tuple(net["features"]) != names:
+                raise ValueError(f"the spotter's {phase} network was made for other features: refit it")
+            arrays = (np.array(net[key], np.float64) for key in ("mean", "scale", "w1", "b1", "w2"))
+            self._nets[phase] = _Net(*arrays, float(net["b2"]))
 
     @classmethod
-    def load(cls) -> Scorer:
+    def load(cls, path: Path = COEFFICIENTS) -> Scorer:
         """The shipped coefficients."""
-        return cls()
+        return cls(json.loads(path.read_text(encoding="utf-8"))["networks"])
 
     def apex(self, features: Array) -> float:
-        """Probability at the apex."""
-        return self._hand(features, APEX_FEATURES)
+        """Probability when the movement has just turned back."""
+        return self._nets["apex"](features)
 
     def offset(self, features: Array) -> float:
-        """Probability at the offset."""
-        return self._hand(features, OFFSET_FEATURES)
+        """Probability when the movement has ended."""
+        return self._nets["offset"](features)
 
-    def reason(self, features: Array) -> str:
-        """Why a candidate with these features is none."""
+    @staticmethod
+    def reason(features: Array) -> str:
+        """The most conspicuous thing about a candidate that was announced and then refused."""
+        f = dict(zip(OFFSET_FEATURES, features, strict=True))
+        if f["lid_share"] > 0.6 and f["lid_texture"] > np.log(1.6):
+            return "blink"
+        if f["head_moved_after"] > np.log(2.0) or f["head_speed_after"] > np.log(25.0):
+            return "head moved"
+        if f["left_over"] > 0.5:
+            return "did not return"
+        if f["mouth_unrest"] > np.log(1.0) or f["jaw_unrest"] > np.log(1.5):
+            return "talking"
         return "unlikely course"
-
-    def _hand(self, features: Array, names: tuple[str, ...]) -> float:
-        f = dict(zip(names, features, strict=True))
-        x = 1.2 * (f["clear"] - np.log(6.0)) + 1.0 * (f["over_unrest"] - np.log(3.0))
-        x -= 2.0 * max(0.0, f["size"] - np.log(4.0)) + 2.0 * f["group_eye"]
-        x -= 1.0 * max(0.0, f["lid_texture"] - np.log(2.0)) * 2
-        x -= 1.0 * max(0.0, f["head_speed"] - np.log(15.0))
-        return float(1 / (1 + np.exp(-x)))

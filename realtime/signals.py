@@ -11,7 +11,9 @@ Array = NDArray[np.float64]
 
 SMOOTH_NS = 20_000_000
 """Frames within this time are averaged, and the mean stands for their mean time, so it is not late."""
-_SIGMA_FLOOR_PX = 0.07
+BASE_NS = (350_000_000, 150_000_000)
+"""Age of the oldest and the newest frame of the baseline's window."""
+_SIGMA_FLOOR_PX = 0.06
 _SIGMA_START_PX = 0.2
 
 
@@ -106,9 +108,10 @@ class Smoother:
 class Statistics:
     """Baseline, noise and unrest of every region, learned from the face itself.
 
-    ``base`` (R, 2) px: slow mean, held where a candidate runs. ``sigma`` (R, 2) px: noise about it,
-    1.25 x mean absolute deviation, clipped so that events hardly raise it. ``unrest`` (R,) px: how much
-    the region has moved of late, events included: high while somebody talks.
+    ``base`` (R, 2) px: mean displacement from 0.35 to 0.15 s ago, which a rise has not reached yet and a slow
+    drift has; held while a candidate runs and until its traces have left that window. ``sigma`` (R, 2) px:
+    noise about the baseline, 1.25 x mean absolute deviation, clipped so that events hardly raise it.
+    ``unrest`` (R,) px: how much the region has moved of late, events included: high while somebody talks.
     """
 
     def __init__(self, regions: int) -> None:
@@ -120,35 +123,40 @@ class Statistics:
         self.base = np.zeros(self._shape)
         self.sigma = np.full(self._shape, _SIGMA_START_PX)
         self.unrest = np.zeros(self._shape[0])
+        self.age_s = -1.0
         self._slow = np.zeros(self._shape)
-        self._age_s = -1.0
+        self._held = np.zeros(self._shape[0], np.bool_)
+        self._until_ns = np.zeros(self._shape[0], np.int64)
 
-    @property
-    def age_s(self) -> float:
-        """Seconds since the face was seen first."""
-        return max(0.0, self._age_s)
-
-    def add(self, values: Array, dt_s: float, held: NDArray[np.bool_]) -> None:
-        """Take (R, 2) smoothed displacements; ``held`` (R,) marks regions whose baseline is frozen."""
-        if self._age_s < 0:
-            self.base, self._slow, self._age_s = values.copy(), values.copy(), 0.0
+    def add(self, t_ns: int, values: Array, dt_s: float, history: History) -> None:
+        """Take (R, 2) smoothed displacements, which are the newest of ``history``."""
+        if self.age_s < 0:
+            self.base, self._slow, self.age_s = values.copy(), values.copy(), 0.0
             return
-        self._age_s += dt_s
-        free = ~held[:, None]
-        deviation = values - self.base
-        self.base += np.where(free, deviation * _share(dt_s, 0.5, self._age_s), 0.0)
-        size = np.minimum(1.25 * np.abs(deviation), 3.0 * self.sigma)
-        self.sigma += np.where(free, (size - self.sigma) * _share(dt_s, 3.0, self._age_s + 0.3), 0.0)
-        np.maximum(self.sigma, _SIGMA_FLOOR_PX, out=self.sigma)
+        self.age_s += dt_s
+        free = ~self._held & (self._until_ns <= t_ns)
+        if free.any():
+            window = history.mean(t_ns - BASE_NS[0], t_ns - BASE_NS[1])
+            self.base[free] = window[free]
+            size = np.minimum(1.25 * np.abs(values - self.base), 3.0 * self.sigma)
+            share = _share(dt_s, 3.0, self.age_s + 0.3)
+            self.sigma += np.where(free[:, None], (size - self.sigma) * share, 0.0)
+            np.maximum(self.sigma, _SIGMA_FLOOR_PX, out=self.sigma)
         away = values - self._slow
-        self._slow += away * _share(dt_s, 0.6, self._age_s)
+        self._slow += away * _share(dt_s, 0.6, self.age_s)
         self.unrest += (np.hypot(away[:, 0], away[:, 1]) - self.unrest) * _share(dt_s, 1.2, 9.0)
 
-    def rebase(self, rows: list[int], values: Array) -> None:
-        """Take the (n, 2) present displacements as the new baseline of ``rows``."""
-        self.base[rows] = values
+    def hold(self, rows: list[int]) -> None:
+        """Keep the baseline of ``rows`` as it is: a candidate has started there."""
+        self._held[rows] = True
+
+    def release(self, rows: list[int], t_ns: int, base: Array) -> None:
+        """The candidate has ended; ``base`` (n, 2) stands until the window holds nothing of it."""
+        self.base[rows] = base
+        self._held[rows] = False
+        self._until_ns[rows] = t_ns + BASE_NS[0]
 
 
 def _share(dt_s: float, constant_s: float, age_s: float) -> float:
     """Weight of a sample ``dt_s`` long in a running mean that is young at first."""
-    return 1.0 - float(np.exp(-dt_s / min(constant_s, age_s)))
+    return 1.0 - float(np.exp(-dt_s / max(min(constant_s, age_s), 1e-3)))

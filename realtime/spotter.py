@@ -17,11 +17,23 @@ import numpy as np
 
 from mer_live.realtime.candidate import Shape, Track, TrackConfig
 from mer_live.realtime.regions import REGIONS
-from mer_live.realtime.score import GROUPS, Context, Scorer, apex_features, offset_features
+from mer_live.realtime.score import (
+    GROUPS,
+    Context,
+    Return,
+    Scorer,
+    apex_features,
+    offset_features,
+    pattern_share,
+)
 from mer_live.realtime.signals import Array, History, Smoother, Statistics
 from mer_live.realtime.types import Motion, Spot
 
 _GAP_NS = 300_000_000
+_GROUP_MEAN = np.array(
+    [[(k in rows) / (2 * len(rows)) for k in range(len(REGIONS))] for rows in GROUPS.values()]
+)
+"""(G, R) squared noise units summed over x and y -> mean square of each group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class SpotterConfig:
     sensitivity: float = 0.5
     """0..1: higher finds more and raises more false alarms. 0.5 is the best F1 of the benchmark."""
     track: TrackConfig = field(default_factory=TrackConfig)
-    warm_up_s: float = 0.3
+    warm_up_s: float = 0.6
     """After a face appears, before anything may start: baseline and noise must be known."""
     apart_s: float = 0.12
     """Least time between one event's offset and the next one's onset."""
@@ -90,8 +102,7 @@ class Spotter:
         self._tracks = {name: Track(self.config.track, rows) for name, rows in GROUPS.items()}
         self._running: dict[str, _Running] = {}
         self._contexts: dict[str, tuple[Array, Array]] = {}  # group -> unrest at the start, largest texture
-        self._held = np.zeros(len(REGIONS), np.bool_)
-        self._head: deque[tuple[int, float]] = deque(maxlen=512)  # time, squared speed
+        self._head: deque[tuple[int, float, float, float]] = deque(maxlen=512)  # ns, speed squared, x, y
         self._last: Motion | None = None
         self._anchored_ns = 0
         self._count = 0
@@ -130,13 +141,15 @@ class Spotter:
         self._follow_head(motion, last, dt_s)
         time_ns, values = self._smoother.add(motion.t_ns, motion.regions.astype(np.float64))
         self._history.add(time_ns, values, motion.index, motion.t_ns)
-        self._stats.add(values, dt_s, self._held)
+        self._stats.add(time_ns, values, dt_s, self._history)
         self._last = motion
-        if self._stats.age_s >= self.config.warm_up_s:
-            for name in GROUPS:
-                spots += self._step(name, time_ns, values, motion, dt_s)
         z = (values - self._stats.base) / self._stats.sigma
-        self.level = float(max(np.sqrt(np.mean(np.square(z[rows]))) for rows in GROUPS.values()))
+        levels = np.sqrt(_GROUP_MEAN @ np.einsum("rc,rc->r", z, z))
+        self.level = float(levels.max())
+        if self._stats.age_s >= self.config.warm_up_s:
+            for (name, track), level in zip(self._tracks.items(), levels, strict=True):
+                if track.state != "idle" or level >= track.config.trigger:
+                    spots += self._step(name, time_ns, values, motion, dt_s)
         return spots
 
     def _clear(self) -> None:
@@ -147,7 +160,6 @@ class Spotter:
             track.reset()
         self._running.clear()
         self._contexts.clear()
-        self._held[:] = False
         self._head.clear()
         self._last = None
         self.level = 0.0
@@ -156,12 +168,22 @@ class Spotter:
         if last is None or motion.anchor != last.anchor:
             self._anchored_ns = motion.t_ns
             return
-        step = (motion.head[:2] - last.head[:2]).astype(np.float64) / dt_s
-        self._head.append((motion.t_ns, float(step @ step)))
+        step = (motion.head[:2] - last.head[:2]).astype(np.float64)
+        x, y = self._head[-1][2:] if self._head else (0.0, 0.0)
+        self._head.append((motion.t_ns, float(step @ step) / dt_s**2, x + float(step[0]), y + float(step[1])))
 
-    def _head_speed(self, since_ns: int) -> float:
-        recent = [v for t, v in self._head if t >= since_ns]
-        return float(np.sqrt(np.mean(recent))) if recent else 0.0
+    def _head_since(self, since_ns: int) -> tuple[float, float]:
+        """Root mean square speed, px per second, and largest distance from the start, px."""
+        recent = np.array([entry for entry in self._head if entry[0] >= since_ns])
+        if not len(recent):
+            return 0.0, 0.0
+        away = recent[:, 2:] - recent[0, 2:]
+        return float(np.sqrt(recent[:, 1].mean())), float(np.hypot(away[:, 0], away[:, 1]).max())
+
+    def _pattern(self, shape: Shape) -> float:
+        rows = self._history.since(shape.onset_ns)
+        start = self._history.mean(shape.onset_ns - 4e7, shape.onset_ns + 1)
+        return pattern_share(self._history.values(rows) - start)
 
     def _step(self, name: str, time_ns: int, values: Array, motion: Motion, dt_s: float) -> list[Spot]:
         track, rows, stats = self._tracks[name], GROUPS[name], self._stats
@@ -170,15 +192,14 @@ class Spotter:
             np.maximum(self._contexts[name][1], motion.texture, out=self._contexts[name][1])
         if happened == "start":
             self._contexts[name] = (stats.unrest.copy(), motion.texture.astype(np.float64))
-            self._held[rows] = True
+            stats.hold(rows)
         elif happened == "apex":
             return self._at_apex(name, track, motion, dt_s)
         elif happened in ("end", "abort"):
-            self._held[rows] = False
+            returned = happened == "end" and track.shape is not None and track.shape.rest < 0.3
+            stats.release(rows, time_ns, track.base if returned else values[rows])
             run = self._running.pop(name, None)
             self._contexts.pop(name, None)
-            if happened == "abort" or track.shape is None or track.shape.rest > 0.3:
-                stats.rebase(rows, values[rows])
             if happened == "end" and run is not None:
                 return self._at_offset(name, track, run, motion)
             if run is not None and run.spot is not None:
@@ -192,12 +213,18 @@ class Spotter:
         moved = self._history.mean(shape.apex_ns - 1.2e7, shape.apex_ns + 1.2e7) - self._history.mean(
             shape.onset_ns - 4e7, shape.onset_ns + 1
         )
+        speed, head_moved = self._head_since(shape.onset_ns - 100_000_000)
+        before, misfit = track.fit(self._history)
         context = Context(
             group=name,
             moved=moved,
             unrest=unrest,
             texture=texture,
-            head_speed=self._head_speed(shape.onset_ns - 100_000_000),
+            head_speed=speed,
+            head_moved=head_moved,
+            before=before,
+            misfit=misfit,
+            one_pattern=self._pattern(shape),
             step_s=dt_s,
             age_s=(motion.t_ns - self._anchored_ns) * 1e-9,
         )
@@ -220,8 +247,10 @@ class Spotter:
         before = self._history.mean(shape.onset_ns - 4e7, shape.onset_ns + 1)
         after = self._history.values(self._history.since(motion.t_ns))[-1] - before
         left_over = float(np.sqrt((after**2).sum() / max(float((run.moved**2).sum()), 1e-6)))
-        speed = self._head_speed(shape.apex_ns)
-        features = offset_features(shape, run.features, left_over, speed)
+        speed, head_moved = self._head_since(shape.onset_ns)
+        _, misfit = track.fit(self._history)
+        back = Return(left_over, speed, head_moved, misfit, self._pattern(shape))
+        features = offset_features(shape, run.features, back)
         score = self._scorer.offset(features)
         self._tell(name, "offset", shape, features, score, motion)
         if score < self.config.threshold:
