@@ -1,0 +1,164 @@
+"""The page in a real browser. Needs Chromium and playwright (`web_browser.browser_path` says how to get them)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_browser import begin, browser, browser_path, server, write_camera
+
+from mer_live.engines.bundle import list_bundles
+from mer_live.realtime.demo_clip import demo_clip, demo_truth
+from mer_live.realtime.sinks.csv import COLUMNS
+
+pytestmark = pytest.mark.slow
+OPEN = "#status[data-state=open]"
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    path = browser_path()
+    if not {"madtn", "atnet"} <= set(list_bundles()):
+        pytest.skip("the shipped bundles are missing")
+    return path
+
+
+@pytest.fixture(scope="module")
+def camera(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_camera(tmp_path_factory.mktemp("camera") / "face.y4m", fps=30, seconds=4.4)
+
+
+@pytest.fixture(scope="module")
+def play(chromium: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_from_consent_to_the_downloaded_events(
+    chromium: str, camera: Path, play: Any, port: int, tmp_path: Path
+) -> None:
+    with server(port), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+        page.add_init_script("window.seen = []; addEventListener('mer:message', (e) => seen.push(e.detail))")
+        page.goto(f"http://127.0.0.1:{port}/")
+        assert page.is_disabled("#begin")  # nothing before consent
+        begin(page, port)
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        page.wait_for_selector(".card[data-state=provisional]", timeout=WAIT_MS)
+        page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
+        labels = {event.label for event in demo_truth()[:2]}
+        page.wait_for_function("() => seen.filter((m) => m.final).length >= 2", timeout=WAIT_MS)
+        seen = page.evaluate("seen")
+        final = [m for m in seen if m["type"] == "event" and m["final"]]
+        assert {m["label"] for m in final} & labels
+        assert page.inner_text("#f-arrives").startswith("640×480")
+        page.click("#mute")
+        page.wait_for_selector("#mute[aria-pressed=true]")
+        assert "nothing is sent" in page.inner_text("#stage-words")
+        page.click("#mute")
+        with page.expect_download() as download:
+            page.click("#csv")
+        download.value.save_as(tmp_path / "events.csv")
+        with (tmp_path / "events.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert set(rows[0]) == {*COLUMNS, "session"}
+        assert {row["label"] for row in rows} & labels
+        with page.expect_download() as download:
+            page.click("#jsonl")
+        download.value.save_as(tmp_path / "events.jsonl")
+        assert all(json.loads(line)["id"] for line in (tmp_path / "events.jsonl").read_text().splitlines())
+        page.click("#stop")
+        page.wait_for_selector("#status[data-state=closed]")
+        assert page.evaluate("document.getElementById('video').srcObject") is None
+        assert problems == []
+
+
+def test_the_page_connects_again_after_the_server_was_killed(
+    chromium: str, camera: Path, play: Any, port: int
+) -> None:
+    with browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        with server(port) as process:
+            begin(page, port)
+            page.wait_for_selector(OPEN, timeout=WAIT_MS)
+            process.kill()
+            page.wait_for_selector("#status[data-state=waiting]", timeout=WAIT_MS)
+            assert "Trying again" in page.inner_text("#notice")
+        with server(port):
+            page.wait_for_selector(OPEN, timeout=WAIT_MS)
+            page.wait_for_selector(".card", timeout=WAIT_MS)
+
+
+def test_a_full_server_says_so_and_lets_the_next_one_in(
+    chromium: str, camera: Path, play: Any, port: int
+) -> None:
+    with server(port, "--sessions", "1"), browser(play, chromium, camera) as chrome:
+        first, second = chrome.new_page(), chrome.new_page()
+        begin(first, port)
+        first.wait_for_selector(OPEN, timeout=WAIT_MS)
+        begin(second, port)
+        second.wait_for_selector("#notice:not([hidden])", timeout=WAIT_MS)
+        assert "full" in second.inner_text("#notice")
+        first.click("#stop")
+        second.wait_for_selector(OPEN, timeout=WAIT_MS)
+
+
+def test_every_trouble_with_the_camera_has_words(chromium: str, camera: Path, play: Any, port: int) -> None:
+    cases = (
+        (None, True, "", "No camera was found"),
+        (camera, False, "", "was refused"),
+        (camera, True, "Object.defineProperty(window, 'isSecureContext', {value: false})", "secure pages"),
+    )
+    with server(port):
+        for source, allowed, script, words in cases:
+            with browser(play, chromium, source, allowed=allowed) as chrome:
+                page = chrome.new_page()
+                page.add_init_script(script)
+                begin(page, port)
+                page.wait_for_function(
+                    "(words) => document.getElementById('notice').textContent.includes(words)",
+                    arg=words,
+                    timeout=WAIT_MS,
+                )
+
+
+def test_a_token_is_asked_for(chromium: str, camera: Path, play: Any, port: int) -> None:
+    with server(port, "--token", "open sesame"), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_selector("#token-row:not([hidden])")
+        page.fill("#token", "wrong words")
+        page.check("#agree")
+        page.click("#begin")
+        page.wait_for_selector("#notice:not([hidden])", timeout=WAIT_MS)
+        assert "token" in page.inner_text("#notice")
+        page.fill("#token", "open sesame")
+        page.click("#begin")
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+
+
+def test_the_servers_own_camera(chromium: str, play: Any, port: int) -> None:
+    with server(port, "--video", str(demo_clip())), browser(play, chromium, None) as chrome:
+        page = chrome.new_page()
+        begin(page, port)
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        page.wait_for_selector(".card", timeout=WAIT_MS)
+        page.wait_for_function("() => document.getElementById('video').videoWidth === 640", timeout=WAIT_MS)
