@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from mer_live.benchmarks.train import train
+
 if TYPE_CHECKING:
     from mer_live.benchmarks.result import Result
 
@@ -49,6 +51,19 @@ def delay(quick: Quick = False, json: Json = None) -> None:
 
 
 @app.command()
+def gpu(
+    quick: Quick = False,
+    device: Annotated[str, typer.Option(help="cuda, or cpu to try the benchmark itself.")] = "cuda",
+    bundle: Annotated[list[str] | None, typer.Option(help="Bundle name or folder; repeatable.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write a one-page Markdown report here.")] = None,
+    json: Json = None,
+) -> None:
+    """Parity of flow, representations and engines with the CPU, then times on the GPU."""
+    chosen = {"bundles": tuple(bundle)} if bundle else {}
+    _measure("gpu", json, quick=quick, device=device, page=page, **chosen)
+
+
+@app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results written with --json.")],
     out: Annotated[Path, typer.Option(help="Folder for report.html and the plots.")],
@@ -68,6 +83,9 @@ def report(
     typer.echo(write_page(found, out))
     if earlier:
         typer.echo(write_comparison(earlier, found, out))
+
+
+app.command()(train)
 
 
 @app.command("all")

@@ -26,8 +26,8 @@ from mer_live.training.protocols import Split, make_split
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int, FoldResult], None]
 """(folds done, folds in all, the one that was just finished)."""
-_GROUP = 4
-"""Folds of a stacked method per job: small, since a job is what an interruption loses."""
+_GROUP = 8
+"""Folds of a stacked method per job: what shares the cache, and what an interruption loses."""
 
 
 @dataclass(frozen=True, slots=True)

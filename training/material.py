@@ -173,7 +173,8 @@ def run_job(material: Material, job: Job) -> list[FoldResult]:
         if material.stacked and fit_many is not None:
             pool = np.unique(np.concatenate([fold.train for fold in folds]))
             whole = Labelled(material.inputs, material.labels, material.subjects).take(pool)
-            fit_many(models, whole, [np.searchsorted(pool, fold.train) for fold in folds], seeds)
+            rows = [np.searchsorted(pool, fold.train) for fold in folds]
+            fit_many(models, whole, rows, pool, seeds=seeds, order_seed=job.seed)
         else:
             for fold, model, seed in zip(folds, models, seeds, strict=True):
                 name = fold.name

@@ -9,6 +9,7 @@ from typing import ClassVar, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
@@ -54,22 +55,31 @@ class Ststnet(NetworkMethod):
 
     @classmethod
     def fit_many(
-        cls, models: Sequence[Ststnet], pool: Labelled, rows: Sequence[Rows], seeds: Sequence[int]
+        cls,
+        models: Sequence[Ststnet],
+        pool: Labelled,
+        rows: Sequence[Rows],
+        names: NDArray[np.int64],
+        *,
+        seeds: Sequence[int],
+        order_seed: int,
     ) -> None:
-        """Train many models at once: `fit` of each on its own rows of the pool, except for dropout's bits.
+        """Train many models at once, each on its own rows of the pool.
 
         Args:
             models: Untrained, of one configuration.
             pool: Union of all training sides.
             rows: Per model, the rows of the pool it is trained on; it is untouched by the others.
-            seeds: One for each model.
+            names: Number of each clip of the pool in the whole experiment.
+            seeds: One for each model: weights and dropout.
+            order_seed: One for all: the order of the clips.
         """
         first = models[0]
         if first.config.inner_fraction > 0:
             for model, mine, seed in zip(models, rows, seeds, strict=True):
                 model.fit(pool.take(mine), seed=seed)
             return
-        from mer_live.training.batched import train_stack
+        from mer_live.training.batched_loop import train_stack
 
         networks = []
         for model, seed in zip(models, seeds, strict=True):
@@ -80,7 +90,16 @@ class Ststnet(NetworkMethod):
         config = first.config
         begin = time.perf_counter()
         trained, losses = train_stack(
-            networks, x, labels, rows, seeds, epochs=config.epochs, batch=config.batch, lr=config.lr
+            networks,
+            x,
+            labels,
+            rows,
+            names,
+            order_seed=order_seed,
+            seeds=seeds,
+            epochs=config.epochs,
+            batch=config.batch,
+            lr=config.lr,
         )
         seconds = (time.perf_counter() - begin) / len(models)
         for model, network, history in zip(models, trained, losses, strict=True):
