@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections import deque
 
 from mer_live.realtime.pipeline import Pipeline
@@ -20,6 +21,8 @@ class Audience:
     """A sink whose events cross from the recogniser's thread into the event loop and on to the pages."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, metrics: Metrics) -> None:
+        self.id = secrets.token_hex(4)
+        """With ``run`` and an event's id it names an event, also for a page that comes back."""
         self.run = 0
         """Number of the pipeline that is followed; event ids begin anew with each."""
         self._loop = loop

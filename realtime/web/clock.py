@@ -65,6 +65,10 @@ class SenderClock:
         self._sent_ns = sent_ns
         return None if self._settling else sent_ns + self._offset_ns
 
+    def restart(self) -> None:
+        """Take the next frame for the first of a new stream."""
+        self._offset_ns = None
+
     def _is_new_stream(self, last_ns: int, sent_ns: int, delta: int) -> bool:
         """Whether the sender's zero has moved; a frame that is merely late arrives in order."""
         assert self._offset_ns is not None

@@ -55,6 +55,8 @@ class WebConfig:
     """Bytes in the data channel's own buffer before messages wait."""
     handover_frames: int = 6
     """Received frames that wait to be converted; then the oldest is dropped and counted."""
+    late_s: float = 0.5
+    """A frame that arrives this much later than the quickest is dropped and counted."""
     most_pixels: int = 1280 * 720
     """Larger pictures are scaled down to this many pixels for the analysis."""
     live: LiveConfig = field(default_factory=browser_config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import socket
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -11,6 +12,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from mer_live.realtime.web.config import WebConfig
+
+_log = logging.getLogger(__name__)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -38,7 +41,10 @@ def known_host(host: str, config: WebConfig) -> bool:
     A stranger's name that was made to resolve to this machine (DNS rebinding) does not; bare addresses
     cannot be rebound.
     """
-    name = urlsplit(f"//{host}").hostname or ""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:  # half a bracket
+        return False
     if name in ("localhost", config.host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()):
         return True
     if any(urlsplit(origin).netloc == host for origin in config.origins):
@@ -77,6 +83,9 @@ def make_guard(config: WebConfig) -> Middleware:
                 response = await handler(request)
             except web.HTTPException as error:
                 response = refusal(error.status, "http", error.reason)
+            except Exception:
+                _log.exception("%s %s failed", request.method, request.path)
+                response = refusal(500, "server", "The server failed on this request.")
         response.headers.update(HEADERS)
         return response
 

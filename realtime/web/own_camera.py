@@ -42,6 +42,7 @@ class OwnCamera(Peer):
     def hello(self) -> dict[str, Any]:
         """Engine and classes."""
         return {
+            "stream": self._audience.id,
             "classes": CLASSES,
             "engine": self._recognizer.engine,
             "backend": self._recognizer.backend,
@@ -96,7 +97,9 @@ class OwnCamera(Peer):
                     size = analysed_size(
                         (frame.width, frame.height), self._announced, self.config.most_pixels
                     )
-                    self._source = TrackSource(size, depth=self.config.handover_frames)
+                    self._source = TrackSource(
+                        size, depth=self.config.handover_frames, late_s=self.config.late_s
+                    )
                     self._source.muted = self._muted
                     self.spawn(self._analyse(self._source))
                 self._source.offer(frame, now)

@@ -86,11 +86,13 @@ class Site:
         peer = self.make_peer()
         try:
             answer = await asyncio.wait_for(peer.answer(offer), _ANSWER_S)
-        except (OfferError, TimeoutError) as error:
+        except BaseException as error:  # also when the server is told to end meanwhile
             self.sessions.give_back()
             peer.end("offer")
             await peer.close()
-            return self._refuse(400, "offer", f"{error or 'the offer took too long'}.")
+            if isinstance(error, OfferError | TimeoutError):
+                return self._refuse(400, "offer", f"{error or 'the offer took too long'}.")
+            raise
         self.sessions.open(peer)
         return web.json_response({"type": "answer", "sdp": answer, "session": peer.id})
 

@@ -18,14 +18,20 @@ LARGEST_PX = 4096 * 2304
 """A sender of larger pictures is cut off: decoding them would starve the others."""
 
 
+PATIENCE_NS = 3_000_000_000
+"""When all frames are late for this long, the way itself has become longer: the clock begins anew."""
+
+
 class TrackSource(FrameSource):
     """Frames that arrive by WebRTC. ``offer`` is called by the event loop and never waits for anything.
 
     Between the loop and the capture thread lie at most ``depth`` frames; when the thread cannot keep up the
-    oldest is dropped and counted in ``lost``. Another picture size is scaled into the first one (`place`).
+    oldest is dropped. A frame that comes ``late_s`` later than the quickest is not analysed, so that a
+    backlog before us (aiortc decodes whatever arrives, however late) is worked off at the price of decoding
+    alone. Both are counted in ``lost``. Another picture size is scaled into the first one (`place`).
     """
 
-    def __init__(self, size: tuple[int, int], *, depth: int = 8) -> None:
+    def __init__(self, size: tuple[int, int], *, depth: int = 8, late_s: float = 0.5) -> None:
         super().__init__(
             CameraConfig(source="webrtc"),
             size=size,
@@ -39,13 +45,15 @@ class TrackSource(FrameSource):
         self.received_size: tuple[int, int] | None = None
         """(width, height) of the newest frame as it arrived."""
         self.lost = 0
-        """Frames dropped between the event loop and the capture thread."""
+        """Frames that came late, or were dropped between the event loop and the capture thread."""
         self.muted = False
         """While set, frames are received and thrown away unseen."""
         self._depth = depth
+        self._late_ns = round(late_s * 1e9)
         self._waiting: deque[tuple[VideoFrame, int]] = deque()
         self._news = threading.Condition()
         self._refused: str | None = None
+        self._late_since_ns: int | None = None
 
     def offer(self, frame: VideoFrame, arrived_ns: int) -> None:
         """Hand a decoded frame over; called by the event loop, for every frame in order of arrival."""
@@ -56,7 +64,7 @@ class TrackSource(FrameSource):
         if self.muted or frame.pts is None or frame.time_base is None:
             return
         t_ns = self.clock.add(round(frame.pts * frame.time_base * 1_000_000_000), arrived_ns)
-        if t_ns is None and self._refused is None:
+        if self._refused is None and (t_ns is None or self._is_late(t_ns, arrived_ns)):
             return
         with self._news:
             if len(self._waiting) >= self._depth:
@@ -64,6 +72,17 @@ class TrackSource(FrameSource):
                 self.lost += self._ring is not None  # before the start there is nobody to lose them
             self._waiting.append((frame, t_ns or 0))
             self._news.notify()
+
+    def _is_late(self, t_ns: int, arrived_ns: int) -> bool:
+        if arrived_ns - t_ns < self._late_ns:
+            self._late_since_ns = None
+            return False
+        self._late_since_ns = self._late_since_ns or arrived_ns
+        if arrived_ns - self._late_since_ns > PATIENCE_NS:
+            self.clock.restart()
+            self._late_since_ns = None
+        self.lost += self._ring is not None
+        return True
 
     def fill(self, slot: NDArray[np.uint8]) -> int | None:
         """Wait for a frame and convert it into ``slot``; its time on the monotonic clock, ns."""

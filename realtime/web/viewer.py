@@ -32,6 +32,7 @@ class Viewer(Peer):
         """Engine, classes and camera."""
         pipeline, recognizer = self._camera.pipeline, self._camera.recognizer
         return {
+            "stream": self._camera.audience.id,
             "classes": CLASSES,
             "engine": recognizer.engine,
             "backend": recognizer.backend,

@@ -8,6 +8,7 @@ import { Overlay } from "./overlay.js";
 import { Records } from "./records.js";
 import { CAMERA, WEAK, cameraWords } from "./words.js";
 
+const LONG_AGO_MS = 10_000;
 const $ = (id) => document.getElementById(id);
 const cards = new Cards($("cards"), $("empty"), $("spoken"));
 const curve = new Curve($("curve"));
@@ -142,11 +143,12 @@ function onHealth(health) {
 }
 
 function onEvent(event) {
-  const key = `${link.session}.${event.run}.${event.id}`;
+  const stream = `${link.stream}.${event.run}`;
+  const key = `${stream}.${event.id}`;
+  if (!records.add(event, stream)) return; // known already: the newest events are sent to all who come
   const late = event.type === "event" && zero !== null ? link.since(zero + 1000 * event.apex_s) : null;
-  cards.show(key, event, late);
+  cards.show(key, event, late !== null && late < LONG_AGO_MS ? late : null);
   curve.mark(key, event);
-  records.add(event, link.session);
   if (event.type === "event" && event.revision === 1) events += 1;
   $("count").textContent = String(events);
   $("csv").disabled = $("jsonl").disabled = false;

@@ -96,7 +96,7 @@ export class Link {
     if (message.type === "hello") {
       clearTimeout(this.connecting);
       this.failures = 0;
-      this.session = message.session;
+      this.stream = message.stream;
       this.beat = setInterval(() => this.pulse(), PING_MS);
       this.pulse();
       if (this.muted) this.send({ type: "mute", on: true });

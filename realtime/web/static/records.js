@@ -1,22 +1,28 @@
 // The events of this visit as files, made in the page: columns and fields as mer-live writes them, and the
-// session, since ids begin anew with each connection.
+// stream, since ids begin anew with each connection (or each run of the server's camera).
 
 const MOST = 20_000;
 const CLASSES = ["negative", "positive", "surprise"];
 const COLUMNS = [
   "type", "id", "revision", "final", "label", ...CLASSES.map((name) => `prob_${name}`), "score", "onset_s",
   "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms",
-  "engine", "backend", "reason", "session",
+  "engine", "backend", "reason", "stream",
 ];
 
 export class Records {
   constructor() {
     this.records = [];
+    this.known = new Set();
   }
 
-  add({ v, run, ...record }, session) {
-    this.records.push({ ...record, session });
+  // False for a revision that was added before.
+  add({ v, run, ...record }, stream) {
+    const key = `${stream}.${record.id}.${record.revision}`;
+    if (this.known.has(key)) return false;
+    this.known.add(key);
+    this.records.push({ ...record, stream });
     if (this.records.length > MOST) this.records.shift();
+    return true;
   }
 
   jsonl() {

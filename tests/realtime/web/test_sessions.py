@@ -68,7 +68,8 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
         engines = SureRecognizer()  # what is seen and when does not depend on the engine
 
     async def run() -> None:
-        async with serving(recognizer=engines) as (site, http):
+        # Sender and server share the machine: nothing may depend on how fast it is.
+        async with serving(WebConfig(late_s=1e6), engines) as (site, http):
             track = ClipTrack(clip, FPS)
             page = Page(http, track)
             await watched(page, track)
@@ -94,6 +95,32 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
             page.send(type="stop")
             assert (await page.until("bye"))["reason"] == "stop"
             await emptied(site)
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_five_percent_of_the_packets_may_be_lost(clip: NDArray[np.uint8]) -> None:
+    rng = np.random.default_rng(5)
+
+    async def run() -> None:
+        async with serving(WebConfig(late_s=1e6)) as (site, http):
+            track = ClipTrack(clip, FPS)
+            page = Page(http, track)
+            await watched(page, track)
+            way = page.pc.sctp.transport.transport
+            send = way._send
+
+            async def lossy(data: bytes) -> None:
+                if rng.random() >= 0.05:
+                    await send(data)
+
+            way._send = lossy
+            await page.until("state", lambda m: (m["t_s"] or 0) > SECONDS + 1, 60)
+            health = [m for m in page.messages if m["type"] == "health"][-1]
+            assert health["packets_lost"] > 0
+            assert health["frames"] > 0.6 * SECONDS * FPS
+            assert len(site.sessions) == 1
             await page.close()
 
     asyncio.run(run())
@@ -134,6 +161,20 @@ def test_a_connection_that_dies_without_a_word_is_freed(grey: NDArray[np.uint8])
             page.pc.sctp.transport.transport._send = vanish
             await emptied(site, 10)
             assert site.metrics.ended == {"lost": 1}
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_an_answered_offer_that_never_connects_gives_its_place_back(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving(WebConfig(connect_s=0.5)) as (site, http):
+            page = Page(http, ClipTrack(grey))
+            await page.pc.setLocalDescription(await page.pc.createOffer())
+            status, _ = await post_offer(http, {"sdp": page.pc.localDescription.sdp})
+            assert (status, len(site.sessions)) == (200, 1)
+            await emptied(site)
+            assert site.metrics.ended == {"connect": 1}
             await page.close()
 
     asyncio.run(run())

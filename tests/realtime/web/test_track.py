@@ -70,6 +70,25 @@ def test_offering_never_waits_for_a_thread_that_converts() -> None:
     assert source.lost == 0  # nobody was there to lose them
 
 
+def test_a_backlog_is_not_analysed_and_a_longer_way_is_accepted() -> None:
+    source = TrackSource((64, 48), depth=1000)
+    source._ring = FrameRing(2, 48, 64, block=False)
+    step = 33_333_333
+    offer(source, 0, 40)
+    kept = len(source._waiting)
+    for k in range(40, 60):  # all at once, a second late
+        source.offer(frame(k), 10**12 + k * step + 1000 * MS)
+    assert (len(source._waiting), source.lost) == (kept, 20)
+    offer(source, 60, 70)
+    assert len(source._waiting) == kept + 10
+    for k in range(70, 270):  # from now on the way takes a second more
+        source.offer(frame(k), 10**12 + k * step + 1000 * MS)
+    assert len(source._waiting) > kept + 10 + 80
+    assert source.clock.resyncs == 1
+    times = [t for _, t in source._waiting]
+    assert times == sorted(times)
+
+
 def test_repeated_and_late_frames_are_left_out() -> None:
     source = TrackSource((64, 48), depth=100)
     offer(source, 0, 20)
