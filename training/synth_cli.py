@@ -29,9 +29,7 @@ def synth(
     ] = False,
     seconds: Annotated[float, typer.Option(min=1, help="Length of each video.")] = 10.0,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the videos.")] = "640x480",
-    crf: Annotated[
-        int, typer.Option(min=0, max=51, help="h264 quality of the videos, lower is better.")
-    ] = 18,
+    crf: Annotated[int, typer.Option(min=0, max=51, help="h264 quality, lower is better.")] = 18,
 ) -> None:
     """Render micro-expressions with exact onset, apex, offset, class and strength."""
     from mer_live.training.synthesis import batch

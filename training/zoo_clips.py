@@ -21,7 +21,7 @@ from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
 from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 
-MOTION = MotionSpec(scaling="fixed", r_max_px=1.5)
+MOTION = MotionSpec(scaling="fixed", r_max_px=0.8)
 APEX = ApexSpec()
 ADM = AdmSpec()
 VERSION = 1
@@ -129,10 +129,11 @@ def _render(job: _Job) -> Path:
     for index in range(job.person, job.count, n):
         rng = np.random.default_rng([job.seed, index])
         photo = photos[-1] if rng.random() < 0.3 else photos[0]
-        # The second term lets a person show another class each time round.
-        rows += _sample(photo, CLASSES[(index + index // n) % len(CLASSES)], index, job.fps, rng)
+        # Everybody shows every class equally often: a face must not tell the class.
+        rows += _sample(photo, CLASSES[(index % n + index // n) % len(CLASSES)], index, job.fps, rng)
     temporary = job.out.with_suffix(".part.npz")
-    np.savez(temporary, **{key: np.stack([np.asarray(r[key]) for r in rows]) for key in rows[0]})
+    arrays = {key: np.stack([np.asarray(r[key]) for r in rows]) for key in rows[0]}
+    np.savez(temporary, **arrays)  # type: ignore[arg-type]
     temporary.rename(job.out)
     return job.out
 

@@ -69,8 +69,8 @@ def run(request: Request) -> Iterator[Path]:
         if request.video:
             yield _video(request, photos[subject], index, rng)
         else:
-            # The second term lets a person show another class each time round.
-            label = CLASSES[(index + index // len(people)) % len(CLASSES)]
+            # Everybody shows every class in turn.
+            label = CLASSES[(index % len(people) + index // len(people)) % len(CLASSES)]
             yield _clip(request, photos[subject], index, label, rng)
 
 

@@ -102,7 +102,7 @@ class FaceRenderer:
             out[self._box] = patch
         return out
 
-    def flow(self, state: FaceState) -> NDArray[np.float32]:
+    def flow(self, state: FaceState, iterations: int = 8) -> NDArray[np.float32]:
         """Exact displacement (x, y), crop px, of each pixel of the neutral crop: (224, 224, 2).
 
         Where a lid or lip hides or bares what lies behind it, the displacement of the skin is given.
@@ -110,7 +110,7 @@ class FaceRenderer:
         axis = np.arange(CROP, dtype=np.float32)
         x, y = np.meshgrid(axis, axis)
         forward = np.zeros((CROP, CROP, 2), np.float32)
-        for _ in range(8):  # p + f = q, f = backward(q): a contraction, since displacements vary slowly
+        for _ in range(iterations):  # p + f = q, f = backward(q): a contraction, since displacements vary slowly
             forward = self._backward(state, x + forward[..., 0], y + forward[..., 1], x, y)
         return forward
 

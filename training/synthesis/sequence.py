@@ -168,7 +168,7 @@ def render_crops(
     The crop is anchored once, at the first frame. ``seed`` is only noted in the truth.
     """
     shot = take or draw_take(rng, fps)
-    density = float(np.clip(2.0 * shot.face_px / CROP, 1.3, 2.6))
+    density = float(np.clip(1.6 * shot.face_px / CROP, 1.2, 2.0))
     show = perform(photo, rng, duration_s=duration_s, plan=plan, density=density)
     frames = film_crops(show.renderer, show.script, shot, rng)
     return frames, show.truth(shot.fps, (CROP, CROP), seed), show.renderer.model.landmarks
