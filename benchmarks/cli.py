@@ -59,8 +59,14 @@ def gpu(
     json: Json = None,
 ) -> None:
     """Parity of flow, representations and engines with the CPU, then times on the GPU."""
+    from mer_live.engines.bundle import BundleError
+    from mer_live.engines.runners.base import BackendError
+
     chosen = {"bundles": tuple(bundle)} if bundle else {}
-    _measure("gpu", json, quick=quick, device=device, page=page, **chosen)
+    try:
+        _measure("gpu", json, quick=quick, device=device, page=page, **chosen)
+    except (BackendError, BundleError) as error:
+        fail(2 if isinstance(error, BundleError) else 4, error)
 
 
 @app.command()

@@ -80,13 +80,20 @@ class DevicePath:
         self._spot_ended = self._zeros(1)
         self._pushed = 0
         self._uploads = [Upload(streams, size, self.device) for _ in range(_UPLOADS)]
-        self._compute, self._copies = (self._stream() for _ in range(2))
+        self.stream: Any = self._new_stream()
+        """The CUDA stream that everything but uploads runs on; None elsewhere."""
+        self._copies = self._new_stream()
         self._frame = Replayed(self._step, self._reset, device=self.device, capture=config.capture)
         self._spot = Replayed(
             self._answer, device=self.device, capture=config.capture, ready=self._networks_capturable
         )
         if self._cuda:
             torch.cuda.synchronize(self.device)  # the buffers were made on another stream
+
+    @property
+    def frames(self) -> int:
+        """Number of frames pushed so far."""
+        return self._pushed
 
     # Every frame
 
@@ -219,11 +226,11 @@ class DevicePath:
     def _zeros(self, *shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.zeros(*shape, dtype=dtype, device=self.device)
 
-    def _stream(self) -> Any:
+    def _new_stream(self) -> Any:
         return torch.cuda.Stream(self.device) if self._cuda else None  # type: ignore[no-untyped-call]
 
     def _on_stream(self) -> AbstractContextManager[Any]:
-        return torch.cuda.stream(self._compute) if self._cuda else nullcontext()
+        return torch.cuda.stream(self.stream) if self._cuda else nullcontext()
 
 
 def _specs_of(networks: Sequence[DeviceNetwork]) -> tuple[RepresentationSpec, ...]:
