@@ -114,9 +114,11 @@ def _timed(material: Material, job: Job) -> tuple[float, float, int]:
     The job is run with one epoch and with all of them: the difference is training alone, without imports,
     cutting patches and prediction.
     """
-    from mer_live.training.material import run_job
+    from mer_live.training.material import Job, run_job
 
-    first = _clock(lambda: run_job(replace(material, settings={**material.settings, "epochs": 1}), job))
+    warm = replace(material, settings={**material.settings, "epochs": 1})
+    run_job(warm, Job(job.seed, job.folds[:1]))  # imports, first allocations
+    first = _clock(lambda: run_job(warm, job))
     whole = _clock(lambda: run_job(material, job))
     return whole[0] - first[0], whole[1] - first[1], len(job.folds)
 

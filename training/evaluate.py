@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mer_live.realtime.types import CLASSES
 from mer_live.training.executors import Executor, LocalExecutor
 from mer_live.training.fold_store import FoldStore
-from mer_live.training.material import FoldResult, Material, gather, plan, resolve_inputs, run_job
+from mer_live.training.material import ANNOTATED, FoldResult, Material, gather, plan, resolve_inputs, run_job
 from mer_live.training.methods import make_method
 from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared import PreparedSet
@@ -139,6 +139,7 @@ def report(
         "config": asdict(model.config),
         "inputs": {n: prepared.inputs.get(a, a) for n, a in resolve_inputs(prepared, model).items()},
         "prepared": prepared.parameters,
+        "frames_found": _found(prepared, material),
         "target_domain": "test clips without labels" if adapted else None,
         "stacked": material.stacked and hasattr(model, "fit_many"),
         "epoch_choice": "inner subject-disjoint split"
@@ -150,6 +151,18 @@ def report(
         "seconds": {"this_run": seconds, "folds": float(sum(r.seconds for r in results))},
         "versions": versions(),
     }
+
+
+def _found(prepared: PreparedSet, material: Material) -> dict[str, dict[str, int]]:
+    """Return, per variant, where the frames of how many clips come from, as ``prepare`` noted it."""
+    result = {}
+    for variant in material.tested:
+        table = prepared if variant == ANNOTATED else prepared.variant(variant)
+        column = table.index.get("found") if table is not None else None
+        if column is not None:
+            names, counts = np.unique(column, return_counts=True)
+            result[variant] = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
+    return result
 
 
 def versions() -> dict[str, str]:
