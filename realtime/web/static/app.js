@@ -19,13 +19,17 @@ let link = null;
 let stream = null;
 let openedAt = 0;
 let events = 0;
+let fps = 0;
 
 async function begin() {
   notice();
   const token = $("token").value.trim() || new URLSearchParams(location.hash.slice(1)).get("token") || "";
   $("begin").disabled = true;
   try {
-    if (server.mode === "own") await useCamera();
+    if (server.mode === "own") {
+      $("status").textContent = "Asking for the camera…";
+      await useCamera();
+    }
     link?.close();
     link = new Link({ stream, token, on: { state: onState, message: onMessage, stream: onStream } });
     $("consent").hidden = true;
@@ -33,6 +37,7 @@ async function begin() {
     $("stop").textContent = "Stop";
     $("stop").focus();
   } catch (error) {
+    $("status").textContent = "Not connected";
     notice("error", error instanceof CameraError ? error.message : cameraWords(error));
   } finally {
     $("begin").disabled = !$("agree").checked;
@@ -74,6 +79,7 @@ function mute(on) {
   $("mute").disabled = link === null;
   link?.mute(on);
   if (on) overlay.clear();
+  if (on && $("notice").dataset.kind === "weak") notice();
   stageWords(on ? "Analysis paused: nothing is sent." : "");
 }
 
@@ -124,6 +130,7 @@ function onFrame(state) {
   if (!link || link.muted) return;
   overlay.draw(state);
   if (state.t_s !== null) curve.add(state.t_s, state.level);
+  fps = state.fps;
   $("f-fps").textContent = `${state.fps.toFixed(0)} fps`;
   $("f-drops").textContent = state.dropped.toLocaleString("en");
   $("f-drops").classList.toggle("bad", state.dropped > 0);
@@ -133,12 +140,13 @@ function onFrame(state) {
 
 function onHealth(health) {
   const [width, height] = health.received;
-  const rate = health.kbps ? ` · ${(health.kbps / 1000).toFixed(1)} Mbit/s` : "";
-  $("f-arrives").textContent = `${width}×${height} · ${health.received_fps.toFixed(0)} fps${rate}`;
+  $("f-arrives").textContent = `${width}×${height}, ${health.received_fps.toFixed(0)} fps`;
+  $("f-rate").textContent = health.kbps ? `${(health.kbps / 1000).toFixed(1)} Mbit/s` : "–";
   if (!link || link.muted || performance.now() - openedAt < 5000) return;
   const small = Math.min(width, height) < 240 || Math.max(width, height) < 320;
   if (small) notice("weak", WEAK.size(width, height));
   else if (health.received_fps < 25) notice("weak", WEAK.fps(health.received_fps));
+  else if (fps < 0.85 * health.received_fps) notice("weak", WEAK.server(fps, health.received_fps));
   else if ($("notice").dataset.kind === "weak") notice();
 }
 

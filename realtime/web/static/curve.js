@@ -4,6 +4,7 @@ const WINDOW_S = 12;
 const FULL_SCALE = 12; // noise units, as in the terminal display
 const MOST_SCALE = 24; // a turn of the head may leave the picture: it must not flatten everything else
 const LABEL_PX = 54;
+const GAP_S = 0.35;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Curve {
@@ -68,7 +69,7 @@ export class Curve {
     c.strokeStyle = colour("line");
     c.lineWidth = 1;
     c.fillStyle = colour("faint");
-    for (let s = 0; s <= WINDOW_S; s += 2) {
+    for (let s = 0; s <= WINDOW_S; s += width < 420 ? 4 : 2) {
       const at = Math.round(x(now - s)) - 0.5;
       c.beginPath();
       c.moveTo(at, 8);
@@ -85,10 +86,23 @@ export class Curve {
     }
     if (this.samples.length < 2) return;
     const line = new Path2D();
-    this.samples.forEach(([t, level], k) => (k ? line.lineTo(x(t), y(level)) : line.moveTo(x(t), y(level))));
-    const area = new Path2D(line);
-    area.lineTo(width, y(0));
-    area.lineTo(x(this.samples[0][0]), y(0));
+    const area = new Path2D();
+    let from = null;
+    let last = null;
+    for (const [t, level] of this.samples) {
+      const at = x(t);
+      if (last === null || t - last > GAP_S) {
+        if (from !== null) close(area, x(last), from, y(0)); // frames are missing: nothing is known between
+        line.moveTo(at, y(level));
+        area.moveTo(at, y(0));
+        from = at;
+      } else {
+        line.lineTo(at, y(level));
+      }
+      area.lineTo(at, y(level));
+      last = t;
+    }
+    close(area, x(last), from, y(0));
     c.fillStyle = colour("accent-wash");
     c.fill(area);
     c.strokeStyle = colour("accent");
@@ -127,4 +141,9 @@ export class Curve {
     if (room) c.fillText(event.label, apex, 10);
     c.globalAlpha = 1;
   }
+}
+
+function close(area, to, from, ground) {
+  area.lineTo(to, ground);
+  area.lineTo(from, ground);
 }
