@@ -18,7 +18,7 @@ web: $(LIVE)  ## serve the page on http://localhost:8080 (WEB_ARGS=... for optio
 
 test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest --cov --cov-report=term:skip-covered
+	@$(PY) -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
 lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter
 	@$(PY) -m ruff check .
