@@ -12,6 +12,9 @@ from torch.nn import functional as F
 from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.resnet import ResNet10
 
+UNIT_PX = 0.05
+"""About the mean magnitude of an ADM cell."""
+
 
 @dataclass(frozen=True, slots=True)
 class AtnetConfig:
@@ -22,6 +25,10 @@ class AtnetConfig:
     """Of the ResNet-10; the last one is the width of the spatial feature."""
     step: int = 128
     """Width of one ADM row."""
+    cells: Literal["polar", "vector"] = "polar"
+    """What the LSTM is given of a cell: "polar", angle and magnitude as they are (paper); "vector", the same
+    as a motion vector in units of ``UNIT_PX``. An angle jumps at half a turn and is noise where nothing
+    moves, and magnitudes are a hundred times smaller than it."""
     hidden: int = 512
     layers: int = 2
     """Of the LSTM; ``hidden`` is the width of the temporal feature."""
@@ -37,8 +44,9 @@ class TemporalStream(nn.Module):
     Deviation: their LSTM layer takes a continuation mark per step, ours runs through.
     """
 
-    def __init__(self, step: int, hidden: int, layers: int) -> None:
+    def __init__(self, step: int, hidden: int, layers: int, cells: str = "polar") -> None:
         super().__init__()
+        self.cells = cells
         self.lstm = nn.LSTM(step, hidden, num_layers=layers, batch_first=True)
         for name, parameter in self.lstm.named_parameters():
             if "bias" in name:
@@ -48,6 +56,9 @@ class TemporalStream(nn.Module):
 
     def forward(self, adm: Tensor) -> Tensor:
         """(B, T, 128) -> (B, 512)."""
+        if self.cells == "vector":
+            angle, magnitude = adm[..., 0::2], adm[..., 1::2] / UNIT_PX  # (B, T, 64) each
+            adm = torch.cat([magnitude * angle.cos(), magnitude * angle.sin()], dim=2)
         states, _ = self.lstm(adm)  # (B, T, 512)
         pooled: Tensor = states.mean(dim=1)
         return pooled
@@ -71,7 +82,7 @@ class Atnet(Network):
             self.streams["apex"] = ResNet10(config.widths)
             self.feature_size += config.widths[-1]
         if config.variant in ("temporal", "fusion"):
-            self.streams["adm"] = TemporalStream(config.step, config.hidden, config.layers)
+            self.streams["adm"] = TemporalStream(config.step, config.hidden, config.layers, config.cells)
             self.feature_size += config.hidden
         self.input_names = tuple(self.streams)
         self.dropout = nn.Dropout(config.dropout)

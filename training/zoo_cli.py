@@ -1,0 +1,40 @@
+"""``mer-train zoo``: makes the bundles that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def zoo(
+    faces: Annotated[Path, typer.Option(help="Face Research Lab London Set as NAME_neutral.jpg, ...")] = Path(
+        "../shared/data/faces"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder for the rendered clips; reused if they fit.")] = Path(
+        "out/zoo"
+    ),
+    out: Annotated[Path, typer.Option(help="Where the bundles go.")] = Path("engines/zoo"),
+    clips: Annotated[int | None, typer.Option(min=100, help="Training clips.")] = None,
+    held: Annotated[int | None, typer.Option(min=30, help="Clips of held-out people for the scores.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides everything.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Rendering processes.")] = 2,
+) -> None:
+    """Render clips of the training people, train MADTN and ATNet, score them on others, write bundles."""
+    import json
+    import logging
+    from dataclasses import replace
+
+    from mer_live.training.export import ExportError
+    from mer_live.training.zoo import ZooConfig, make_zoo
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    given = {"clips": clips, "held_clips": held, "seed": seed}
+    config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
+    try:
+        results = make_zoo(faces, work, out, config)
+    except (ValueError, OSError, ExportError) as error:
+        typer.echo(f"mer-train: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(json.dumps(results, indent=1))
