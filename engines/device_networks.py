@@ -47,7 +47,9 @@ class TorchDeviceNetwork:
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """See ``DeviceNetwork``."""
-        logits: Tensor = self._network(*[inputs[name] for name in self._network.input_names])
+        # By default convolutions and LSTMs may take TF32 on CUDA, which is not float32.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            logits: Tensor = self._network(*[inputs[name] for name in self._network.input_names])
         return logits
 
     def capturable(self) -> bool:

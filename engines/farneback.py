@@ -3,8 +3,7 @@
 Every linear step of the algorithm (smoothing, scaling, polynomial expansion, averaging window) is separable,
 so each is one small matrix on the left and one on the right of the image, borders included. What is left
 is one bilinear gather and arithmetic per pixel. Shapes are static and nothing waits for the device, so a
-call can be captured in a CUDA graph. Matrix products must run in full float32 (torch's default; not
-``torch.set_float32_matmul_precision("high")``).
+call can be captured in a CUDA graph.
 
 Convention: as in ``engines.flow``, but planes: ``flow[b, :, y, x] = (dx, dy)`` in pixels.
 """
@@ -73,6 +72,11 @@ class TorchFarneback(nn.Module):
             raise ValueError(
                 f"images must be (B, {self.size[0]}, {self.size[1]}) float32, "
                 f"got {tuple(images.shape)} {images.dtype}"
+            )
+        if torch.get_float32_matmul_precision() != "highest":
+            raise ValueError(
+                "Farneback flow needs full float32 matrix products: "
+                "torch.set_float32_matmul_precision('highest')"
             )
         centred = images - GRAY_OFFSET
         return tuple(level.expand(centred) for level in self.levels)  # type: ignore[operator]

@@ -139,6 +139,16 @@ def test_nothing_in_it_waits_for_the_device() -> None:
     assert network(images, images).shape == (3, 2, 64, 64)
 
 
+def test_coarse_matrix_products_are_refused() -> None:
+    network, image = TorchFarneback(64, 64), torch.zeros(1, 64, 64)
+    torch.set_float32_matmul_precision("high")
+    try:
+        with pytest.raises(ValueError, match="set_float32_matmul_precision"):
+            network(image, image)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_wrong_input_is_refused() -> None:
     network = TorchFarneback(64, 64)
     good = torch.zeros(1, 64, 64)
