@@ -17,7 +17,7 @@ def imported_by(code: str) -> set[str]:
     return set(run.stdout.rpartition("MODULES")[2].split())
 
 
-@pytest.mark.parametrize("module", ["realtime", "training", "benchmarks", "engines"])
+@pytest.mark.parametrize("module", ["realtime", "realtime.web", "training", "benchmarks", "engines"])
 def test_help_imports_nothing_heavy(module: str) -> None:
     code = f"""
 import sys
@@ -34,7 +34,14 @@ except SystemExit as end:
 
 @pytest.mark.parametrize(
     "module",
-    ["realtime.run", "engines.flow", "engines.representation", "engines.bundle", "engines.runners"],
+    [
+        "realtime.run",
+        "realtime.web.start",
+        "engines.flow",
+        "engines.representation",
+        "engines.bundle",
+        "engines.runners",
+    ],
 )
 def test_the_live_path_needs_no_training_package(module: str) -> None:
     blocker = f"import sys; sys.modules.update(dict.fromkeys({TRAINING_ONLY!r}))"

@@ -48,6 +48,7 @@ def test_the_wheel_holds_only_mer_live_and_all_its_data(wheel: Path) -> None:
         "mer_live/realtime/models/face_landmarker.task",
         "mer_live/realtime/demo/demo.mp4",
         "mer_live/realtime/demo/demo.json",
+        "mer_live/realtime/web/static/index.html",
         "mer_live/engines/zoo/madtn/model.onnx",
         "mer_live/engines/zoo/atnet/card.json",
     ):
