@@ -66,7 +66,7 @@ def gpu(
     try:
         _measure("gpu", json, quick=quick, device=device, page=page, **chosen)
     except (BackendError, BundleError) as error:
-        fail(2 if isinstance(error, BundleError) else 4, error)
+        fail(4, error)
 
 
 @app.command()

@@ -14,7 +14,8 @@ import typer
 if TYPE_CHECKING:
     from mer_live.engines.engine_file import EngineHeader, Flavour, Precision
 
-EXIT_USAGE, EXIT_ENGINE = 2, 4
+EXIT_UNUSABLE = 4
+"""Bundle, backend or engine cannot be used, as in mer-live."""
 
 app = typer.Typer(
     name="mer-engine",
@@ -176,7 +177,7 @@ def _errors_told() -> Iterator[None]:
         yield
     except (BackendError, BundleError, EngineError) as error:
         typer.echo(f"mer-engine: {error}", err=True)
-        raise typer.Exit(EXIT_USAGE if isinstance(error, BundleError) else EXIT_ENGINE) from error
+        raise typer.Exit(EXIT_UNUSABLE) from error
 
 
 def main() -> None:

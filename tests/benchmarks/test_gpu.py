@@ -94,7 +94,7 @@ def test_without_a_card_the_command_says_what_to_do() -> None:
     assert "--device cpu" in done.output
 
 
-def test_unknown_bundle_is_a_usage_error() -> None:
+def test_unknown_bundle_is_told_in_one_line() -> None:
     done = CliRunner().invoke(app, ["gpu", "--device", "cpu", "--bundle", "nowhere"])
-    assert done.exit_code == 2
+    assert done.exit_code == 4
     assert "neither a shipped name" in done.output

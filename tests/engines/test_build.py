@@ -298,7 +298,7 @@ def test_command_builds_lists_inspects_and_verifies(tmp_path: Path) -> None:
 def test_command_tells_errors_in_one_line(tmp_path: Path) -> None:
     call = CliRunner().invoke
     missing = call(app, ["build", str(tmp_path / "none")])
-    assert missing.exit_code == 2
+    assert missing.exit_code == 4
     assert "neither a shipped name" in missing.output
     assert call(app, ["inspect", str(tmp_path / "none.engine")]).exit_code == 4
     assert "No engines in" in call(app, ["list", "--out", str(tmp_path)]).output
