@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from mer_live.training import cdmer_synth_cli, evaluate_cli, prepare_cli, synth_cli
+from mer_live.training import cdmer_synth_cli, evaluate_cli, prepare_cli, synth_cli, zoo_cli
 
 app = typer.Typer(
     name="mer-train",
@@ -16,6 +16,7 @@ app = typer.Typer(
 
 app.command("synth")(synth_cli.synth)
 app.command("demo-clip")(synth_cli.demo_clip)
+app.command("zoo")(zoo_cli.zoo)
 app.command("prepare")(prepare_cli.prepare_command)
 app.command("evaluate")(evaluate_cli.evaluate_command)
 app.command("cdmer-synth")(cdmer_synth_cli.cdmer_synth)
