@@ -25,6 +25,7 @@ from torch import Tensor
 
 from mer_live.engines.networks.ststnet import Ststnet as Network
 from mer_live.training.batched_patches import COLUMNS, TIE, cut_patches
+from mer_live.training.batched_weights import pack, unpack
 from mer_live.training.trainer import Rows
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
@@ -62,12 +63,13 @@ class StstnetStack:
         self.half = self.patches.side // 2
         sizes = [self.channels * 28, self.channels, self.channels, 3 * self.channels * self.half**2, 3]
         self.cuts = [0, *np.cumsum(sizes).tolist()]
-        self.flat = torch.stack([_pack(n) for n in networks])
+        self.flat = torch.stack([pack(n) for n in networks])
         self.first_moment, self.second_moment = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
         self.steps = torch.zeros(len(networks), 1)
         self.running = torch.zeros(len(networks), 2, self.channels)
         self.running[:, 1] = 1
         self._both = torch.empty(0, 2, 0)
+        self._rows = [(x, x.T) for x in self.patches.rows.unbind(0)]
 
     def step(self, batches: Sequence[Batch | None]) -> list[float]:
         """One Adam step of every network that has a batch.
@@ -89,7 +91,7 @@ class StstnetStack:
     def unpack(self) -> list[Network]:
         """Write the weights and running statistics back; the networks are left in eval mode."""
         for k, network in enumerate(self.networks):
-            _unpack(network, self.parts(self.flat[k]), self.running[k], int(self.steps[k, 0]))
+            unpack(network, self.parts(self.flat[k]), self.running[k], int(self.steps[k, 0]))
             network.eval()
         return self.networks
 
@@ -99,9 +101,10 @@ class StstnetStack:
         spans = zip(self.cuts, self.cuts[1:], strict=False)
         return [flat[a:b].view(shape) for (a, b), shape in zip(spans, shapes, strict=True)]
 
+    @torch.no_grad()
     def gradient(self, batches: Sequence[Batch | None]) -> tuple[list[float], Tensor]:
         """Return each network's cross entropy and the flat gradients (F, P); running statistics are updated."""
-        folds, c, q2 = len(batches), self.channels, self.patches.side**2
+        folds, c = len(batches), self.channels
         result = torch.zeros_like(self.flat)
         parts = [self.parts(flat) for flat in self.flat]
         # (29, F C): every stream of every fold; the last row adds the tie-break.
@@ -116,29 +119,22 @@ class StstnetStack:
             absent[at, k] = False
             place.append(torch.from_numpy(at))
         top, sums = self._forward(union, absent, column, sign)
-        top = top.view(len(union), q2, folds, c)
         d_top = torch.empty_like(top)
-        every = torch.empty(len(union), q2, c)
         losses = [float("nan")] * folds
         dense: list[tuple[Tensor, Tensor]] = []
         for k, batch in enumerate(batches):
+            mine = slice(k * c, (k + 1) * c)
             if batch is None:
-                d_top[:, :, k] = 0
+                d_top[:, :, mine] = 0
                 dense.append((torch.zeros(c, COLUMNS, dtype=torch.float64), torch.zeros(c, 1)))
                 continue
             # sums: (29, 2, F, C) patches times output, and patches where the ReLU is open
             through, on = sums[:, 0, k].T, sums[:, 1, k].T
-            own = None if sign is None else sign[k * c : (k + 1) * c]
-            values = top[:, :, k].index_select(0, place[k])  # (B, Q^2, C)
-            loss, d_values, mean_term, factor = self._head(k, batch, values, through, on, own, result[k])
-            losses[k] = loss
-            # Two steps: index_copy_ into a strided view is many times slower.
-            every.zero_().index_copy_(0, place[k], d_values)
-            d_top[:, :, k].copy_(every)
-            dense.append((mean_term, factor))
-        sparse = self._backward(
-            union, top.view(len(union), q2, -1), d_top.view(len(union), q2, -1), column, sign
-        )
+            own = None if sign is None else sign[mine]
+            views = top[:, :, mine], d_top[:, :, mine]
+            losses[k], *rest = self._head(k, batch, place[k], *views, through, on, own, result[k])
+            dense.append((rest[0], rest[1]))
+        sparse = self._backward(union, top, d_top, column, sign)
         for k, (mean_term, factor) in enumerate(dense):
             whole = factor * (sparse[:, k * c : (k + 1) * c].T - mean_term)
             self.parts(result[k])[0].copy_(whole[:, :28])
@@ -148,40 +144,47 @@ class StstnetStack:
         self, union: Rows, absent: NDArray[np.bool_], column: Tensor, sign: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         """Convolve clip by clip: (U, Q^2, F C) top of each window, and the sums (29, 2, F, C)."""
-        p, wide = self.patches, column.shape[1]
-        folds = wide // self.channels
+        wide = column.shape[1]
         both = self._buffer(wide)
-        output, mask = both[:, 0], both[:, 1]
-        top = torch.empty(len(union), p.side**2, wide)
-        sums = torch.zeros(COLUMNS, 2 * wide, dtype=torch.float64)
-        part = torch.empty(COLUMNS, 2 * wide)
-        for u, row in enumerate(union.tolist()):
-            x = p.rows[row]
+        output, mask, flat = both[:, 0], both[:, 1], both.view(len(both), -1)
+        windows = self._windows(output)
+        top = torch.empty(len(union), self.patches.side**2, wide)
+        # Summed clip by clip in float64: variances are small differences, and a fold must not feel its company.
+        sums, part = torch.zeros(COLUMNS, 2 * wide, dtype=torch.float64), torch.empty(COLUMNS, 2 * wide)
+        gone = {u: np.flatnonzero(absent[u]).tolist() for u in np.flatnonzero(absent.any(1)).tolist()}
+        for u, (row, highest) in enumerate(zip(union.tolist(), top.unbind(0), strict=True)):
+            x, x_t = self._rows[row]
             torch.mm(x, column, out=output)
             output.relu_()
-            for k in np.flatnonzero(absent[u]).tolist():
+            for k in gone.get(u, ()):
                 output[:, k * self.channels : (k + 1) * self.channels] = 0
-            torch.amax(self._windows(output, sign), 0, out=top[u])
+            torch.amax(windows if sign is None else self._turned(windows, sign), 0, out=highest)
             torch.sign(output, out=mask)
-            torch.mm(x.T, both.view(len(both), -1), out=part)
+            torch.mm(x_t, flat, out=part)
             sums += part
+        folds = wide // self.channels
         return top, sums.view(COLUMNS, 2, folds, self.channels)
 
     def _head(
         self,
         k: int,
         batch: Batch,
+        place: Tensor,
         top: Tensor,
+        d_top: Tensor,
         through: Tensor,
         on: Tensor,
         sign: Tensor | None,
         into: Tensor,
-    ) -> tuple[float, Tensor, Tensor, Tensor]:
+    ) -> tuple[float, Tensor, Tensor]:
         """Batch norm, dropout, classifier and loss of one network, and back to the top of each window.
 
+        ``top`` (U, Q^2, C) holds clips of other networks' batches as well: they get no gradient. ``d_top``, of
+        the same shape, receives the gradient of the normalised tops where the ReLU is open.
+
         Returns:
-            Loss, gradient (B, Q^2, C) of the normalised tops where the ReLU is open, and what batch norm adds
-            to the gradient of the convolution: its dense part (C, 29) and the common factor (C, 1).
+            Loss, and what batch norm adds to the gradient of the convolution: its dense part (C, 29) and the
+            common factor (C, 1).
         """
         weight, scale, shift, fc, fc_bias = self.parts(self.flat[k])
         b, n = len(batch.rows), len(batch.rows) * self.patches.positions
@@ -192,8 +195,11 @@ class StstnetStack:
         now = torch.stack([mean, variance * n / (n - 1)]).float()
         self.running[k].lerp_(now, self.momentum)
         inverse = (variance + self.eps).rsqrt()
-        value = top if sign is None else top * sign
-        level = (value - mean.float()).mul_(inverse.float())
+        # Its own clips, packed: sums over more rows, be they zero, would round otherwise.
+        value = top.index_select(0, place)  # (B, Q^2, C)
+        if sign is not None:
+            value *= sign
+        level = torch.sub(value, mean.float()).mul_(inverse.float())
         pooled = torch.addcmul(shift, level, scale)
         drop = None if batch.kept is None else torch.from_numpy(batch.kept).view_as(pooled)
         if drop is not None:
@@ -208,16 +214,20 @@ class StstnetStack:
         _, g_scale, g_shift, g_fc, g_bias = self.parts(into)
         g_bias.copy_(d_logits.sum(0))
         g_fc.copy_(self._gather(d_logits.T @ flat))
-        d_top = (d_logits @ wide).view_as(pooled)
+        d_pooled = (d_logits @ wide).view_as(pooled)
         if drop is not None:
-            d_top *= drop
-        g_shift.copy_(d_top.sum((0, 1)))
-        g_scale.copy_(level.mul_(d_top).sum((0, 1)))
+            d_pooled *= drop
+        open_only = torch.ops.aten.threshold_backward(d_pooled, value, 0.0)
+        # Two steps: index_copy_ into a strided view is many times slower.
+        d_top.copy_(torch.zeros(d_top.shape).index_copy_(0, place, open_only))
+        # A product with ones sums over all but the last axis several times faster than sum does.
+        ones = torch.ones(d_pooled.shape[0] * d_pooled.shape[1])
+        g_shift.copy_(ones @ d_pooled.view(-1, self.channels))
+        g_scale.copy_(ones @ level.mul_(d_pooled).view(-1, self.channels))
         # dr = scale / deviation (dy - mean dy - level mean(dy level)): dy is sparse, the other two are dense.
         slope = (inverse * g_scale / n)[:, None]
         dense = on * (g_shift / n)[:, None] + (through - mean[:, None] * on) * slope
-        open_only = torch.ops.aten.threshold_backward(d_top, value, 0.0)
-        return loss, open_only, dense, (scale * inverse)[:, None]
+        return loss, dense, (scale * inverse)[:, None]
 
     def _backward(
         self, union: Rows, top: Tensor, d_top: Tensor, column: Tensor, sign: Tensor | None
@@ -225,26 +235,28 @@ class StstnetStack:
         """Sum over windows of the gradient times the patch that was the maximum: (29, F C)."""
         q2, wide = self.patches.side**2, column.shape[1]
         output = self._buffer(wide)[:, 0]
+        windows = self._windows(output)
         difference, sparse = torch.empty(9, q2, wide), torch.empty(9, q2, wide)
-        total = torch.zeros(COLUMNS, wide, dtype=torch.float64)
-        part = torch.empty(COLUMNS, wide)
-        for u, row in enumerate(union.tolist()):
-            x = self.patches.rows[row]
+        flat = sparse.view(9 * q2, wide)
+        sums, part = torch.zeros(COLUMNS, wide, dtype=torch.float64), torch.empty(COLUMNS, wide)
+        spread = d_top.unsqueeze(1).expand(-1, 9, -1, -1).unbind(0)
+        for row, highest, gradient in zip(union.tolist(), top.unbind(0), spread, strict=True):
+            x, x_t = self._rows[row]
             # Convolved again: cheaper than to keep 1 MB per clip and eight folds.
             torch.mm(x, column, out=output)
-            torch.sub(self._windows(output, sign), top[u], out=difference)
-            spread = d_top[u].expand(9, q2, wide)
-            torch.ops.aten.threshold_backward.grad_input(spread, difference, -TIE / 2, grad_input=sparse)
-            torch.mm(x[: 9 * q2].T, sparse.view(9 * q2, wide), out=part)
-            total += part
-        return total
+            torch.sub(windows if sign is None else self._turned(windows, sign), highest, out=difference)
+            torch.ops.aten.threshold_backward.grad_input(gradient, difference, -TIE / 2, grad_input=sparse)
+            torch.mm(x_t[:, : 9 * q2], flat, out=part)
+            sums += part
+        return sums
 
-    def _windows(self, output: Tensor, sign: Tensor | None) -> Tensor:
-        """(L, F C) -> (9, Q^2, F C); where a channel's scale is negative, its lowest value is the top."""
+    def _windows(self, output: Tensor) -> Tensor:
+        """(L, F C) -> (9, Q^2, F C); slots outside the map hold 0, which no maximum of a ReLU falls below."""
         q2 = self.patches.side**2
-        windows = output[: 9 * q2].view(9, q2, -1)
-        if sign is None:
-            return windows  # slots outside the map hold 0, which no maximum of a ReLU falls below
+        return output[: 9 * q2].view(9, q2, -1)
+
+    def _turned(self, windows: Tensor, sign: Tensor) -> Tensor:
+        """Where a channel's scale is negative its lowest value is the top: its sign is turned."""
         turned: Tensor = windows.relu() * sign
         return turned.masked_fill(~self.patches.inside[:, :, None], -torch.inf)
 
@@ -267,30 +279,3 @@ class StstnetStack:
         side, half = self.patches.side, self.half
         maps = wide.view(3, side, side, self.channels)[:, : 2 * half, : 2 * half]
         return maps.reshape(3, half, 2, half, 2, self.channels).sum((2, 4)).permute(0, 3, 1, 2) / 4
-
-
-def _pack(network: Network) -> Tensor:
-    streams: list[Any] = list(network.streams)
-    weight = torch.cat([torch.cat([s[0].weight.flatten(1), s[0].bias[:, None]], 1) for s in streams])
-    norm = [torch.cat([s[2].weight for s in streams]), torch.cat([s[2].bias for s in streams])]
-    parts = [weight, *norm, network.classifier.weight, network.classifier.bias]
-    return torch.cat([p.detach().flatten() for p in parts]).clone()
-
-
-@torch.no_grad()
-def _unpack(network: Network, parts: Sequence[Tensor], running: Tensor, steps: int) -> None:
-    weight, scale, shift, fc, bias = parts
-    at = 0
-    streams: list[Any] = list(network.streams)
-    for conv, norm in ((s[0], s[2]) for s in streams):
-        mine = slice(at, at + conv.out_channels)
-        conv.weight.copy_(weight[mine, :27].reshape(conv.weight.shape))
-        conv.bias.copy_(weight[mine, 27])
-        norm.weight.copy_(scale[mine])
-        norm.bias.copy_(shift[mine])
-        norm.running_mean.copy_(running[0, mine])
-        norm.running_var.copy_(running[1, mine])
-        norm.num_batches_tracked.fill_(steps)
-        at = mine.stop
-    network.classifier.weight.copy_(fc.reshape(network.classifier.weight.shape))
-    network.classifier.bias.copy_(bias)
