@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.benchmarks.spotting_match import decide, overlap
-from mer_live.benchmarks.spotting_sets import Recording, Truth
+from mer_live.benchmarks.spotting_sets import Recording, Truth, truth_at
 from mer_live.realtime.score import APEX_FEATURES, OFFSET_FEATURES
 from mer_live.realtime.spotter import Judged
 from mer_live.realtime.types import Motion
@@ -121,8 +121,7 @@ def mixed(
         if len(inside):
             level = np.array([pulse.at(s) for s in times[inside]])
             added[inside] += level[:, None, None] * pattern * (px / truth.intensity_px)
-            spans = (round(s * 1e9) for s in (pulse.onset_s, pulse.apex_s, pulse.offset_s))
-            truths.append(Truth(truth.label, *spans, px))
+            truths.append(truth_at(pulse, truth.label, px))
         t = pulse.offset_s + 0.6 + float(rng.exponential(every_s))
     motions = tuple(
         None if m is None else replace(m, regions=(m.regions + a).astype(np.float32))
@@ -163,8 +162,8 @@ def fit(
     names: Sequence[str],
     *,
     hidden: int = 12,
-    members: int = 5,
-    alpha: float = 3.0,
+    members: int = 4,
+    alpha: float = 30.0,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Networks of one hidden layer, averaged, then calibrated on candidates that they have not seen."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.benchmarks.spotting_sets import Recording, Truth
+from mer_live.realtime.score import Scorer
 from mer_live.realtime.spotter import Judged, Spotter, SpotterConfig
 
 CONFUSABLE = ("blink", "speech", "gaze", "shake", "macro")
@@ -63,11 +64,12 @@ def decide(
     recording: Recording,
     config: SpotterConfig | None = None,
     listen: Callable[[Judged], None] | None = None,
+    scorer: Scorer | None = None,
 ) -> Result:
     """Run the spotter over a recording and pair its final events with the truth."""
     import time
 
-    spotter = Spotter(config, listen)
+    spotter = Spotter(config, listen, scorer)
     found: dict[int, Decision] = {}
     started = time.thread_time()
     for motion, t_ns in zip(recording.motions, recording.times_ns, strict=True):

@@ -37,6 +37,13 @@ class Truth:
     """Largest displacement at the apex, px of the 224 px crop."""
 
 
+def truth_at(pulse: Pulse, label: str, intensity_px: float) -> Truth:
+    """A scripted movement as truth."""
+    spans = (round(s * 1e9) for s in (pulse.onset_s, pulse.apex_s, pulse.offset_s))
+    onset, apex, offset = spans
+    return Truth(label, onset, apex, offset, intensity_px)
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A clip as the spotter sees it, with what really happens in it."""
@@ -118,7 +125,7 @@ def animated(
         if keep_crops:
             crops.append(gray.copy())
     truths = tuple(
-        Truth(e.label, *(round(s * 1e9) for s in (e.onset_s, e.apex_s, e.offset_s)), e.intensity_px)
+        Truth(e.label, round(e.onset_s * 1e9), round(e.apex_s * 1e9), round(e.offset_s * 1e9), e.intensity_px)
         for e in truth.events
     )
     return Recording(
@@ -189,8 +196,7 @@ class Footage:
             size = float(np.exp(rng.uniform(*np.log(px))))
             first, last = int(pulse.onset_s * self.fps) - 5, int(pulse.offset_s * self.fps) + 5
             if np.isfinite(self._poses[first:last]).all():
-                times = (round(s * 1e9) for s in (pulse.onset_s, pulse.apex_s, pulse.offset_s))
-                planned.append((Truth(order.pop(), *times, size), pulse))
+                planned.append((truth_at(pulse, order.pop(), size), pulse))
             t = pulse.offset_s + 0.6 + float(rng.exponential(every_s))
         return planned
 

@@ -50,6 +50,11 @@ OFFSET_FEATURES: tuple[str, ...] = (
 )
 
 
+_SIZE = APEX_FEATURES.index("size")
+_SHARES = slice(APEX_FEATURES.index("brow_share"), APEX_FEATURES.index("brow_share") + len(GROUPS))
+_LENGTH = OFFSET_FEATURES.index("length")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """The circumstances of a candidate."""
@@ -143,6 +148,20 @@ def offset_features(shape: Shape, apex: Array, r: Return) -> Array:
     return np.concatenate([apex, tail])
 
 
+def gate(features: Array, largest_px: float, longest_s: float) -> str:
+    """Why a candidate can be no micro-expression whatever its score; '' if it can.
+
+    ``features`` are an apex's or an offset's; the size is that of the largest movement of any region.
+    """
+    own = float(np.exp(features[_SIZE]))
+    shares = features[_SHARES]
+    if own / max(float(shares @ features[: len(GROUPS)]), 1e-3) > largest_px:
+        return "too large"
+    if len(features) == len(OFFSET_FEATURES) and float(np.exp(features[_LENGTH])) > longest_s:
+        return "too long"
+    return ""
+
+
 def pattern_share(moved: Array) -> float:
     """Part of the energy of (T, R, 2) displacements that their first principal pattern holds."""
     flat = moved.reshape(len(moved), -1)
@@ -186,8 +205,8 @@ class Scorer:
             net = nets[phase]
             if tuple(net["features"]) != names:
                 raise ValueError(f"the spotter's {phase} network was made for other features: refit it")
-            arrays = (np.array(net[key], np.float64) for key in ("mean", "scale", "w1", "b1", "w2"))
-            self._nets[phase] = _Net(*arrays, float(net["b2"]))
+            arrays = {key: np.array(net[key], np.float64) for key in ("mean", "scale", "w1", "b1", "w2")}
+            self._nets[phase] = _Net(**arrays, b2=float(net["b2"]))
 
     @classmethod
     def load(cls, path: Path = COEFFICIENTS) -> Scorer:

@@ -74,6 +74,12 @@ class History:
             b = a + 1
         return np.asarray(self._values[low + a : low + b].mean(0))
 
+    def at(self, t_ns: float) -> Array:
+        """Values of the newest row that is not younger than ``t_ns``, else of the oldest."""
+        low = max(0, self._end - self.ROWS)
+        k = int(np.searchsorted(self._t_ns[low : self._end], t_ns, side="right")) - 1
+        return np.asarray(self._values[low + max(0, k)])
+
     def frame_at(self, t_ns: float) -> tuple[int, int]:
         """Index and time of the held frame nearest to ``t_ns``."""
         low = max(0, self._end - self.ROWS)

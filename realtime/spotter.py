@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from mer_live.realtime.candidate import Shape, Track, TrackConfig
+from mer_live.realtime.candidate import Shape, Track
+from mer_live.realtime.parallax import Parallax
 from mer_live.realtime.regions import REGIONS
 from mer_live.realtime.score import (
     GROUPS,
@@ -23,51 +24,23 @@ from mer_live.realtime.score import (
     Return,
     Scorer,
     apex_features,
+    gate,
     offset_features,
     pattern_share,
 )
 from mer_live.realtime.signals import Array, History, Smoother, Statistics
+from mer_live.realtime.spotter_config import Judged, SpotterConfig
 from mer_live.realtime.types import Motion, Spot
 
+__all__ = ["Judged", "Spotter", "SpotterConfig"]
+
 _GAP_NS = 300_000_000
+_HEAD_PX = np.array([1.0, 1.0, 60.0, 60.0])
+"""Motion.head to px at the edge of the face: roll and log scale times its radius."""
 _GROUP_MEAN = np.array(
     [[(k in rows) / (2 * len(rows)) for k in range(len(REGIONS))] for rows in GROUPS.values()]
 )
 """(G, R) squared noise units summed over x and y -> mean square of each group."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpotterConfig:
-    """What a user may choose; rejects what is out of range."""
-
-    sensitivity: float = 0.5
-    """0..1: higher finds more and raises more false alarms. 0.5 is the best F1 of the benchmark."""
-    track: TrackConfig = field(default_factory=TrackConfig)
-    warm_up_s: float = 0.6
-    """After a face appears, before anything may start: baseline and noise must be known."""
-    apart_s: float = 0.12
-    """Least time between one event's offset and the next one's onset."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.sensitivity <= 1.0:
-            raise ValueError(f"sensitivity must be between 0 and 1, not {self.sensitivity}")
-
-    @property
-    def threshold(self) -> float:
-        """Score that a final event needs."""
-        return float(np.clip(1.0 - self.sensitivity, 0.02, 0.98))
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One scored candidate, for those who fit or draw the scores."""
-
-    group: str
-    phase: Literal["apex", "offset"]
-    shape: Shape
-    features: Array
-    score: float
-    decided_ns: int
 
 
 @dataclass(slots=True)
@@ -86,18 +59,23 @@ class Spotter:
     Args:
         config: sensitivity and thresholds.
         listen: called with every scored candidate, announced or not.
+        scorer: other coefficients than those shipped.
     """
 
     def __init__(
-        self, config: SpotterConfig | None = None, listen: Callable[[Judged], None] | None = None
+        self,
+        config: SpotterConfig | None = None,
+        listen: Callable[[Judged], None] | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
         self.config = config or SpotterConfig()
         self.level = 0.0
         """Largest displacement of any part of the face now, noise units; for display."""
-        self._scorer = Scorer.load()
+        self._scorer = scorer or Scorer.load()
         self._listen = listen
         self._history = History(len(REGIONS))
         self._smoother = Smoother()
+        self._parallax = Parallax(len(REGIONS))
         self._stats = Statistics(len(REGIONS))
         self._tracks = {name: Track(self.config.track, rows) for name, rows in GROUPS.items()}
         self._running: dict[str, _Running] = {}
@@ -139,7 +117,11 @@ class Spotter:
             last = None
         dt_s = 0.0 if last is None else (motion.t_ns - last.t_ns) * 1e-9
         self._follow_head(motion, last, dt_s)
-        time_ns, values = self._smoother.add(motion.t_ns, motion.regions.astype(np.float64))
+        step = np.zeros(4)
+        if last is not None and motion.anchor == last.anchor:
+            step = (motion.head - last.head).astype(np.float64) * _HEAD_PX
+        regions = self._parallax.add(motion.t_ns, motion.regions.astype(np.float64), step, dt_s)
+        time_ns, values = self._smoother.add(motion.t_ns, regions)
         self._history.add(time_ns, values, motion.index, motion.t_ns)
         self._stats.add(time_ns, values, dt_s, self._history)
         self._last = motion
@@ -155,6 +137,7 @@ class Spotter:
     def _clear(self) -> None:
         self._history.clear()
         self._smoother.clear()
+        self._parallax.clear()
         self._stats.clear()
         for track in self._tracks.values():
             track.reset()
@@ -232,7 +215,8 @@ class Spotter:
         score = self._scorer.apex(features)
         run = self._running[name] = _Running(features, moved, score)
         self._tell(name, "apex", shape, features, score, motion)
-        if score < self.config.threshold or self._taken(shape):
+        c = self.config
+        if score < c.threshold or gate(features, c.largest_px, c.longest_s) or self._taken(shape):
             return []
         self._count += 1
         run.spot = self._spot(self._count, "apex", shape, score, motion)
@@ -253,10 +237,11 @@ class Spotter:
         features = offset_features(shape, run.features, back)
         score = self._scorer.offset(features)
         self._tell(name, "offset", shape, features, score, motion)
-        if score < self.config.threshold:
-            return (
-                [] if run.spot is None else [self._withdraw(run.spot, self._scorer.reason(features), motion)]
-            )
+        reason = gate(features, self.config.largest_px, self.config.longest_s)
+        if not reason and score < self.config.threshold:
+            reason = self._scorer.reason(features)
+        if reason:
+            return [] if run.spot is None else [self._withdraw(run.spot, reason, motion)]
         if run.spot is None:
             if self._taken(shape):
                 return []
@@ -291,21 +276,10 @@ class Spotter:
             decided_ns=m.t_ns,
         )
 
-    def _withdraw(self, spot: Spot, reason: str, motion: Motion) -> Spot:
-        return Spot(
-            id=spot.id,
-            phase="withdrawn",
-            onset=spot.onset,
-            apex=spot.apex,
-            offset=None,
-            onset_ns=spot.onset_ns,
-            apex_ns=spot.apex_ns,
-            offset_ns=None,
-            score=spot.score,
-            decided=motion.index,
-            decided_ns=motion.t_ns,
-            reason=reason,
-        )
+    @staticmethod
+    def _withdraw(spot: Spot, reason: str, motion: Motion) -> Spot:
+        decided = {"decided": motion.index, "decided_ns": motion.t_ns}
+        return replace(spot, phase="withdrawn", reason=reason, **decided)
 
     def _withdraw_all(self, reason: str, t_ns: int, motion: Motion | None) -> list[Spot]:
         spots = [run.spot for run in self._running.values() if run.spot is not None]

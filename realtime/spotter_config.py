@@ -1,0 +1,49 @@
+"""What a user may choose of the spotter, and what it tells those who fit or draw its scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from mer_live.realtime.candidate import Shape, TrackConfig
+from mer_live.realtime.signals import Array
+
+
+@dataclass(frozen=True, slots=True)
+class SpotterConfig:
+    """What a user may choose; rejects what is out of range."""
+
+    sensitivity: float = 0.5
+    """0..1: higher finds more and raises more false alarms. 0.5 is the best F1 of the benchmark."""
+    track: TrackConfig = field(default_factory=TrackConfig)
+    warm_up_s: float = 0.6
+    """After a face appears, before anything may start: baseline and noise must be known."""
+    largest_px: float = 5.0
+    """Mean displacement of a region, at a 224 px crop, beyond which a movement is no micro-expression."""
+    longest_s: float = 0.58
+    """From onset to offset: half a second, and what the estimate may be wrong by."""
+    apart_s: float = 0.12
+    """Least time between one event's offset and the next one's onset."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.sensitivity <= 1.0:
+            raise ValueError(f"sensitivity must be between 0 and 1, not {self.sensitivity}")
+
+    @property
+    def threshold(self) -> float:
+        """Score that a final event needs."""
+        return float(1.0 / (1.0 + np.exp(-(1.5 + 6.0 * (0.5 - self.sensitivity)))))
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One scored candidate, for those who fit or draw the scores."""
+
+    group: str
+    phase: Literal["apex", "offset"]
+    shape: Shape
+    features: Array
+    score: float
+    decided_ns: int
