@@ -18,10 +18,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from mer_live.engines.farneback_matrices import (
+    SMALLEST_LEVEL_PX,
+    convolution,
+    fade,
+    level_sizes,
+    moments,
+    resize,
+    smooth,
+    window,
+)
 from mer_live.engines.flow import FlowConfig
 
-SMALLEST_LEVEL_PX = 32
-"""OpenCV takes no pyramid level with a side shorter than this."""
 GRAY_OFFSET = 128.0
 """Taken off every pixel: it moves no coefficient, and float32 keeps three bits more of each."""
 Expansion = tuple[Tensor, ...]
@@ -49,12 +57,12 @@ class TorchFarneback(nn.Module):
             raise ValueError(f"images of {height}x{width} px are too small for Farneback flow")
         self.config = config
         self.size = (height, width)
-        sizes = _level_sizes(height, width, config.levels)
+        sizes = level_sizes(height, width, config.levels)
         self.levels = nn.ModuleList(_Level(self.size, size, 2.0**k, config) for k, size in enumerate(sizes))
         # From a level to the next finer one; displacements double with the size.
         for k, (fine, coarse) in enumerate(itertools.pairwise(sizes)):
-            self.register_buffer(f"grow_y{k}", _tensor(2.0 * _resize(coarse[0], fine[0])))
-            self.register_buffer(f"grow_x{k}", _tensor(_resize(coarse[1], fine[1]).T))
+            self.register_buffer(f"grow_y{k}", _tensor(2.0 * resize(coarse[0], fine[0])))
+            self.register_buffer(f"grow_x{k}", _tensor(resize(coarse[1], fine[1]).T))
 
     @torch.no_grad()
     def forward(self, prev: Tensor, next: Tensor) -> Tensor:
@@ -102,18 +110,19 @@ class _Level(nn.Module):
         super().__init__()
         self.iterations = config.iterations
         height, width = size
-        moments, inverse = _moments(config.poly_n, config.poly_sigma)
+        kernels, inverse = moments(config.poly_n, config.poly_sigma)
         # Smoothing, scaling and the three 1-D moments (1, t, t^2) of the expansion are one matrix per axis.
         for name, n_full, n in (("y", full[0], height), ("x", full[1], width)):
-            scaled = _resize(n_full, n) @ _smooth(n_full, shrink)
-            planes = np.concatenate([_convolution(n, m, "edge") @ scaled for m in moments])
+            scaled = resize(n_full, n) @ smooth(n_full, shrink)
+            planes = np.concatenate([convolution(n, kernel, "edge") @ scaled for kernel in kernels])
             self.register_buffer(f"moments_{name}", _tensor(planes if name == "y" else planes.T))
-            window = _window(config.window_px, config.gaussian)
-            matrix = _convolution(n, window, "edge")
+            matrix = convolution(n, window(config.window_px, config.gaussian), "edge")
             self.register_buffer(f"window_{name}", _tensor(matrix if name == "y" else matrix.T))
+        self.moments_bands = _bands(self.moments_y)
+        self.window_bands = _bands(self.window_y)
         self.ig11, self.ig03, self.ig33, self.ig55 = inverse
-        fade = 0.5 * np.outer(_fade(height), _fade(width))
-        self.register_buffer("weights", _tensor(np.array([1, 1, 1, 1, 0.5])[:, None, None] * fade))
+        half = 0.5 * np.outer(fade(height), fade(width))
+        self.register_buffer("weights", _tensor(np.array([1, 1, 1, 1, 0.5])[:, None, None] * half))
         self.register_buffer("signs", _channels([-1, -1, 1, 1, 1]))
         self.register_buffer("alone", _channels([0, 0, 1, 1, 1]))
         x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
@@ -150,7 +159,7 @@ class _Level(nn.Module):
     def expand(self, images: Tensor) -> Tensor:
         """(B, H, W) -> (B, 5, h, w) coefficients of y, x, y^2, x^2, xy (Farneback, eq. 2)."""
         h, w = self.weights.shape[1:]
-        down = self.moments_y @ images  # (B, 3 h, W)
+        down = _banded(self.moments_y, self.moments_bands, images)  # (B, 3 h, W)
         plain = down[:, :h] @ self.moments_x  # (B, h, 3 w): weights 1, x, x^2
         first = down[:, h : 2 * h] @ self.moments_x[:, : 2 * w]  # y times 1, x
         second = down[:, 2 * h :] @ self.moments_x[:, :w]  # y^2 times 1
@@ -173,7 +182,8 @@ class _Level(nn.Module):
         # As OpenCV: where one of the four neighbours is missing, the first image stands alone.
         alone = prev * self.alone
         for _ in range(self.iterations):
-            flow = _solve(self.window_y @ self._equations(prev, next, alone, flow) @ self.window_x)
+            system = self._equations(prev, next, alone, flow)
+            flow = _solve(_banded(self.window_y, self.window_bands, system) @ self.window_x)
         assert flow is not None
         return flow
 
@@ -206,6 +216,31 @@ class _Level(nn.Module):
         return system
 
 
+def _banded(matrix: Tensor, bands: list[tuple[slice, slice]], image: Tensor) -> Tensor:
+    """(..., n, w) -> ``matrix`` (m, n) times it, leaving out the zeros of a banded matrix on the CPU.
+
+    On a GPU one large product costs less than the launches of several small ones.
+    """
+    if image.device.type != "cpu":
+        return matrix @ image
+    flat = image.reshape(-1, *image.shape[-2:])
+    out = flat.new_empty(len(flat), len(matrix), flat.shape[-1])
+    for rows, columns in bands:
+        block = matrix[rows, columns]
+        torch.bmm(block.expand(len(flat), *block.shape), flat[:, columns], out=out[:, rows])
+    return out.reshape(*image.shape[:-2], *out.shape[1:])
+
+
+def _bands(matrix: Tensor, rows_per_band: int = 56) -> list[tuple[slice, slice]]:
+    """Bands of rows, each with the columns that are not zero in it."""
+    bands = []
+    for first in range(0, len(matrix), rows_per_band):
+        used = matrix[first : first + rows_per_band].abs().sum(dim=0).nonzero()
+        columns = slice(int(used[0]), int(used[-1]) + 1)
+        bands.append((slice(first, min(first + rows_per_band, len(matrix))), columns))
+    return bands
+
+
 def _solve(system: Tensor) -> Tensor:
     """(B, 5, h, w) averaged normal equations -> (B, 2, h, w) displacement (x, y)."""
     g11, g12, g22, h1, h2 = system.unbind(1)
@@ -215,86 +250,6 @@ def _solve(system: Tensor) -> Tensor:
     torch.mul(g11, h2, out=dx).addcmul_(g12, h1, value=-1.0).mul_(scale)
     torch.mul(g22, h1, out=dy).addcmul_(g12, h2, value=-1.0).mul_(scale)
     return flow
-
-
-def _level_sizes(height: int, width: int, levels: int) -> list[tuple[int, int]]:
-    """(h, w) of the full image and of each usable halving of it."""
-    sizes = [(height, width)]
-    for k in range(1, levels + 1):
-        scale = 0.5**k
-        if min(height, width) * scale < SMALLEST_LEVEL_PX:
-            break
-        sizes.append((round(height * scale), round(width * scale)))
-    return sizes
-
-
-def _convolution(n: int, kernel: NDArray[np.float64], border: str) -> NDArray[np.float64]:
-    """(n, n) matrix that correlates a signal with an odd kernel; border "edge" or "reflect" (101)."""
-    reach = len(kernel) // 2
-    matrix = np.zeros((n, n))
-    source = np.pad(np.arange(n), reach, mode=border)  # type: ignore[call-overload]
-    for k, weight in enumerate(kernel):
-        np.add.at(matrix, (np.arange(n), source[k : k + n]), weight)
-    return matrix
-
-
-def _smooth(n: int, shrink: float) -> NDArray[np.float64]:
-    """(n, n) Gaussian smoothing before an image is made ``shrink`` times smaller."""
-    sigma = (shrink - 1.0) * 0.5
-    if sigma == 0.0:  # the full-size level is smoothed too, with OpenCV's fixed 3-tap kernel
-        return _convolution(n, np.array([0.25, 0.5, 0.25]), "reflect")
-    taps = max(round(sigma * 5) | 1, 3)
-    return _convolution(n, _gaussian(taps // 2, sigma), "reflect")
-
-
-def _gaussian(reach: int, sigma: float) -> NDArray[np.float64]:
-    """Samples -reach..reach of a Gaussian, sum 1."""
-    t = np.arange(-reach, reach + 1)
-    kernel: NDArray[np.float64] = np.exp(-(t**2) / (2.0 * sigma**2))
-    kernel /= kernel.sum()
-    return kernel
-
-
-def _window(size_px: int, gaussian: bool) -> NDArray[np.float64]:
-    reach = size_px // 2
-    if gaussian:
-        return _gaussian(reach, reach * 0.3) if reach else np.ones(1)
-    # OpenCV sums 2 * reach + 1 pixels and divides by the size that was asked for, also when it is even.
-    return np.full(2 * reach + 1, 1.0 / size_px)
-
-
-def _resize(n_in: int, n_out: int) -> NDArray[np.float64]:
-    """(n_out, n_in) linear interpolation with pixel centres at half, clamped at the ends, no smoothing."""
-    position = np.clip((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5, 0.0, n_in - 1.0)
-    low = np.minimum(np.floor(position).astype(int), n_in - 1)
-    matrix = np.zeros((n_out, n_in))
-    np.add.at(matrix, (np.arange(n_out), low), 1.0 - (position - low))
-    np.add.at(matrix, (np.arange(n_out), np.minimum(low + 1, n_in - 1)), position - low)
-    return matrix
-
-
-def _moments(
-    poly_n: int, sigma: float
-) -> tuple[list[NDArray[np.float64]], tuple[float, float, float, float]]:
-    """Kernels g, t g, t^2 g and the four distinct entries of the inverse normal matrix that are needed.
-
-    Weighted least squares on the basis 1, x, y, x^2, y^2, xy over (2 n + 1)^2 pixels (Farneback, eq. 3).
-    """
-    g = _gaussian(poly_n, sigma)
-    t = np.arange(-poly_n, poly_n + 1, dtype=np.float64)
-    y, x = (a.ravel() for a in np.meshgrid(t, t, indexing="ij"))
-    basis = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y])  # (6, pixels)
-    inverse = np.linalg.inv((basis * np.outer(g, g).ravel()) @ basis.T)
-    return [g, t * g, t * t * g], (inverse[1, 1], inverse[0, 3], inverse[3, 3], inverse[5, 5])
-
-
-def _fade(n: int) -> NDArray[np.float64]:
-    """(n,) how far a pixel's equations count near the border (OpenCV's weights)."""
-    weight = np.ones(n)
-    near = np.array([0.14, 0.14, 0.4472, 0.4472, 0.4472])
-    weight[:5] *= near
-    weight[-5:] *= near[::-1]
-    return weight
 
 
 def _channels(values: list[float]) -> Tensor:

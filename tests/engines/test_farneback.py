@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch")
 
 from tolerances import TOLERANCES, assert_close  # noqa: E402
 
+from mer_live.engines import farneback  # noqa: E402
 from mer_live.engines.farneback import TorchFarneback  # noqa: E402
 from mer_live.engines.flow import FlowConfig, make_flow  # noqa: E402
 
@@ -121,6 +122,18 @@ def test_batch_equals_single() -> None:
     assert together.shape == (4, 2, 112, 112)
     for k in range(4):
         assert_close("farneback-batch", network(a[k : k + 1], b[k : k + 1])[0].numpy(), together[k].numpy())
+
+
+def test_bands_leave_out_nothing_but_zeros() -> None:
+    """The CPU multiplies band by band, a GPU by the whole matrix."""
+    level = TorchFarneback(112, 112).levels[0]
+    image = torch.from_numpy(face(0, 112)).float().expand(2, 5, 112, 112)
+    for matrix, bands in (
+        (level.window_y, level.window_bands),
+        (level.moments_y, level.moments_bands),
+    ):
+        got = farneback._banded(matrix, bands, image)
+        np.testing.assert_allclose(got.numpy(), (matrix @ image).numpy(), atol=1e-3)
 
 
 def test_two_halves_equal_the_call() -> None:
