@@ -51,6 +51,36 @@ def delay(quick: Quick = False, json: Json = None) -> None:
 
 
 @app.command()
+def spotting(
+    quick: Quick = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for truth and decisions of every clip, and pictures.")
+    ] = None,
+    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg photographs.")] = Path(
+        "../shared/data/faces"
+    ),
+    clips: Annotated[Path, typer.Option(help="Folder of real .mp4 clips without events.")] = Path(
+        "../shared/data/clips"
+    ),
+    json: Json = None,
+) -> None:
+    """Events found, false alarms, timing: injected, animated and untouched clips."""
+    _measure("spotting", json, quick=quick, out=out, faces=faces, clips=clips)
+
+
+@app.command("fit-spotter")
+def fit_spotter(
+    faces: Annotated[Path, typer.Option(help="Folder of photographs; only training people are used.")],
+    clips: Annotated[Path, typer.Option(help="Folder of real .mp4 clips without events.")],
+    seed: int = 0,
+) -> None:
+    """Fit the spotter's score anew, with and without each real clip (about an hour on two cores)."""
+    from mer_live.benchmarks.spotting_fit import fit_all
+
+    fit_all(faces, clips, seed)
+
+
+@app.command()
 def gpu(
     quick: Quick = False,
     device: Annotated[str, typer.Option(help="cuda, or cpu to try the benchmark itself.")] = "cuda",

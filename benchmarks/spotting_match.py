@@ -184,6 +184,7 @@ def summarise(results: Sequence[Result]) -> dict[str, Any]:
         "provisional_withdrawn_per_minute": withdrawn / minutes if minutes else None,
         "taken_for": {kind: _taken(results, kind) for kind in CONFUSABLE},
         "motion_ms_per_frame": _spread(motion.tolist()),
+        "flow_ms_per_frame": float(np.nanmedian([r.recording.flow_ms for r in results])) if results else None,
         "spotter_ms_per_frame": float(np.mean([r.spotter_ms for r in results])) if results else None,
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from mer_live.benchmarks.spotting_match import Result
 from mer_live.realtime.regions import REGIONS, region
-from mer_live.realtime.signals import Array
 
 
 def _axes(rows: int, width: float, height: float) -> tuple[Any, Any]:
@@ -65,20 +63,8 @@ def timeline(result: Result, path: Path) -> None:
     _save(figure, path)
 
 
-def reliability(scores: Array, right: Array, path: Path, bins: int = 10) -> list[dict[str, float | int]]:
-    """How often candidates of a score are right; returns the points drawn."""
-    edges = np.linspace(0, 1, bins + 1)
-    rows: list[dict[str, float | int]] = []
-    for low, high in pairwise(edges):
-        inside = (scores >= low) & ((scores < high) | (high == 1))
-        if inside.any():
-            rows.append(
-                {
-                    "score": float(scores[inside].mean()),
-                    "right": float(right[inside].mean()),
-                    "n": int(inside.sum()),
-                }
-            )
+def reliability(rows: Sequence[dict[str, float | int]], path: Path) -> None:
+    """How often candidates of a score are right."""
     figure, axes = _axes(1, 5.0, 5.0)
     axis = axes[0, 0]
     axis.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
@@ -88,7 +74,6 @@ def reliability(scores: Array, right: Array, path: Path, bins: int = 10) -> list
     axis.set_xlabel("score at the offset")
     axis.set_ylabel("part that is a micro-expression (IoU 0.5)")
     _save(figure, path)
-    return rows
 
 
 def precision_recall(curves: dict[str, Sequence[dict[str, Any]]], path: Path) -> None:

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mer_live.realtime.crop import crop_gray
 from mer_live.realtime.motion import HeadFit, MotionMeter
 from mer_live.realtime.regions import (
     CANONICAL,
@@ -170,3 +171,26 @@ def test_wrong_use_is_refused() -> None:
     meter.update(crop(shown(face()), 5))
     with pytest.raises(ValueError, match="order"):
         meter.update(crop(shown(face()), 5))
+
+
+def test_the_size_of_the_frame_does_not_matter() -> None:
+    scene = cv2.resize(face(), (640, 640), interpolation=cv2.INTER_CUBIC)
+    seen = []
+    for side in (640, 480):
+        scale = side / 640
+        frame = cv2.cvtColor(
+            cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_GRAY2BGR
+        )
+        warp = np.array([[0.5 / scale, 0, -48], [0, 0.5 / scale, -48]], np.float32)
+        meter = MotionMeter()
+        y, x = np.mgrid[:side, :side].astype(np.float32)
+        centre = (CANONICAL[np.isin(POINTS, [107, 55, 66, 65])].mean(0) + 48) * 2 * scale
+        weight = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / 2 / (28 * scale) ** 2)
+        for k in range(4):
+            moved = cv2.remap(frame, x, y + np.float32(1.2 * k * scale) * weight, cv2.INTER_CUBIC)
+            gray = crop_gray(np.asarray(moved, np.uint8), warp)
+            last = meter.update(crop(gray, k, warp=warp))
+        seen.append(last.regions)
+    k = REGIONS.index("brow_inner_right")
+    assert seen[0][k, 1] < -0.8
+    assert seen[1] == pytest.approx(seen[0], abs=0.2)

@@ -1,0 +1,235 @@
+"""`mer-bench spotting`: the causal spotter on injected, animated and untouched clips, against the targets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_live.benchmarks.result import Result as BenchmarkResult
+from mer_live.benchmarks.spotting_figures import figures
+from mer_live.benchmarks.spotting_fit import HELD_OUT
+from mer_live.benchmarks.spotting_match import Result, counts, decide, overlap, prf, summarise
+from mer_live.benchmarks.spotting_sets import Footage, Recording, animated
+from mer_live.realtime.score import Scorer
+from mer_live.realtime.spotter import Judged, SpotterConfig
+from mer_live.training.synthesis.face_model import FacePhoto, list_subjects, load_photo, split_of
+
+RATES = (200.0, 100.0, 50.0, 25.0)
+SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much is measured."""
+
+    clips: int = 12
+    """Animated clips per rate."""
+    seconds: float = 10.0
+    passes: int = 2
+    """Injections per real clip, each with other events."""
+    clip_seconds: float = 1e6
+    rates: tuple[float, ...] = RATES
+
+
+QUICK = Scale(clips=2, seconds=6.0, passes=1, clip_seconds=12.0)
+
+
+def portrait() -> FacePhoto:
+    """The public-domain portrait in scikit-image, where there is no folder of faces."""
+    import cv2
+    from skimage import data
+
+    from mer_live.realtime.face import detect_landmarks
+
+    image = np.ascontiguousarray(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))
+    marks = detect_landmarks(np.asarray(image, np.uint8))
+    if marks is None:
+        raise ValueError("no face was found in scikit-image's portrait: reinstall scikit-image")
+    return FacePhoto("portrait", np.asarray(image, np.uint8), marks)
+
+
+def people(faces: Path | None, scale: Scale) -> tuple[list[FacePhoto], str]:
+    """Held-out people, and a sentence about who they are."""
+    if faces is None or not faces.is_dir():
+        return [portrait()], f"no faces at {faces}: the portrait of scikit-image alone was animated"
+    names = [name for name in list_subjects(faces) if split_of(name) == "test"][: scale.clips]
+    return [load_photo(faces, name) for name in names], f"{len(names)} people whom no training saw"
+
+
+def animated_sets(photos: Sequence[FacePhoto], scale: Scale, seed: int) -> Iterator[tuple[str, Recording]]:
+    """(set name, recording) of set (b), rate by rate; the crops are kept at 200 fps for the offline search."""
+    for rate in scale.rates:
+        for k in range(scale.clips):
+            photo = photos[k % len(photos)]
+            number = seed + 1000 * int(rate) + k
+            yield (
+                f"animated {rate:.0f} fps",
+                animated(photo, rate, number, scale.seconds, keep_crops=rate == 200 and k < 4),
+            )
+
+
+def real_sets(clips: Path, scale: Scale, seed: int) -> Iterator[tuple[str, Recording]]:
+    """(set name, recording) of sets (a) and (c)."""
+    for path in sorted(clips.glob("*.mp4")):
+        footage = Footage(path, last_s=scale.clip_seconds)
+        yield f"untouched {path.stem}", footage.untouched()
+        for k in range(scale.passes):
+            yield f"injected {path.stem}", footage.injected(seed + k)
+
+
+def scorer_for(name: str) -> Scorer | None:
+    """Coefficients that have not seen a real clip; None (those shipped) for everything else."""
+    if not HELD_OUT.exists():
+        return None
+    nets = json.loads(HELD_OUT.read_text(encoding="utf-8"))
+    for clip, networks in nets.items():
+        if clip in name:
+            return Scorer(networks)
+    return None
+
+
+def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:
+    """Apex errors, ms, of the published offline search on clips cut at the true onset and offset."""
+    from mer_live.training.apex_search import find_apex
+
+    errors: dict[str, list[float]] = {"exhaustive": [], "divide": [], "middle": []}
+    for r in recordings:
+        if r.crops is None:
+            continue
+        for t in r.truths:
+            a, b = np.searchsorted(r.times_ns, (t.onset_ns, t.offset_ns))
+            times, cut = r.times_ns[a : b + 1], r.crops[a : b + 1]
+            for search in ("exhaustive", "divide"):
+                k = find_apex(cut, search=search)  # type: ignore[arg-type]
+                errors[search].append(abs(float(times[k] - t.apex_ns)) / 1e6)
+            errors["middle"].append(abs(float(times[len(times) // 2] - t.apex_ns)) / 1e6)
+    return {
+        name: {"n": len(v), "median_ms": float(np.median(v)) if v else None} for name, v in errors.items()
+    }
+
+
+def curve(recordings: Sequence[Recording], name: str) -> list[dict[str, Any]]:
+    """Precision, recall and F1 at 1.5 px and more, one point a sensitivity."""
+    points = []
+    for s in SENSITIVITIES:
+        results = [decide(r, SpotterConfig(sensitivity=s), scorer=scorer_for(name)) for r in recordings]
+        points.append({"sensitivity": s, **prf(*counts(results, 1.5))})
+    return points
+
+
+def run(
+    *,
+    quick: bool = False,
+    out: Path | None = None,
+    faces: Path | None = None,
+    clips: Path | None = None,
+    seed: int = 1,
+    plots: bool = True,
+) -> BenchmarkResult:
+    """The benchmark in the family's common format; files per clip go under ``out`` where it is given."""
+    scale = QUICK if quick else Scale()
+    report = measure(faces, clips, out, scale=scale, seed=seed, plots=plots)
+    settings = {"seed": seed, "people": report["note"], **asdict(scale)}
+    return BenchmarkResult("spotting", settings=settings, figures=figures(report), details=report)
+
+
+def measure(
+    faces: Path | None,
+    clips: Path | None,
+    out: Path | None,
+    *,
+    scale: Scale | None = None,
+    seed: int = 1,
+    plots: bool = True,
+) -> dict[str, Any]:
+    """Measure everything; write truth, predictions and pictures under ``out``; return the report."""
+    scale = scale or Scale()
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+    photos, said = people(faces, scale)
+    recordings: dict[str, list[Recording]] = {}
+    for name, recording in animated_sets(photos, scale, seed):
+        recordings.setdefault(name, []).append(recording)
+    if clips is not None and clips.is_dir():
+        for name, recording in real_sets(clips, scale, seed):
+            recordings.setdefault(name, []).append(recording)
+    else:
+        said += f"; no real clips at {clips}: sets (a) and (c) were left out"
+    heard: list[tuple[Judged, bool]] = []
+    results: dict[str, list[Result]] = {}
+    for name, group in recordings.items():
+        results[name] = []
+        for recording in group:
+            judged: list[Judged] = []
+            results[name].append(decide(recording, listen=judged.append, scorer=scorer_for(name)))
+            heard += [(j, _right(j, recording)) for j in judged if j.phase == "offset"]
+    report: dict[str, Any] = {
+        "note": said,
+        "seed": seed,
+        "scale": asdict(scale),
+        "sets": {name: summarise(group) for name, group in results.items()},
+        "offline_apex": offline_errors(recordings.get("animated 200 fps", [])),
+        "curves": {name: curve(group, name) for name, group in recordings.items() if "untouched" not in name},
+    }
+    for kind in ("untouched", "injected"):
+        together = [r for name, group in results.items() if name.startswith(kind) for r in group]
+        if together:
+            report["sets"][f"{kind} together"] = summarise(together)
+    report["reliability"] = reliable(heard)
+    if out is not None:
+        _write_clips(results, out)
+        if plots:
+            _draw(results, report, out)
+    return report
+
+
+def _right(j: Judged, recording: Recording) -> bool:
+    assert j.shape.offset_ns is not None
+    span = (j.shape.onset_ns, j.shape.offset_ns)
+    return any(overlap((t.onset_ns, t.offset_ns), span) >= 0.5 for t in recording.truths)
+
+
+def _write_clips(results: dict[str, list[Result]], out: Path) -> None:
+    for group in results.values():
+        for r in group:
+            data = {
+                "name": r.recording.name,
+                "fps": r.recording.fps,
+                "truth": [asdict(t) for t in r.recording.truths],
+                "distractors": [list(d) for d in r.recording.distractors],
+                "predictions": [asdict(d) for d in r.decisions],
+                "pairs": r.pairs,
+            }
+            path = out / f"{r.recording.kind}-{r.recording.name}.json"
+            path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+
+
+def reliable(heard: Sequence[tuple[Judged, bool]], bins: int = 10) -> list[dict[str, float | int]]:
+    """How often finished candidates of a score are micro-expressions, score by score."""
+    score = np.array([j.score for j, _ in heard])
+    right = np.array([ok for _, ok in heard])
+    place = np.minimum((score * bins).astype(int), bins - 1) if len(heard) else score
+    return [
+        {
+            "score": float(score[place == k].mean()),
+            "right": float(right[place == k].mean()),
+            "n": int((place == k).sum()),
+        }
+        for k in range(bins)
+        if (place == k).any()
+    ]
+
+
+def _draw(results: dict[str, list[Result]], report: dict[str, Any], out: Path) -> None:
+    from mer_live.benchmarks.spotting_plots import precision_recall, reliability, timeline
+
+    for group in results.values():
+        for r in group:
+            timeline(r, out / f"{r.recording.kind}-{r.recording.name}.png")
+    reliability(report["reliability"], out / "reliability.png")
+    precision_recall(report["curves"], out / "precision-recall.png")
