@@ -72,6 +72,11 @@ class Eye:
         self._radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
         far = np.hypot(self._x - iris[0, 0], self._y - iris[0, 1]) / self._radius
         self._ball = 1 - _smooth((far - 1.15) / 0.9)
+        # Skin for a lowered lid, from above the lashes and without the detail that stretching would smear.
+        self._lash = 0.03 * unit
+        above = max(y0 - round(4 * self._lash), 0)
+        skin = model.texture[above : above + y1 - y0, x0:x1]
+        self._skin = np.asarray(cv2.GaussianBlur(skin, (0, 0), 0.04 * unit), np.uint8)
 
     @property
     def aperture_px(self) -> float:
@@ -114,7 +119,16 @@ class Eye:
         y_ball = self._y - ball - gy * self._ball
         eyeball = _sample(texture, self._x - gx * self._ball, y_ball)
         out = _over(_sample(texture, self._x, self._y - skin_low), alpha_low, eyeball)
-        return _over(_sample(texture, self._x, self._y - skin_up), alpha_up, out)
+        lid = _sample(texture, self._x, self._y - skin_up)
+        lowered = skin_up.max() / self._widest
+        if lowered > 0.1:
+            height, width = self._y.shape
+            x, y = self._x - self._x[0, 0], self._y - self._y[0, 0] - skin_up
+            soft = _sample(self._skin, np.clip(x, 0, width - 1), np.clip(y, 0, height - 1))
+            from_edge = self._up + skin_up.max(axis=0) - self._y
+            part = _smooth((from_edge - self._lash) / self._lash) * _smooth(skin_up / (0.3 * self._widest))
+            lid = _over(soft, 0.9 * _smooth(np.asarray((lowered - 0.1) / 0.5)) * part, lid)
+        return _over(lid, alpha_up, out)
 
 
 class Mouth:
@@ -146,14 +160,22 @@ class Mouth:
         p = self._profile
         floor = float(chin[1])
         neck = 1 - _smooth((self._y - (floor + 0.05 * unit)) / (0.45 * unit))
-        self._jaw = (p + (1 - p) * _smooth(below / (0.5 * unit) + 0.25)) * side * neck
+        # Beside the lips the skin goes from still to the jaw's travel without an edge.
+        passage = (1 - p) * _smooth(below / (0.5 * unit) + 0.25) * side * neck
+        self._jaw = p * side * neck + passage
+        self._beside = passage
+        self._slack = ((1 - p) * _smooth(np.full_like(p, 0.25))).astype(np.float32)
         narrow = np.exp(-0.5 * ((self._x - middle) / (0.75 * half)) ** 4).astype(np.float32)
         self._lip = p * narrow * (1 - _smooth(below / (0.4 * unit)))
         above = self._seam_up - self._y
         self._lift = -p * narrow * (1 - _smooth(above / (0.8 * max(float(seam.min()) - y0, 1.0))))
         lips = model.texture[self.box]
         inner = (np.abs(self._y - seam) < 0.08 * unit) & (self._profile > 0.5)
-        self._dark = np.asarray(np.percentile(lips[inner], 10, axis=0) * 0.55, np.float32)
+        dark = np.percentile(lips[inner], 10, axis=0) * 0.55
+        # Where the mouth is open at rest its teeth stay with the skull; what opens further is dark.
+        resting = np.clip((self._seam_low - np.maximum(self._density, 0.02 * unit) - self._y) / 2, 0, 1)
+        depth = resting if lips.ndim == 2 else resting[..., None]
+        self._inside = np.asarray(dark + depth * (lips - dark) + 0.5, np.uint8)
 
     def rest(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
         """Height of the closed lips' seam at the given columns, texture px."""
@@ -162,21 +184,21 @@ class Mouth:
     def layers(self, jaw: float, lips: float) -> tuple[NDArray[np.float32], ...]:
         """Backward travel (downward, texture px) above and below the seam, and the masks of both parts."""
         j, li = jaw * self._density, lips * self._density
-        upper = (0.12 * j + 0.35 * li) * self._lift
+        upper = (0.12 * j + 0.35 * li) * self._lift + j * self._beside
         lower = j * self._jaw + 0.65 * li * self._lip
-        edge_up = self._seam_up - (0.12 * j + 0.35 * li) * self._profile
-        edge_low = self._seam_low + (j + 0.65 * li) * self._profile
-        # Where the lips still touch, the two parts share one edge: no dark line appears from nowhere.
-        opened = np.clip((edge_low - edge_up) - (self._seam_low - self._seam_up), 0, None)
-        half = 0.5 * (1 - np.clip(opened / self._density, 0, 1)) * (edge_low - edge_up)
+        edge_up = self._seam_up - (0.12 * j + 0.35 * li) * self._profile + j * self._slack
+        edge_low = self._seam_low + (j + 0.65 * li) * self._profile + j * self._slack
+        # Where lips that touch at rest still touch, the two parts share one edge: no dark line appears.
+        gap = self._seam_low - self._seam_up
+        opened = np.clip((edge_low - edge_up - gap) / self._density, 0, 1)
+        shut = (1 - opened) * np.clip(2 - gap / self._density, 0, 1)
+        half = 0.5 * shut * (edge_low - edge_up)
         alpha_up = np.clip(edge_up + half - self._y + 0.5, 0, 1)
-        alpha_low = np.clip(self._y - (edge_low - half) + 0.5, 0, 1)
+        alpha_low = np.maximum(np.clip(self._y - (edge_low - half) + 0.5, 0, 1), shut)
         return upper, lower, alpha_up, alpha_low
 
     def draw(self, texture: NDArray[np.uint8], jaw: float, lips: float) -> NDArray[np.uint8]:
         """The mouth's box with the mouth opened, crop px."""
         upper, lower, alpha_up, alpha_low = self.layers(jaw, lips)
-        shape = self._y.shape if texture.ndim == 2 else (*self._y.shape, 3)
-        inside = np.broadcast_to(self._dark.astype(np.uint8), shape)
-        out = _over(_sample(texture, self._x, self._y - lower), alpha_low, np.asarray(inside))
+        out = _over(_sample(texture, self._x, self._y - lower), alpha_low, self._inside)
         return _over(_sample(texture, self._x, self._y - upper), alpha_up, out)

@@ -110,7 +110,9 @@ class FaceRenderer:
         axis = np.arange(CROP, dtype=np.float32)
         x, y = np.meshgrid(axis, axis)
         forward = np.zeros((CROP, CROP, 2), np.float32)
-        for _ in range(iterations):  # p + f = q, f = backward(q): a contraction, since displacements vary slowly
+        for _ in range(
+            iterations
+        ):  # p + f = q, f = backward(q): a contraction, since displacements vary slowly
             forward = self._backward(state, x + forward[..., 0], y + forward[..., 1], x, y)
         return forward
 
