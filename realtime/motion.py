@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.adm import adm_row
 from mer_live.engines.flow import Flow, FlowConfig, make_flow
-from mer_live.realtime.regions import DEPTH, MEMBERSHIP, PADDED, REGIONS, STABLE, points_of
+from mer_live.realtime.regions import DEPTH, ONCE, PADDED, REGIONS, STABLE, points_of
 from mer_live.realtime.types import FaceCrop, Motion
 
 Array = NDArray[np.float64]
@@ -25,9 +25,10 @@ _GAP_NS = 300_000_000
 """After a longer gap without a face the measurement starts anew."""
 _MIN_AGE_NS, _MAX_AGE_NS = 600_000_000, 2_000_000_000
 """A quiet reference is renewed after the first, any reference after the second."""
+_K = PADDED.shape[1]
 _QUIET_PX = 0.25
 _FAR_PX = 7.0
-"""Median point displacement beyond which windows no longer look alike, and the reference is renewed."""
+"""Displacement of the head beyond which windows no longer look alike, and the reference is renewed."""
 _LOST = 0.35
 _BAD_ERROR = 22.0
 """Mean absolute gray difference of an aligned window above which the point is taken for lost."""
@@ -100,10 +101,12 @@ class _Reference:
 
 
 def _shares(residual: Array, weight: Array) -> Array:
-    """(R, P) part of each point in its region's mean: trusted points near the region's median count."""
-    middle = np.median(residual[PADDED], axis=1)  # (R, 2)
-    away = np.square(residual[None] - middle[:, None]).sum(-1)  # (R, P)
-    trusted = MEMBERSHIP * weight / (1.0 + away / _SPREAD_PX**2)
+    """(R, K) part of each of a region's points in its mean: trusted points near its median count."""
+    own = residual[PADDED]  # (R, K, 2)
+    ranked = np.sort(own, axis=1)
+    middle = 0.5 * (ranked[:, (_K - 1) // 2] + ranked[:, _K // 2])  # (R, 2)
+    away = own - middle[:, None]
+    trusted = weight[PADDED] * ONCE / (1.0 + np.einsum("rkc,rkc->rk", away, away) / _SPREAD_PX**2)
     return np.asarray(trusted / np.maximum(trusted.sum(1, keepdims=True), 1e-9))
 
 
@@ -157,8 +160,8 @@ class MotionMeter:
         adm = np.asarray(adm_row(flow), np.float32)
         residual, error, weight = self._track(crop.gray, flow)
         share = _shares(residual, weight)
-        displacement = self._carry + share @ residual
-        texture = share @ error
+        displacement = self._carry + np.einsum("rk,rkc->rc", share, residual[PADDED])
+        texture = np.einsum("rk,rk->r", share, error[PADDED])
         speed = displacement - self._last
         dt_s = (crop.t_ns - self._t_ns) * 1e-9
         self._slow += (displacement - self._slow) * (1.0 - np.exp(-dt_s / 0.12))
@@ -264,6 +267,6 @@ class MotionMeter:
         assert self._ref is not None
         age = t_ns - self._ref.t_ns
         quiet = np.abs(self._last - self._slow).max() < _QUIET_PX
-        far = np.median(np.abs(self._moved).max(1)) > _FAR_PX * self.size / 224
+        far = np.hypot(self._theta[0], self._theta[1]) > _FAR_PX * self.size / 224
         lost = np.mean(weight < 0.01) > _LOST
         return bool(age > _MAX_AGE_NS or (age > _MIN_AGE_NS and quiet) or far or lost)

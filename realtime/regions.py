@@ -93,6 +93,8 @@ def _padded() -> NDArray[np.intp]:
 
 
 PADDED: NDArray[np.intp] = _padded()
+ONCE: NDArray[np.float64] = np.array([np.arange(PADDED.shape[1]) < len(ids) for ids in _MEMBERS], np.float64)
+"""(R, K) 0 where a row of PADDED repeats a point."""
 
 
 def _canonical() -> NDArray[np.float64]:
