@@ -18,7 +18,7 @@ import typer
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
-from mer_live.training.protocols import MEGC2019
+from mer_live.training.published import MEGC2019
 
 if TYPE_CHECKING:
     from mer_live.training.material import Job, Material

@@ -7,7 +7,7 @@ that two scores under one name are scores of the same clips.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol as Structural
 
@@ -15,50 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
+from mer_live.training.datasets.labels import emotion_name
+from mer_live.training.published import CDMER, CDMER_TASKS, EMOTIONS, MEGC2019, MEGC_WITHOUT, SHORT, Counts
 
 PROTOCOLS = ("cde", "hde", "cdmer1", "cdmer2", "loso", "holdout")
 Rows = NDArray[np.int64]
-
-# Database: (subjects, negative, positive, surprise); subjects None where no source states them.
-Counts = Mapping[str, tuple[int | None, int, int, int]]
-MEGC2019: Counts = {"smic-hs": (16, 70, 51, 43), "casme2": (24, 88, 32, 25), "samm": (28, 92, 26, 15)}
-CDMER: Counts = {
-    "casme2": (None, 73, 32, 25),
-    "smic-hs": (16, 70, 51, 43),
-    "smic-vis": (8, 28, 23, 20),
-    "smic-nir": (8, 28, 23, 20),
-}
-_SHORT = {"C": "casme2", "H": "smic-hs", "V": "smic-vis", "N": "smic-nir"}
-CDMER_TASKS = {
-    "cdmer1": ("H>V", "V>H", "H>N", "N>H", "V>N", "N>V"),
-    "cdmer2": ("C>H", "H>C", "C>V", "V>C", "C>N", "N>C"),
-}
-_NEGATIVE, _POSITIVE, _SURPRISE = range(len(CLASSES))
-# What an annotator's word means under a protocol; a word that is not listed leaves its clip out.
-EMOTIONS: Mapping[str, Mapping[str, Mapping[str, int]]] = {
-    "megc": {
-        "casme2": {
-            "happiness": _POSITIVE,
-            "surprise": _SURPRISE,
-            "disgust": _NEGATIVE,
-            "repression": _NEGATIVE,
-        },
-        "samm": {
-            "happiness": _POSITIVE,
-            "surprise": _SURPRISE,
-            **dict.fromkeys(("anger", "contempt", "disgust", "fear", "sadness"), _NEGATIVE),
-        },
-    },
-    "cdmer": {
-        "casme2": {
-            "happiness": _POSITIVE,
-            "surprise": _SURPRISE,
-            **dict.fromkeys(("disgust", "sadness", "fear"), _NEGATIVE),
-        }
-    },
-}
-# Left out of the MEGC 2019 list by its authors.
-_MEGC_WITHOUT = (("casme2/004", "EP12_01f"), ("casme2/005", "EP09_05f"))
 
 
 class ProtocolError(ValueError):
@@ -136,7 +97,7 @@ def make_split(
         return _cdmer(protocol, table, partial)
     if protocol in ("cde", "hde"):
         labels = _labels(table, "megc", MEGC2019)
-        for who, clip in _MEGC_WITHOUT:
+        for who, clip in MEGC_WITHOUT:
             named = np.char.find(table.keys, clip) >= 0
             labels[(table.subjects == who) & named] = -1
         differences = _differences(table, labels, MEGC2019)
@@ -218,14 +179,14 @@ def sample_hash(table: Table, labels: NDArray[np.int64], rows: Rows) -> str:
 
 def _cdmer(protocol: str, table: Table, partial: bool) -> Split:
     labels = _labels(table, "cdmer", CDMER)
-    used = {_SHORT[letter] for task in CDMER_TASKS[protocol] for letter in task.split(">")}
+    used = {SHORT[letter] for task in CDMER_TASKS[protocol] for letter in task.split(">")}
     labels[~np.isin(table.datasets, sorted(used))] = -1
     differences = _differences(table, labels, {name: CDMER[name] for name in CDMER if name in used})
     _stop_or_pass(protocol, differences, partial)
     folds = []
     for task in CDMER_TASKS[protocol]:
         source, target = (
-            np.flatnonzero((table.datasets == _SHORT[letter]) & (labels >= 0)) for letter in task.split(">")
+            np.flatnonzero((table.datasets == SHORT[letter]) & (labels >= 0)) for letter in task.split(">")
         )
         if len(source) and len(target):
             folds.append(Fold(task, source, target, adapt=True))
@@ -240,8 +201,6 @@ def _labels(table: Table, rule: str, counts: Counts) -> NDArray[np.int64]:
     labels[~np.isin(table.datasets, list(counts))] = -1
     words = table.index.get("emotion")
     if words is not None:
-        from mer_live.training.datasets.labels import emotion_name  # which itself reads EMOTIONS
-
         for dataset, meaning in EMOTIONS[rule].items():
             for row in np.flatnonzero(table.datasets == dataset):
                 word = emotion_name(str(words[row]))

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 
 from mer_live.training.protocols import (
-    CDMER,
-    MEGC2019,
     ProtocolError,
     disjoint_rows,
     make_split,
 )
+from mer_live.training.published import CDMER, MEGC2019
 
 
 @dataclass
