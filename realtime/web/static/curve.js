@@ -34,7 +34,7 @@ export class Curve {
     while (this.samples.length > 2 && this.samples[1][0] < t_s - WINDOW_S) this.samples.shift();
     for (const [key, mark] of this.marks) if ((mark.offset_s ?? mark.apex_s) < t_s - WINDOW_S) this.marks.delete(key);
     const now = performance.now();
-    if (now - this.drawn < (STILL.matches ? 250 : 30)) return;
+    if (now - this.drawn < (STILL.matches ? 250 : 45)) return;
     this.drawn = now;
     requestAnimationFrame(() => this.draw());
   }

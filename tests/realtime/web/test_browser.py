@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,7 +54,7 @@ def test_from_consent_to_the_downloaded_events(
     chromium: str, camera: Path, play: Any, port: int, tmp_path: Path
 ) -> None:
     with server(port), browser(play, chromium, camera) as chrome:
-        page = chrome.new_page()
+        page = chrome.new_page(viewport={"width": 1200, "height": 820})
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
@@ -70,6 +71,8 @@ def test_from_consent_to_the_downloaded_events(
         final = [m for m in seen if m["type"] == "event" and m["final"]]
         assert {m["label"] for m in final} & labels
         assert page.inner_text("#f-arrives").startswith("640×480")
+        if path := os.environ.get("MER_SCREENSHOT"):  # how docs/web.png is made
+            page.screenshot(path=path)
         page.click("#mute")
         page.wait_for_selector("#mute[aria-pressed=true]")
         assert "nothing is sent" in page.inner_text("#stage-words")
