@@ -18,7 +18,7 @@ from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.engines.adm import adm_row
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.clip import Clip
-from mer_live.engines.flow import Flow, FlowConfig, make_flow
+from mer_live.engines.flow import FlowConfig, make_flow
 from mer_live.engines.representation import RepresentationSpec, network_input, represent
 from mer_live.engines.runners import BACKENDS, BackendError, open_runner
 from mer_live.realtime.camera import CameraConfig, MemorySource, open_source
@@ -41,12 +41,12 @@ _WARM = 5
 _OVERHEAD_TARGET = 1.15
 
 
-def run(quick: bool = False) -> Result:
-    """Measure; about 20 s quick, 90 s in full."""
+def run(quick: bool = False, repeats: int | None = None) -> Result:
+    """Measure; about 20 s quick, 90 s in full. ``repeats`` of a stage: 30 quick, 200 in full."""
     cv2.setNumThreads(1)
     result = Result("latency", {"quick": quick, "input": "demo clip, 640x480, 200 fps, in memory"})
     recording = demo_recording(2.5 if quick else None)
-    repeats = 30 if quick else 200
+    repeats = repeats or (30 if quick else 200)
     crops = _crops(recording)
     result.times += [
         Times.of("decode (H.264, 1 thread)", _decode(10 * repeats), "alone"),
@@ -134,10 +134,6 @@ def _flows(crops: list[FaceCrop], repeats: int) -> Iterator[Times]:
             )
     field = make_flow(FlowConfig())(crops[0].gray, crops[1].gray).copy()
     yield Times.of("ADM row", _timed(lambda: adm_row(field), repeats), "alone")
-
-
-def _call_with_next(flow: Flow, pairs: Iterator[tuple[Gray, Gray]]) -> None:
-    flow(*next(pairs))
 
 
 def _clip(crops: list[FaceCrop]) -> Clip:

@@ -6,6 +6,7 @@ import base64
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,7 +106,13 @@ def _section(result: Result) -> str:
             cells = "".join(f"<td class=n>{ms:.3f}" for ms in (t.p50, t.p95, t.p99, t.max))
             text += f"<tr><td>{escape(t.group)}: {escape(t.name)}{cells}<td class=n>{t.n}</tr>"
         text += "</table>"
-    return text
+    return text + "".join(_text_table(table) for table in result.details.get("tables", ()))
+
+
+def _text_table(content: dict[str, Any]) -> str:
+    head = "".join(f"<th>{escape(name)}" for name in content["columns"])
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}" for cell in row) for row in content["rows"])
+    return f"<h3>{escape(content['title'].capitalize())}</h3><table><tr>{head}</tr>{body}</table>"
 
 
 def _picture(path: Path) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from mer_live.realtime.report import versions, write_json
@@ -80,7 +81,8 @@ class Result:
     figures: list[Figure] = field(default_factory=list)
     times: list[Times] = field(default_factory=list)
     details: dict[str, Any] = field(default_factory=dict)
-    """What plots and later questions need: curves, per-clip truth and decisions, tables."""
+    """What plots and later questions need: curves, per-clip truth and decisions; ``tables`` is a list of
+    {"title", "columns", "rows"} of text, shown as they are."""
     machine: dict[str, Any] = field(default_factory=lambda: machine())
     versions: dict[str, str] = field(default_factory=versions)
     date: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
@@ -115,7 +117,8 @@ class Result:
 
     def tables(self) -> list[Table]:
         """For the terminal: figures with targets, then times."""
-        return [table for table in (self._figure_table(), self._times_table()) if table.row_count]
+        found = [self._figure_table(), self._times_table(), *map(_text_table, self.details.get("tables", ()))]
+        return [table for table in found if table.row_count]
 
     def _figure_table(self) -> Table:
         table = Table(title=f"{self.benchmark}: figures", title_justify="left")
@@ -148,6 +151,15 @@ class Result:
             group = t.group
             table.add_row(t.name, *(f"{ms:.3f}" for ms in (t.p50, t.p95, t.p99, t.max)), str(t.n))
         return table
+
+
+def _text_table(content: dict[str, Any]) -> Table:
+    table = Table(title=content["title"], title_justify="left")
+    for name in content["columns"]:
+        table.add_column(escape(name))
+    for row in content["rows"]:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def machine() -> dict[str, Any]:

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from some_bundles import some_bundles
+
+from mer_live.benchmarks import throughput
+from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.result import Result
+from mer_live.benchmarks.throughput import RATES, Trial, attempt, search
+
+TRIAL = Trial((640, 480), 1, 100.0, 2.0, captured=200, dropped=0, p99_ms=1.0, cores=1.0, rss_mb=300.0)
+
+
+@pytest.fixture(scope="module")
+def recording() -> Recording:
+    return demo_recording(0.3)
+
+
+@pytest.fixture(autouse=True)
+def bundles(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "BUNDLES", some_bundles())
+
+
+def test_sustained_is_no_drop_and_the_rate_kept() -> None:
+    assert TRIAL.sustained
+    assert not replace(TRIAL, dropped=1).sustained
+    assert not replace(TRIAL, captured=190).sustained
+
+
+@pytest.mark.parametrize("sources", [1, 2])
+def test_a_trial_runs_its_sources_as_live_cameras(recording: Recording, sources: int) -> None:
+    trial = attempt(recording, sources, 25, 0.6)
+    assert trial.captured == pytest.approx(sources * 15, abs=sources)
+    assert trial.dropped <= trial.captured
+    assert trial.rss_mb > 10
+    assert trial.cores > 0
+
+
+@pytest.mark.parametrize("limit", [25, 130, 333, 9999, 1])
+def test_the_search_finds_the_highest_rate_that_holds(
+    recording: Recording, limit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fake(recording: Recording, sources: int, fps: float, seconds: float) -> Trial:
+        return replace(TRIAL, fps=fps, captured=int(fps * 2), dropped=int(fps > limit))
+
+    monkeypatch.setattr(throughput, "attempt", fake)
+    trials: list[Trial] = []
+    best = search(recording, 1, 2.0, trials)
+    held = [rate for rate in RATES if rate <= limit]
+    assert (best.fps if best else None) == (held[-1] if held else None)
+    assert len(trials) <= 2 * len(RATES).bit_length()
+
+
+def test_a_hiccup_gets_a_second_chance(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+
+    def fake(recording: Recording, sources: int, fps: float, seconds: float) -> Trial:
+        seen.append(fps)
+        return replace(TRIAL, fps=fps, captured=int(fps * 2), dropped=int(seen.count(fps) == 1))
+
+    monkeypatch.setattr(throughput, "attempt", fake)
+    best = search(recording, 1, 2.0, [])
+    assert best is not None
+    assert best.fps == RATES[-1]
+
+
+def test_the_soak_watches_memory_handles_and_age(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(throughput, "_SAMPLE_S", 0.2)
+    result = Result("throughput")
+    throughput._soak(result, recording, 2.0)
+    assert result.figure("soak: memory").value is not None
+    assert result.figure("soak: handles gained").value is not None
+    assert len(result.details["soak"]["t_s"]) >= 3
