@@ -100,6 +100,24 @@ def gpu(
 
 
 @app.command()
+def peers(
+    quick: Quick = False,
+    video: Annotated[Path | None, typer.Option(help="Clip to run on, in place of the bundled one.")] = None,
+    envs: Annotated[
+        Path, typer.Option(help="Folder for the environments of other packages, made once (2 GB).")
+    ] = Path("out/peers"),
+    json: Json = None,
+) -> None:
+    """What you might pick instead, on the same clip in the same run."""
+    from mer_live.realtime.camera import SourceError
+
+    try:
+        _measure("peers", json, quick=quick, video=video, envs=envs)
+    except (SourceError, ValueError) as error:
+        fail(3, error)
+
+
+@app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results written with --json.")],
     out: Annotated[Path, typer.Option(help="Folder for report.html and the plots.")],
