@@ -23,7 +23,7 @@ from mer_live.training.export import export_bundle
 from mer_live.training.losses import Terms
 from mer_live.training.metrics import confusion, scores
 from mer_live.training.trainer import Rows, derive, epoch_batches, seeded, train_network
-from mer_live.training.zoo_clips import ADM, APEX, MOTION, ZooClips, make_clips
+from mer_live.training.zoo_clips import ADM, APEX, MOTION, ZooClips, make_clips, take
 
 log = logging.getLogger(__name__)
 
@@ -129,9 +129,10 @@ def train_madtn(clips: ZooClips, config: ZooConfig) -> Network:
     """
     with seeded(derive(config.seed, 10)):
         network = build("madtn", {"dropout": 0.4})
+    motion = clips.motion_images(MOTION)
 
     def forward(rows: Rows, rng: np.random.Generator) -> Tensor:
-        images = clips.motion[rows, _mirrored(len(rows), rng).astype(int)]
+        images = motion[rows, _mirrored(len(rows), rng).astype(int)]
         images = _shaken(images, rng, 8.0, 5.0)
         # Brightness of the face must not matter; flow channels stay as they are.
         face = images[..., 1].astype(np.float32) * rng.uniform(0.8, 1.2, (len(rows), 1, 1))
@@ -212,12 +213,13 @@ def inputs_of(
     clips: ZooClips, rows: NDArray[np.int64], names: Iterable[str]
 ) -> dict[str, NDArray[np.float32]]:
     """What a network takes of the given samples."""
-    stored: dict[str, tuple[NDArray[Any], RepresentationSpec]] = {
-        "motion": (clips.motion[rows, 0], MOTION),
-        "apex": (clips.apex[rows], APEX),
-        "adm": (clips.adm[rows], ADM),
+    chosen = take(clips, rows)
+    stored: dict[str, Callable[[], tuple[NDArray[Any], RepresentationSpec]]] = {
+        "motion": lambda: (chosen.motion_images(MOTION)[:, 0], MOTION),
+        "apex": lambda: (chosen.apex, APEX),
+        "adm": lambda: (chosen.adm, ADM),
     }
-    return {name: network_input(*stored[name]) for name in names}
+    return {name: network_input(*stored[name]()) for name in names}
 
 
 def probabilities(network: Network, clips: ZooClips) -> NDArray[np.float32]:

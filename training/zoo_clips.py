@@ -24,7 +24,7 @@ from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 MOTION = MotionSpec(scaling="fixed", r_max_px=0.8)
 APEX = ApexSpec()
 ADM = AdmSpec()
-VERSION = 1
+VERSION = 2
 """Changes whenever the same request would give other clips."""
 
 
@@ -32,10 +32,8 @@ VERSION = 1
 class ZooClips:
     """Two samples of each clip, a provisional and a final one, as stored arrays."""
 
-    motion: NDArray[np.uint8]
-    """(N, 2, 112, 112, 3): as filmed, and mirrored (a mirrored motion image is not the flipped image)."""
-    apex: NDArray[np.uint8]
-    """(N, 224, 224)"""
+    frames: NDArray[np.uint8]
+    """(N, 3, 224, 224): onset, apex, offset; provisional: the apex once more."""
     adm: NDArray[np.float32]
     """(N, 64, 128)"""
     label: NDArray[np.int64]
@@ -43,6 +41,21 @@ class ZooClips:
     intensity_px: NDArray[np.float32]
     fps: NDArray[np.float32]
     final: NDArray[np.bool_]
+
+    @property
+    def apex(self) -> NDArray[np.uint8]:
+        """(N, 224, 224) apex frames, as `represent` gives them."""
+        return self.frames[:, 1]
+
+    def motion_images(self, spec: MotionSpec) -> NDArray[np.uint8]:
+        """(N, 2, 112, 112, 3): as filmed, and mirrored (a mirrored motion image is not the flipped image)."""
+        flow = make_flow(spec.flow)
+        images = np.empty((len(self.frames), 2, *spec.shape), np.uint8)
+        for k, (frames, final) in enumerate(zip(self.frames, self.final, strict=True)):
+            clip = Clip(frames, np.arange(3), 0, 1, 2 if final else None)
+            for side, seen in enumerate((clip, mirror_clip(clip))):
+                images[k, side] = represent(seen, spec, flow)
+        return images
 
 
 def cut_like_a_spotter(made: SynthClip, rng: np.random.Generator, *, final: bool) -> Clip:
@@ -90,8 +103,7 @@ def _sample(
         clip = cut_like_a_spotter(made, rng, final=final)
         rows.append(
             {
-                "motion": np.stack([represent(c, MOTION, flow).copy() for c in (clip, mirror_clip(clip))]),
-                "apex": represent(clip, APEX),
+                "frames": clip.gray[[0, clip.apex, clip.apex if clip.offset is None else clip.offset]],
                 "adm": represent(clip, ADM),
                 "label": made.label,
                 "subject": made.subject,
@@ -153,9 +165,7 @@ def make_clips(
         "people": people,
         "seed": seed,
         "fps": fps,
-        "motion": asdict(MOTION),
         "adm": asdict(ADM),
-        "apex": asdict(APEX),
     }
     folder = work / f"{split}-{seed}{'' if fps is None else f'-{fps:g}fps'}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -180,8 +190,7 @@ def make_clips(
     parts = [dict(np.load(p)) for p in paths]
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return ZooClips(
-        joined["motion"],
-        joined["apex"],
+        joined["frames"],
         joined["adm"],
         joined["label"].astype(np.int64),
         joined["subject"].astype(np.str_),
