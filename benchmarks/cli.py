@@ -139,6 +139,24 @@ def report(
         typer.echo(write_comparison(earlier, found, out))
 
 
+@app.command()
+def readme(
+    results: Annotated[
+        list[Path] | None, typer.Argument(help="Results; by default those in benchmarks/results.")
+    ] = None,
+    file: Annotated[Path, typer.Option(help="File with the markers.")] = Path("README.md"),
+) -> None:
+    """Write the performance table between the markers of README.md."""
+    from mer_live.benchmarks.readme import committed, rewrite
+    from mer_live.benchmarks.result import Result
+
+    try:
+        changed = rewrite(file, [Result.read(path) for path in results or committed()])
+    except (OSError, ValueError) as error:
+        fail(2, error)
+    typer.echo(f"{file} {'rewritten' if changed else 'is up to date'}")
+
+
 app.command()(train)
 
 

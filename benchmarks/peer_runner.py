@@ -29,7 +29,7 @@ class RawFrames:
     """A clip as bare bytes in a file, read frame by frame so that no peer is charged for holding it."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
-        self._file = path.open("rb", buffering=0)
+        self._file = path.open("rb")
         self.shape = (height, width, 3)
         self.fps = fps
         self.count = path.stat().st_size // math.prod(self.shape)
@@ -37,7 +37,7 @@ class RawFrames:
     def read(self, k: int, slot: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Put frame ``k`` into ``slot`` (H, W, 3), contiguous, and return it."""
         self._file.seek(k * slot.nbytes)
-        self._file.readinto(memoryview(slot).cast("B"))  # type: ignore[attr-defined]
+        self._file.readinto(slot.data)
         return slot
 
 
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--bundle", action="append", default=[])
     options = parser.parse_args()
-    frames, silent = RawFrames(options.clip, *options.size, options.fps), unreachable()
+    frames, silent = RawFrames(options.clip, options.size[0], options.size[1], options.fps), unreachable()
     if options.adapter == "mer-live":
         from mer_live.benchmarks.peer_self import measure_self
 

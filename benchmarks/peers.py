@@ -132,7 +132,7 @@ def unpack(video: Path, frames: int, folder: Path) -> RawClip:
     """Write the first ``frames`` frames of ``video`` as bare BGR bytes; ValueError when there are under two."""
     source = open_source(CameraConfig(source=str(video)))
     width, height = source.size
-    slot, times = np.empty((height, width, 3), np.uint8), []
+    slot, times = np.empty((height, width, 3), np.uint8), list[int]()
     with source, (folder / "clip.raw").open("wb") as file:
         while len(times) < frames and (t_ns := source.fill(slot)) is not None:
             file.write(slot.data)

@@ -71,20 +71,6 @@ def ratio_interval(before: Times, after: Times, draws: int = 2000) -> tuple[floa
     return float(low), float(high)
 
 
-def figures_markdown(results: list[Result]) -> str:
-    """The performance table of the README: every figure with its target, from committed results."""
-    lines = ["| what | measured | target | n |", "| --- | --- | --- | --- |"]
-    for result in results:
-        for f in result.figures:
-            value = "not measured" if f.value is None else f"{f.value:.3g} {f.unit}".strip()
-            sign = "≤" if f.better == "lower" else "≥"
-            target = "" if f.target is None else f"{sign} {f.target:g}" + ("" if f.met else " (short)")
-            note = f" ({f.note})" if f.note else ""
-            lines.append(f"| {result.benchmark}: {f.name}{note} | {value} | {target} | {f.n or ''} |")
-    where = sorted({f"{r.machine['processor']}, {r.machine['cores']} cores, {r.date[:10]}" for r in results})
-    return "\n".join(lines) + f"\n\nMachine and date: {'; '.join(where)}.\n"
-
-
 def _section(result: Result) -> str:
     machine = result.machine
     about = f"{result.date} · {machine['processor']}, {machine['cores']} cores, load {machine['load']} · "
