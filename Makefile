@@ -39,16 +39,16 @@ clean:  ## remove the environment and everything generated
 $(PY):
 	@sh .ci/system-libs
 	@$(PYTHON) -m venv $(VENV)
-	@$(PY) -m pip install --quiet --upgrade pip "setuptools>=77"
+	@$(PY) -m pip install -qq --upgrade pip "setuptools>=77"
 
 $(LIVE): pyproject.toml | $(PY)
 	@echo "Installing the live path into $(VENV) (once; a minute or two) ..."
-	@$(PY) -m pip install --quiet -e .
+	@$(PY) -m pip install -qq -e .
 	@touch $(LIVE)
 
 $(ALL): pyproject.toml | $(PY)
 	@echo "Installing everything, torch included, into $(VENV) (once; several minutes) ..."
-	@$(PY) -m pip install --quiet -e ".[all]"
+	@$(PY) -m pip install -qq -e ".[all]"
 	@touch $(ALL) $(LIVE)
 
 # mypy and import-linter need the installed names; these links give them without an install.
