@@ -63,7 +63,9 @@ def test_clips_are_kept_and_repeat(
     kept = make_clips(faces, work, split="val", count=6, seed=1, jobs=1)
     again = make_clips(faces, tmp_path, split="val", count=6, seed=1, jobs=2)
     for name in ZooClips.__slots__:
-        assert np.array_equal(getattr(kept, name), getattr(again, name)), name
+        a, b = getattr(kept, name), getattr(again, name)
+        # Area averages of OpenCV may differ in the last bit with where the memory lies.
+        assert np.allclose(a, b, atol=1e-6, rtol=0) if name == "adm" else np.array_equal(a, b), name
     assert sorted(kept.label) == sorted([0, 1, 2] * 4)
     # A face must not tell the class.
     for person in set(kept.subject):
