@@ -100,7 +100,11 @@ class Pipeline:
         )
 
     def start(self) -> None:
-        """Start the source and the threads."""
+        """Start the threads, then the source.
+
+        Raises LandmarkerError when the face model cannot run; nothing has been started then.
+        """
+        self.tracker.__enter__()  # takes a second: a live source must not run ahead of it
         for thread in self._threads:
             thread.start()
         self.source.start(self._ring)
@@ -114,6 +118,8 @@ class Pipeline:
         """Wait for the end; True when everything has ended. Then ``error`` is settled."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         for thread in self._threads:
+            if thread.ident is None:  # never started
+                continue
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 return False
@@ -140,35 +146,35 @@ class Pipeline:
     def _work(self) -> None:
         count, stages = self.counters, self.counters.stages
         try:
-            with self.tracker:
-                while (frame := self._reader.read()) is not None:
-                    started = time.monotonic_ns()
-                    count.first_ns = frame.t_ns if count.first_ns is None else count.first_ns
-                    crop = self.tracker.crop(frame, out=self._history.slot())
-                    if not self._reader.valid(frame):  # overwritten while it was cut: a torn picture
-                        count.torn += 1
-                        continue
-                    cropped = time.monotonic_ns()
-                    motion = None if crop is None else self._meter.update(crop)
-                    if crop is not None and motion is not None:
-                        self._history.commit(crop, motion)
-                    moved = time.monotonic_ns()
-                    spots = self.spotter.update(motion, frame.t_ns)
-                    decided = time.monotonic_ns()
-                    for spot in spots:
-                        self._hand_over(spot, decided)
-                    count.first_done_ns = count.first_done_ns or decided
-                    count.last_done_ns = decided
-                    if self.source.epoch_ns is not None:
-                        count.age_ns = decided - self.source.epoch_ns - frame.t_ns
-                    count.rate.add(frame.t_ns)
-                    stages["crop"].add(cropped - started)
-                    stages["motion"].add(moved - cropped)
-                    stages["spotter"].add(decided - moved)
-                    stages["frame"].add(time.monotonic_ns() - started)
-                    self._peak_level = max(self._peak_level, self.spotter.level)
-                    count.processed += 1
+            while (frame := self._reader.read()) is not None:
+                started = time.monotonic_ns()
+                count.first_ns = frame.t_ns if count.first_ns is None else count.first_ns
+                crop = self.tracker.crop(frame, out=self._history.slot())
+                if not self._reader.valid(frame):  # overwritten while it was cut: a torn picture
+                    count.torn += 1
+                    continue
+                cropped = time.monotonic_ns()
+                motion = None if crop is None else self._meter.update(crop)
+                if crop is not None and motion is not None:
+                    self._history.commit(crop, motion)
+                moved = time.monotonic_ns()
+                spots = self.spotter.update(motion, frame.t_ns)
+                decided = time.monotonic_ns()
+                for spot in spots:
+                    self._hand_over(spot, decided)
+                count.first_done_ns = count.first_done_ns or decided
+                count.last_done_ns = decided
+                if self.source.epoch_ns is not None:
+                    count.age_ns = decided - self.source.epoch_ns - frame.t_ns
+                count.rate.add(frame.t_ns)
+                stages["crop"].add(cropped - started)
+                stages["motion"].add(moved - cropped)
+                stages["spotter"].add(decided - moved)
+                stages["frame"].add(time.monotonic_ns() - started)
+                self._peak_level = max(self._peak_level, self.spotter.level)
+                count.processed += 1
         finally:
+            self.tracker.close()
             self._reader.close()
             self._spots.put(None)
 

@@ -71,9 +71,8 @@ class TerminalSink:
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
         rows.add_column(no_wrap=True)
-        asked = f" (says {source.nominal_fps:.0f})" if source.nominal_fps else ""
         age = f"  age {count.age_ns / 1e6:.0f} ms" if source.epoch_ns is not None else ""
-        rows.add_row("source", f"{source.description}  {count.rate.hz:.1f} fps measured{asked}")
+        rows.add_row("rate", f"{count.rate.hz:.1f} fps measured")
         dropped = Text(f"{pipeline.dropped:,}", style="bold red" if pipeline.dropped else "")
         rows.add_row("frames", Text.assemble(f"{count.processed:,} processed  ", dropped, f" dropped{age}"))
         rows.add_row("face", f"{pipeline.tracker.status}  phase {pipeline.spotter.phase}")

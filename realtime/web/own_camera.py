@@ -113,7 +113,7 @@ class OwnCamera(Peer):
         if self.reason is not None:  # ended while the memory was made
             return
         self._pipeline = pipeline
-        pipeline.start()
+        await asyncio.to_thread(pipeline.start)  # builds the landmarker: not on the event loop
         self.spawn(self._audience.report(pipeline, self.config.state_hz))
         while True:
             await asyncio.sleep(1)

@@ -68,7 +68,7 @@ class ServerCamera:
         self.audience.run += 1
         self.pipeline = pipeline
         reader = pipeline.watch()
-        pipeline.start()
+        await asyncio.to_thread(pipeline.start)  # builds the landmarker: not on the event loop
         helpers = [
             asyncio.create_task(self.audience.report(pipeline, self._config.state_hz)),
             asyncio.create_task(self._show(pipeline, reader)),
