@@ -24,7 +24,7 @@ from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 MOTION = MotionSpec(scaling="fixed", r_max_px=0.8)
 APEX = ApexSpec()
 ADM = AdmSpec()
-VERSION = 2
+VERSION = 3
 """Changes whenever the same request would give other clips."""
 
 
@@ -95,7 +95,9 @@ def cut_like_a_spotter(made: SynthClip, rng: np.random.Generator, *, final: bool
 def _sample(
     photo: FacePhoto, label: str, index: int, fps: float | None, rng: np.random.Generator
 ) -> list[dict[str, object]]:
-    made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1))
+    # Heads are held still or sway by several px while the face moves; the recognisers see raw flow.
+    sway = float(np.exp(rng.normal(0, 0.8)))
+    made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway)
     flow = make_flow(FlowConfig())
     made = replace(made, clip=replace(made.clip, adm=adm_rows(made.clip.gray, flow)))
     rows: list[dict[str, object]] = []

@@ -103,7 +103,10 @@ class Eye:
         skin_up = travel * (1 - _smooth(above / self._reach_up))
         skin_low = (edge_low - self._low) * (1 - _smooth(below / self._reach_low))
         room = np.maximum(self._low - edge, 1e-3)
-        opened = np.minimum(travel, 0) * np.clip((self._low - self._y) / room, 0, 1)
+        # What a raised lid bares is made of the strip below it; pupil and iris stay round.
+        lifted = np.minimum(travel, 0)
+        strip = np.minimum(2.5 * np.abs(lifted) + self._density, room)
+        opened = lifted * np.clip(1 + (edge - self._y) / strip, 0, 1)
         closed_low = np.maximum(edge_low - self._low, 0) * np.clip((self._y - self._up) / room, 0, 1)
         ball = opened + np.where(self._y > edge, closed_low, 0)
         alpha_up = np.clip(above + 0.5, 0, 1)
