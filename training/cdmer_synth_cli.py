@@ -18,7 +18,8 @@ def cdmer_synth(
     out: Annotated[Path, typer.Option(help="Folder for the rendered set, the folds and report.json.")],
     people: Annotated[int, typer.Option(min=2)] = 16,
     clips: Annotated[int, typer.Option(min=3, help="Per person and camera.")] = 6,
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    # By the training loss: at 30 epochs cross entropy still stands at 0.57 without MMD, at 100 at 0.15.
+    epochs: Annotated[int, typer.Option(min=1)] = 100,
     seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0,1,2",
     size: Annotated[int, typer.Option(min=32, help="Side of the motion-attention image.")] = 56,
     weights: Annotated[str, typer.Option(help="MMD weights; the first and the last are compared.")] = "0,2",
