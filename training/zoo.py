@@ -21,9 +21,9 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.representation import RepresentationSpec, mirror_adm, network_input
 from mer_live.training.export import export_bundle
 from mer_live.training.losses import Terms
-from mer_live.training.metrics import confusion, scores
 from mer_live.training.trainer import Rows, derive, epoch_batches, seeded, train_network
 from mer_live.training.zoo_clips import ADM, APEX, MOTION, ZooClips, make_clips, take
+from mer_live.training.zoo_report import plot, report
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,6 @@ LICENCE = "CC-BY-4.0"
 ATTRIBUTION = (
     "Trained on animated photographs of the Face Research Lab London Set, Lisa DeBruine and Benedict Jones, "
     "CC BY 4.0, doi 10.6084/m9.figshare.5047666; the photographs were altered (warped, relit, degraded)."
-)
-BINS: tuple[tuple[str, float, float], ...] = (
-    ("0.5-1 px", 0.5, 1.0),
-    ("1-2 px", 1.0, 2.0),
-    ("2-4 px", 2.0, 4.01),
 )
 
 
@@ -233,35 +228,11 @@ def probabilities(network: Network, clips: ZooClips) -> NDArray[np.float32]:
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
-def report(probs: NDArray[np.float32], clips: ZooClips) -> dict[str, Any]:
-    """UF1, UAR and accuracy of provisional and final decisions, in all and by strength and frame rate."""
-    guess = probs.argmax(1)
-
-    def score(keep: NDArray[np.bool_]) -> dict[str, float | int]:
-        if not keep.any():
-            return {"clips": 0}
-        found = scores(confusion(clips.label[keep], guess[keep])).as_dict()
-        return {"clips": int(keep.sum())} | {k: round(v, 4) for k, v in found.items()}
-
-    result: dict[str, Any] = {}
-    for name, phase in (("final", clips.final), ("provisional", ~clips.final)):
-        result[name] = score(phase)
-        result[name]["by_intensity"] = {
-            label: score(phase & (clips.intensity_px >= low) & (clips.intensity_px < high))
-            for label, low, high in BINS
-        }
-        result[name]["by_fps"] = {
-            "25-60": score(phase & (clips.fps <= 60)),
-            "100-200": score(phase & (clips.fps > 60)),
-        }
-    return result
-
-
 def make_zoo(faces: Path, work: Path, out: Path, config: ZooConfig | None = None) -> dict[str, Any]:
     """Train, score and write the bundles ``out/madtn`` and ``out/atnet``; gives the scores.
 
-    Clips are kept in ``work`` and reused. Raises ValueError for unusable photographs, ExportError when a
-    written network differs from the trained one.
+    Clips are kept in ``work`` and reused; ``work/scores.png`` shows the scores by strength. Raises ValueError
+    for unusable photographs, ExportError when a written network differs from the trained one.
     """
     how = config or ZooConfig()
     began = time.monotonic()
@@ -275,6 +246,7 @@ def make_zoo(faces: Path, work: Path, out: Path, config: ZooConfig | None = None
     probs = {name: probabilities(network, held) for name, network in networks.items()}
     results = {name: report(p, held) for name, p in probs.items()}
     results["average"] = report(np.mean(list(probs.values()), axis=0), held)
+    plot(results, work / "scores.png")
     specs: dict[str, list[RepresentationSpec]] = {"madtn": [MOTION], "atnet": [APEX, ADM]}
     people = {"train": len(set(train.subject)), "held out": len(set(held.subject))}
     for name, network in networks.items():

@@ -15,8 +15,9 @@ from mer_live.engines.clip import Clip
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.clips import EventTruth, SynthClip
 from mer_live.training.synthesis.face_model import split_of
-from mer_live.training.zoo import ZooConfig, make_zoo, report
+from mer_live.training.zoo import ZooConfig, make_zoo
 from mer_live.training.zoo_clips import ZooClips, cut_like_a_spotter, make_clips
+from mer_live.training.zoo_report import report
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,8 @@ def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 
 def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, object]]) -> None:
-    _, out, results = bundles
+    work, out, results = bundles
+    assert (work / "scores.png").stat().st_size > 5000
     for name in ("madtn", "atnet"):
         card = load_bundle(out / name).card
         assert card.classes == CLASSES
