@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -104,7 +106,7 @@ def peers(
     quick: Quick = False,
     video: Annotated[Path | None, typer.Option(help="Clip to run on, in place of the bundled one.")] = None,
     envs: Annotated[
-        Path, typer.Option(help="Folder for the environments of other packages, made once (2 GB).")
+        Path, typer.Option(help="Folder for the environments of other packages, made once (4 GB).")
     ] = Path("out/peers"),
     json: Json = None,
 ) -> None:
@@ -165,16 +167,19 @@ def everything(
     out: Annotated[Path, typer.Option(help="Folder for results.json, report.html and the plots.")],
     quick: Quick = False,
 ) -> None:
-    """Latency, throughput and delay, and their report."""
+    """Latency, throughput and delay, each in a process of its own, and their report."""
     from mer_live.benchmarks.report import write_page
+    from mer_live.benchmarks.result import Result
     from mer_live.realtime.report import write_json
 
     out.mkdir(parents=True, exist_ok=True)
-    results = [_run(name, quick=quick) for name in ("latency", "throughput", "delay")]
-    for result in results:
-        _show(result)
-        result.write(out / f"{result.benchmark}.json")
-    ratio = next(result for result in results if result.benchmark == "latency").figure("overhead_ratio").value
+    results = []
+    for name in ("latency", "throughput", "delay"):
+        command = [sys.executable, "-m", "mer_live.benchmarks.cli", name, "--json", str(out / f"{name}.json")]
+        if code := subprocess.run([*command, *(["--quick"] if quick else [])], check=False).returncode:
+            raise typer.Exit(code)
+        results.append(Result.read(out / f"{name}.json"))
+    ratio = results[0].figure("overhead_ratio").value
     write_json(
         out / "results.json", {"overhead_ratio": ratio, "results": [result.to_json() for result in results]}
     )
@@ -198,8 +203,10 @@ def _run(name: str, **settings: Any) -> Result:
 def _show(result: Result) -> None:
     from rich.console import Console
 
+    # A file or a pipe has no width of its own, and rich would take 80.
+    console = Console() if sys.stdout.isatty() else Console(width=140)
     for table in result.tables():
-        Console().print(table)
+        console.print(table)
 
 
 def fail(code: int, error: Exception) -> NoReturn:

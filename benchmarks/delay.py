@@ -71,13 +71,14 @@ def _one_rate(result: Result, recording: Recording, fps: int, recognizer: Recogn
     assert source.epoch_ns is not None
     for phase in ("provisional", "final"):
         delays = _delays(watch, recording.truth, source.epoch_ns, phase)
-        found = f"{len(delays)} of {len(recording.truth)} events found"
+        found = f"{len(delays)} of {len(recording.truth)} events"
         for step, column in zip(STEPS, np.array(delays).reshape(-1, 3).T, strict=True):
             value, low, high = (
                 (float(v) for v in np.percentile(column, (50, 25, 75))) if len(column) else (None,) * 3
             )
             name = f"{fps} fps {phase}: {step}"
             note = f"after the true {'apex' if phase == 'provisional' else 'offset'}; {found}"
+            note += f"; {pipeline.dropped} frames lost" if pipeline.dropped else ""
             result.figures.append(Figure(name, value, "ms", len(column), low, high, note=note))
         result.details[f"{fps} {phase}"] = delays
     result.details[f"{fps} dropped"] = pipeline.dropped

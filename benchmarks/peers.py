@@ -50,6 +50,11 @@ class Measured:
     """Packets it tried to send with the network refused; None where that cannot be seen."""
 
     @property
+    def cpu_ms(self) -> float:
+        """CPU time of one frame, all threads: the figure that the machine's load disturbs least."""
+        return 1e3 * self.cores / self.fps
+
+    @property
     def share(self) -> float:
         """Part of a live camera's frames that were looked at, 0..1."""
         return self.answered / max(1, self.offered)
@@ -177,6 +182,7 @@ def _figures(name: str, found: Measured, clip: RawClip) -> list[Figure]:
     camera = f"of a {clip.fps:.0f} fps camera"
     return [
         Figure(f"{name}: rate", found.fps, "fps", found.frames, better="higher", note="as fast as it goes"),
+        Figure(f"{name}: CPU time a frame", found.cpu_ms, "ms", found.frames, note="all threads"),
         Figure(f"{name}: cores", found.cores, "", found.frames, note="CPU time over wall time, same run"),
         Figure(
             f"{name}: frames seen",
@@ -213,6 +219,7 @@ def tables(
             f"{m.fps:.0f}",
             f"{m.curve_ms[50]:.2f}",
             f"{m.curve_ms[99]:.2f}",
+            f"{m.cpu_ms:.1f}",
             f"{m.cores:.2f}",
             f"{100 * m.share:.0f}",
             f"{m.live_cores:.2f}",

@@ -10,10 +10,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from matplotlib.ticker import FuncFormatter
 
 from mer_live.benchmarks.result import Result
 
 _COLOURS = ("#2f6f9f", "#c8553d", "#588157", "#8d6a9f", "#d9a441", "#4a4e69")
+_FRAME_STAGES = ("crop", "motion", "spotter", "frame")
 _STYLE = {
     "figure.dpi": 110,
     "font.size": 9,
@@ -25,24 +27,25 @@ _STYLE = {
 }
 
 
-def draw(results: list[Result], folder: Path) -> list[Path]:
-    """Write every plot that the results have data for; return the files, titles being their stems."""
-    makers: dict[str, tuple[str, Callable[[Result], bool]]] = {
-        "where-a-frames-time-goes": ("latency", _waterfall),
-        "distribution-of-stage-times": ("latency", _distributions),
-        "camera-rate-against-drops": ("throughput", _drops),
-        "delay-against-camera-rate": ("delay", _delays),
-        "soak-memory-and-age": ("throughput", _soak),
+def draw(results: list[Result], folder: Path) -> list[tuple[str, Path]]:
+    """Write every plot that the results have data for; return titles and files."""
+    makers: dict[str, tuple[str, str, Callable[[Result], bool]]] = {
+        "where-a-frames-time-goes": ("Where a frame's time goes", "latency", _waterfall),
+        "distribution-of-stage-times": ("Distribution of the times of one frame", "latency", _distributions),
+        "camera-rate-against-drops": ("Camera rate against lost frames", "throughput", _drops),
+        "delay-against-camera-rate": ("Delay against camera rate", "delay", _delays),
+        "soak-memory-and-age": ("Soak: memory and age of the newest frame", "throughput", _soak),
+        "peers": ("What you might pick instead", "peers", _peers),
     }
     written = []
-    for name, (benchmark, make) in makers.items():
+    for name, (title, benchmark, make) in makers.items():
         for result in (r for r in results if r.benchmark == benchmark):
             with plt.rc_context(_STYLE):  # type: ignore[arg-type]
                 if make(result):
                     path = folder / f"{name}.png"
                     plt.tight_layout()
                     plt.savefig(path)
-                    written.append(path)
+                    written.append((title, path))
                 plt.close("all")
     return written
 
@@ -52,47 +55,57 @@ def _waterfall(result: Result) -> bool:
     bare = [t for t in result.times if t.group == "bare kernels"]
     if not bare:
         return False
-    _, axes = plt.subplots(figsize=(8, 2.4))
+    _, axes = plt.subplots(figsize=(8, 2.7))
     left = 0.0
     for times, colour in zip(bare, _COLOURS, strict=False):
-        axes.barh("bare kernels", times.p50, left=left, color=colour)
-        name = times.name.removeprefix("bare ")
-        if times.p50 > 0.12:
-            axes.text(
-                left + times.p50 / 2, 0, f"{name}\n{times.p50:.2f}", ha="center", va="center", color="white"
-            )
+        label = f"{times.name.removeprefix('bare ')} {times.p50:.2f}"
+        axes.barh("bare kernels", times.p50, left=left, color=colour, label=label)
         left += times.p50
     whole = result.figure("whole path per frame").value or 0.0
     axes.barh("whole path", whole, color="#9a9a9a")
     ratio = result.figure("overhead_ratio").value or 0.0
-    axes.text(whole / 2, 1, f"{whole:.2f} ms, ratio {ratio:.2f}", ha="center", va="center", color="white")
+    axes.text(0.02 * max(left, whole), 1, f"{whole:.2f} ms, ratio {ratio:.2f}", va="center", color="white")
     axes.invert_yaxis()
+    axes.grid(axis="y", visible=False)
+    axes.legend(fontsize=8, frameon=False, ncols=len(bare), loc="lower left", bbox_to_anchor=(0, 1))
     axes.set_xlabel("ms per frame (medians; whole path: wall clock per frame at max pace)")
     return True
 
 
 def _distributions(result: Result) -> bool:
     _, axes = plt.subplots(figsize=(8, 3.6))
-    wanted = [t for t in result.times if t.curve and (t.group == "whole path" or t.name == "landmarks")]
-    for times, colour in zip(wanted, _COLOURS * 3, strict=False):
-        axes.plot(times.curve, range(101), label=f"{times.name} (n {times.n})", color=colour)
+    wanted = [
+        t
+        for t in result.times
+        if t.curve and (t.name == "landmarks" or (t.group == "whole path" and t.name in _FRAME_STAGES))
+    ]
+    for times, colour in zip(wanted, _COLOURS, strict=False):
+        label = f"{times.name} (n {times.n})"
+        if times.name == "landmarks":
+            axes.plot(times.curve, range(101), "--", label=label + ", beside the path", color=colour)
+        else:
+            axes.plot(times.curve, range(101), label=label, color=colour)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
     axes.set_xlabel("ms")
-    axes.set_ylabel("percent of calls at or below")
+    axes.set_ylabel("percent of frames at or below")
     axes.legend(fontsize=8, frameon=False)
     return bool(wanted)
 
 
 def _drops(result: Result) -> bool:
-    lines: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    """A rate that failed was tried once more: the better try is drawn, as it is what counts."""
+    lines: defaultdict[str, dict[float, float]] = defaultdict(dict)
     for trial in result.details.get("trials", []):
         name = f"{trial['size'][0]}x{trial['size'][1]}, {trial['sources']} source(s)"
-        lines[name].append((trial["fps"], 100 * trial["dropped"] / max(1, trial["captured"])))
+        lost = 100 * trial["dropped"] / max(1, trial["captured"])
+        lines[name][trial["fps"]] = min(lost, lines[name].get(trial["fps"], lost))
     _, axes = plt.subplots(figsize=(8, 3.6))
     for (name, points), colour in zip(lines.items(), _COLOURS * 3, strict=False):
-        axes.plot(*zip(*sorted(points), strict=True), "o-", ms=4, label=name, color=colour)
+        axes.plot(*zip(*sorted(points.items()), strict=True), "o-", ms=4, label=name, color=colour)
     axes.set_xlabel("camera rate, fps")
-    axes.set_ylabel("frames dropped, %")
+    axes.set_ylabel("frames lost, % (better of two tries)")
+    axes.set_ylim(bottom=-1)
     axes.legend(fontsize=8, frameon=False)
     return bool(lines)
 
@@ -113,6 +126,8 @@ def _delays(result: Result) -> bool:
             f"{phase}, after the true {'apex' if phase == 'provisional' else 'offset'}", fontsize=9
         )
         axes.set_xlabel("camera rate, fps")
+        axes.set_xticks(result.settings["rates"])
+    panels[0].set_ylim(bottom=0)
     panels[0].set_ylabel("ms (median, quartiles)")
     panels[0].legend(fontsize=8, frameon=False)
     return any(f.value is not None for f in result.figures)
@@ -129,4 +144,25 @@ def _soak(result: Result) -> bool:
     age.plot(soak["t_s"], soak["age_ms"], color=_COLOURS[1])
     age.set_ylabel("age of newest frame, ms")
     age.set_xlabel("s")
+    return True
+
+
+def _peers(result: Result) -> bool:
+    """Time of one frame (median to p99), and the share of a live camera's frames that is looked at."""
+    if not result.times:
+        return False
+    _, (time, share) = plt.subplots(1, 2, figsize=(8, 0.45 * len(result.times) + 1.2), sharey=True)
+    for at, (times, colour) in enumerate(zip(result.times, _COLOURS * 3, strict=False)):
+        time.plot([times.p50, times.p99], [at, at], "-", lw=3, color=colour)
+        time.plot([times.p50], [at], "o", color=colour)
+        seen = result.figure(f"{times.name}: frames seen").value or 0.0
+        share.barh(at, seen, height=0.5, color=colour)
+        share.text(seen + 1, at, f"{seen:.0f}", va="center")
+    time.set_yticks(range(len(result.times)), [times.name for times in result.times])
+    time.invert_yaxis()
+    time.set_xscale("log")
+    time.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
+    time.set_xlabel("ms a frame: median (dot) to p99")
+    share.set_xlim(0, 112)
+    share.set_xlabel(f"% of a {result.settings['fps']:.0f} fps camera's frames looked at")
     return True

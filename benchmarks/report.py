@@ -18,7 +18,7 @@ def write_page(results: list[Result], folder: Path) -> Path:
     """Write ``report.html`` (everything inside it) and the PNG plots into ``folder``; return the page."""
     plots = draw(results, folder)
     parts = ["<h1>mer-live benchmarks</h1>", *(_section(result) for result in results)]
-    parts.insert(1, "<h2>Pictures</h2>" + "".join(_picture(path) for path in plots))
+    parts.insert(1, "<h2>Pictures</h2>" + "".join(_picture(title, path) for title, path in plots))
     page = folder / "report.html"
     page.write_text(_html("mer-live benchmarks", "".join(parts)), encoding="utf-8")
     return page
@@ -77,17 +77,17 @@ def _section(result: Result) -> str:
     about += " ".join(f"{name} {version}" for name, version in result.versions.items())
     text = f"<h2>{escape(result.benchmark)}</h2><p class=dim>{escape(about)}</p>"
     if result.figures:
-        text += "<table><tr><th>figure<th>value<th>spread<th>n<th>target<th>note</tr>"
+        text += "<table><tr><th>figure<th class=n>value<th class=n>spread<th class=n>n<th class=n>target<th>note</tr>"
     for f in result.figures:
         value = "-" if f.value is None else f"{f.value:.4g} {escape(f.unit)}"
         spread = "" if f.low is None or f.high is None else f"{f.low:.3g}..{f.high:.3g}"
-        sign, state = "≤" if f.better == "lower" else "≥", {True: "met", False: "short", None: "dim"}[f.met]
+        sign, state = "≤" if f.better == "lower" else "≥", {True: "met", False: "short", None: ""}[f.met]
         target = "" if f.target is None else f"{sign} {f.target:g}"
         text += f"<tr><td>{escape(f.name)}<td class='n {state}'>{value}<td class=n>{spread}"
         text += f"<td class=n>{f.n or ''}<td class='n {state}'>{target}<td class=dim>{escape(f.note)}</tr>"
     text += "</table>" if result.figures else ""
     if result.times:
-        text += "<table><tr><th>stage<th>p50<th>p95<th>p99<th>max, ms<th>n</tr>"
+        text += "<table><tr><th>stage<th class=n>p50<th class=n>p95<th class=n>p99<th class=n>max, ms<th class=n>n</tr>"
         for t in result.times:
             cells = "".join(f"<td class=n>{ms:.3f}" for ms in (t.p50, t.p95, t.p99, t.max))
             text += f"<tr><td>{escape(t.group)}: {escape(t.name)}{cells}<td class=n>{t.n}</tr>"
@@ -101,9 +101,8 @@ def _text_table(content: dict[str, Any]) -> str:
     return f"<h3>{escape(content['title'].capitalize())}</h3><table><tr>{head}</tr>{body}</table>"
 
 
-def _picture(path: Path) -> str:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    title = escape(path.stem.replace("-", " ").capitalize())
+def _picture(title: str, path: Path) -> str:
+    data, title = base64.b64encode(path.read_bytes()).decode("ascii"), escape(title)
     return f"<h3>{title}</h3><img alt='{title}' src='data:image/png;base64,{data}'>"
 
 
