@@ -47,7 +47,7 @@ def paint(portrait: np.ndarray) -> Paint:
         bump += np.exp(-((grid_x - x) ** 2 + (grid_y - y) ** 2) / (2 * 14.0**2))
 
     def frame(position: int, count: int) -> np.ndarray:
-        strength = 5.0 * np.sin(np.pi * position / max(count - 1, 1)) ** 2
+        strength = 3.5 * np.sin(np.pi * position / max(count - 1, 1)) ** 2
         moved = cv2.remap(portrait, grid_x, grid_y + np.float32(strength) * bump, cv2.INTER_CUBIC)
         # A camera's noise, without which nothing is learned about the resting face.
         noise = np.random.default_rng(position).normal(0, 1, moved.shape)
