@@ -34,6 +34,7 @@ class OwnCamera(Peer):
         self._audience = Audience(asyncio.get_running_loop(), metrics)
         self._source: TrackSource | None = None
         self._pipeline: Pipeline | None = None
+        self._starting: asyncio.Future[Pipeline] | None = None
         self._announced: tuple[int, int] | None = None
         self._muted = False
         self._health = Health()
@@ -75,10 +76,17 @@ class OwnCamera(Peer):
         """Stop the pipeline and wait for its threads, outside the event loop."""
         if self._source is not None:
             self._source.stop()
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
         if self._pipeline is not None:
             self._pipeline.stop()
             await asyncio.to_thread(self._pipeline.join, _JOIN_S)
         self._pipeline = self._source = None
+
+    def _start(self, source: TrackSource) -> Pipeline:
+        self._pipeline = Pipeline(source, self._recognizer, [self._audience], self.config.live)
+        self._pipeline.start()
+        return self._pipeline
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._source is None:
@@ -107,13 +115,9 @@ class OwnCamera(Peer):
             self.end("gone")
 
     async def _analyse(self, source: TrackSource) -> None:
-        pipeline = await asyncio.to_thread(
-            Pipeline, source, self._recognizer, [self._audience], self.config.live
-        )
-        if self.reason is not None:  # ended while the memory was made
-            return
-        self._pipeline = pipeline
-        await asyncio.to_thread(pipeline.start)  # builds the landmarker: not on the event loop
+        # In a thread, for it takes a while; shielded, for a thread cannot be cancelled and `free` must see its end.
+        self._starting = asyncio.get_running_loop().run_in_executor(None, self._start, source)
+        pipeline = await asyncio.shield(self._starting)
         self.spawn(self._audience.report(pipeline, self.config.state_hz))
         while True:
             await asyncio.sleep(1)

@@ -68,12 +68,14 @@ class ServerCamera:
         self.audience.run += 1
         self.pipeline = pipeline
         reader = pipeline.watch()
-        await asyncio.to_thread(pipeline.start)  # builds the landmarker: not on the event loop
+        # In a thread, since it builds the landmarker; shielded, since a thread cannot be cancelled.
+        starting = asyncio.get_running_loop().run_in_executor(None, pipeline.start)
         helpers = [
             asyncio.create_task(self.audience.report(pipeline, self._config.state_hz)),
             asyncio.create_task(self._show(pipeline, reader)),
         ]
         try:
+            await asyncio.shield(starting)
             while not pipeline.join(0):
                 await asyncio.sleep(_POLL_S)
             if pipeline.error is not None:
@@ -82,6 +84,7 @@ class ServerCamera:
             for helper in helpers:
                 helper.cancel()
             await asyncio.gather(*helpers, return_exceptions=True)
+            await asyncio.wait([starting])
             pipeline.stop()
             await asyncio.to_thread(pipeline.join, 5.0)
             reader.close()
