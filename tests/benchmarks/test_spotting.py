@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mer_live.benchmarks import spotting_fit
 from mer_live.benchmarks.result import Result as BenchmarkResult
 from mer_live.benchmarks.spotting import Scale, measure, reliable
 from mer_live.benchmarks.spotting_figures import figures
@@ -134,6 +135,42 @@ def test_fitted_networks_are_what_the_spotter_loads() -> None:
     made["apex"]["features"] = ["other"]
     with pytest.raises(ValueError, match="refit"):
         Scorer(made)
+
+
+def test_fitting_writes_shipped_and_held_out_coefficients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moves = tuple(
+        Truth("surprise", *(round((1.0 + k + x) * S) for x in (0.0, 0.15, 0.4)), 2.0)  # type: ignore[call-arg]
+        for k in range(4)
+    )
+    seen = recording(50, 6.0, moves)
+    silent = replace(seen, truths=())
+
+    class Clip:
+        def __init__(self, path: Path) -> None:
+            self.path = path
+
+        def untouched(self) -> Recording:
+            return silent
+
+        def injected(self, seed: int) -> Recording:
+            return seen
+
+    (tmp_path / "one.mp4").touch()
+    (tmp_path / "two.mp4").touch()
+    shipped, held_out = tmp_path / "spotter.json", tmp_path / "held_out.json"
+    monkeypatch.setattr(spotting_fit, "COEFFICIENTS", shipped)
+    monkeypatch.setattr(spotting_fit, "HELD_OUT", held_out)
+    monkeypatch.setattr(spotting_fit, "Footage", Clip)
+    monkeypatch.setattr(spotting_fit, "list_subjects", lambda folder: ["a", "b", "c", "d", "e", "f"])
+    monkeypatch.setattr(spotting_fit, "split_of", lambda name: "train")
+    monkeypatch.setattr(spotting_fit, "load_photo", lambda folder, name: name)
+    monkeypatch.setattr(spotting_fit, "animated", lambda photo, fps, seed, seconds: seen)
+    monkeypatch.setattr(spotting_fit, "resampled", lambda recording, fps, rng: silent)
+    spotting_fit.fit_all(tmp_path, tmp_path)
+    Scorer.load(shipped)
+    assert set(json.loads(held_out.read_text())) == {"one", "two"}
 
 
 def test_examples_keep_their_recordings_apart() -> None:
