@@ -220,7 +220,7 @@ def dense(action: Action, density: float, box: tuple[float, float, float, float]
             [0, step, (y0 + 0.5 / density - 0.5 + GRID_PAD) / GRID_STEP],
         ]
     )
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(action.field, matrix, size, flags=flags, borderMode=cv2.BORDER_CONSTANT), np.float32
-    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    field = cv2.warpAffine(action.field, matrix, size, flags=flags, borderMode=cv2.BORDER_CONSTANT)
+    # Interpolation leaves kinks along the grid, which would show as a pattern in the skin.
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), 0.7 * GRID_STEP * density), np.float32)
