@@ -207,6 +207,7 @@ def tables(
         "fps",
         "p50 ms",
         "p99 ms",
+        "CPU ms",
         "cores",
         "seen live %",
         "cores live",

@@ -82,14 +82,14 @@ def _distributions(result: Result) -> bool:
     for times, colour in zip(wanted, _COLOURS, strict=False):
         label = f"{times.name} (n {times.n})"
         if times.name == "landmarks":
-            axes.plot(times.curve, range(101), "--", label=label + ", beside the path", color=colour)
+            axes.plot(times.curve, range(101), "--", label=label + " beside", color=colour)
         else:
             axes.plot(times.curve, range(101), label=label, color=colour)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
     axes.set_xlabel("ms")
     axes.set_ylabel("percent of frames at or below")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, ncols=len(wanted), loc="lower left", bbox_to_anchor=(-0.02, 1))
     return bool(wanted)
 
 
@@ -127,7 +127,7 @@ def _delays(result: Result) -> bool:
         )
         axes.set_xlabel("camera rate, fps")
         axes.set_xticks(result.settings["rates"])
-    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylim(bottom=min(0.0, panels[0].get_ylim()[0]))
     panels[0].set_ylabel("ms (median, quartiles)")
     panels[0].legend(fontsize=8, frameon=False)
     return any(f.value is not None for f in result.figures)

@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from some_bundles import some_bundles
 
-from mer_live.benchmarks import peer_env
-from mer_live.benchmarks.peer_env import PeerError, last_line, python_of
+from mer_live.benchmarks import peer_env, peers
+from mer_live.benchmarks.peer_env import PeerError, last_line, offline, python_of
 from mer_live.benchmarks.peer_list import NOT_RUN, PEERS, Peer
-from mer_live.benchmarks.peers import Measured, RawClip, measure, run, unpack
+from mer_live.benchmarks.peers import Measured, RawClip, measure, run, tables, unpack
 from mer_live.benchmarks.report import write_page
 from mer_live.realtime.demo_clip import demo_clip
 
@@ -64,6 +65,29 @@ def test_mer_live_is_measured_on_the_same_frames(clip: RawClip, tmp_path: Path) 
     assert (found.frames, found.offered) == (20, 20)
     assert found.curve_ms[0] > 0
     assert found.events is not None
+
+
+def test_the_tables_have_a_cell_for_every_column() -> None:
+    made = tables(PEERS, {"fer": Measured.parse(json.dumps(ANSWER))}, {"facex": "no wheel"})
+    assert [len(table["rows"]) for table in made] == [1, len(PEERS), 1 + len(NOT_RUN)]
+    for table in made:
+        assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+    cells = dict(zip(made[0]["columns"], made[0]["rows"][0], strict=True))
+    assert (cells["fps"], cells["CPU ms"], cells["seen live %"]) == ("100", "15.0", "50")
+
+
+@pytest.mark.skipif(not offline(), reason="this system cannot refuse the network to a process")
+def test_attempts_to_send_are_refused_and_counted() -> None:
+    code = (
+        f"import runpy, socket; n = runpy.run_path({str(peers._RUNNER)!r})['unreachable']; before = n()\n"
+        "try: socket.create_connection(('192.0.2.1', 80), 1)\n"
+        "except OSError: pass\n"
+        "print(n() - before)"
+    )
+    done = subprocess.run(
+        [*offline(), sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) >= 1
 
 
 def test_a_peer_that_fails_is_listed_with_the_reason(tmp_path: Path) -> None:
