@@ -39,7 +39,8 @@ def python_of(peer: Peer, folder: Path) -> Path:
     shutil.rmtree(home, ignore_errors=True)
     pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _install([sys.executable, "-m", "venv", str(home)], peer)
-    _install([*pip, *peer.pins], peer)
+    if peer.pins:
+        _install([*pip, *peer.pins], peer)
     _install([*pip, "--no-deps", peer.package], peer)
     stamp.write_text(wanted, encoding="utf-8")
     return python

@@ -10,7 +10,8 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from matplotlib.ticker import FuncFormatter
+import numpy as np
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from mer_live.benchmarks.result import Result
 
@@ -87,6 +88,7 @@ def _distributions(result: Result) -> bool:
             axes.plot(times.curve, range(101), label=label, color=colour)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("ms")
     axes.set_ylabel("percent of frames at or below")
     axes.legend(fontsize=8, frameon=False, ncols=len(wanted), loc="lower left", bbox_to_anchor=(-0.02, 1))
@@ -162,6 +164,9 @@ def _peers(result: Result) -> bool:
     time.invert_yaxis()
     time.set_xscale("log")
     time.xaxis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms:g}"))
+    time.xaxis.set_minor_formatter(NullFormatter())
+    ends = [ms for times in result.times for ms in (times.p50, times.p99)]
+    time.set_xlim(10 ** np.floor(np.log10(min(ends))), 10 ** np.ceil(np.log10(max(ends))))
     time.set_xlabel("ms a frame: median (dot) to p99")
     share.set_xlim(0, 112)
     share.set_xlabel(f"% of a {result.settings['fps']:.0f} fps camera's frames looked at")
