@@ -53,11 +53,12 @@ class Motion:
     anchor: int
     """As in FaceCrop: a change means that signals before it cannot be compared with those after."""
     regions: NDArray[np.float32]
-    """(R, 2) mean displacement (x, y) of each face region since the anchor, head motion removed."""
+    """(R, 2) mean displacement (x, y) of each region since the face appeared, head motion removed; continuous
+    over re-anchorings."""
     speed: NDArray[np.float32]
     """(R, 2) mean displacement of each region since the previous frame, head motion removed."""
     texture: NDArray[np.float32]
-    """(R,) mean absolute gray difference to the reference crop per region, 0..255."""
+    """(R,) mean absolute gray difference to the reference crop per region after alignment, 0..255."""
     head: NDArray[np.float32]
     """(4,) head motion that was removed, since the anchor: x px, y px, roll rad, log scale."""
     adm: NDArray[np.float32]
