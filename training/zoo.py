@@ -38,9 +38,9 @@ ATTRIBUTION = (
 class ZooConfig:
     """Everything that decides the weights, besides the photographs."""
 
-    clips: int = 960
-    held_clips: int = 200
-    """Clips of the held-out people that give the scores."""
+    clips: int = 2000
+    held_clips: int = 300
+    """Clips of the test people, who had no part in any choice, that give the scores."""
     seed: int = 1
     madtn_epochs: int = 16
     temporal_epochs: int = 14
@@ -237,7 +237,7 @@ def make_zoo(faces: Path, work: Path, out: Path, config: ZooConfig | None = None
     how = config or ZooConfig()
     began = time.monotonic()
     train = make_clips(faces, work, split="train", count=how.clips, seed=how.seed, jobs=how.jobs)
-    held = make_clips(faces, work, split="val", count=how.held_clips, seed=how.seed, jobs=how.jobs)
+    held = make_clips(faces, work, split="test", count=how.held_clips, seed=how.seed, jobs=how.jobs)
     overlap = set(train.subject) & set(held.subject)
     if overlap:
         raise ValueError(f"people in both sets: {sorted(overlap)}")

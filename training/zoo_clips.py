@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 from mer_live.engines.adm import adm_rows
 from mer_live.engines.clip import Clip
 from mer_live.engines.flow import FlowConfig, make_flow
-from mer_live.engines.representation import AdmSpec, ApexSpec, MotionSpec, mirror_clip, represent
+from mer_live.engines.representation import (
+    AdmSpec,
+    ApexSpec,
+    FramesSpec,
+    MotionSpec,
+    mirror_clip,
+    represent,
+)
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
@@ -23,8 +30,10 @@ from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 
 MOTION = MotionSpec(scaling="fixed", r_max_px=0.8)
 APEX = ApexSpec()
-ADM = AdmSpec()
-VERSION = 3
+# The live path pays this flow on every frame: the fastest preset.
+ADM = AdmSpec(flow=FlowConfig(preset="ultrafast"))
+FRAMES = FramesSpec(steps=8, size=112)
+VERSION = 4
 """Changes whenever the same request would give other clips."""
 
 
@@ -32,8 +41,10 @@ VERSION = 3
 class ZooClips:
     """Two samples of each clip, a provisional and a final one, as stored arrays."""
 
-    frames: NDArray[np.uint8]
+    key_frames: NDArray[np.uint8]
     """(N, 3, 224, 224): onset, apex, offset; provisional: the apex once more."""
+    frames: NDArray[np.uint8]
+    """(N, 8, 112, 112): spread over onset..offset; provisional: over onset..newest."""
     adm: NDArray[np.float32]
     """(N, 64, 128)"""
     label: NDArray[np.int64]
@@ -45,14 +56,14 @@ class ZooClips:
     @property
     def apex(self) -> NDArray[np.uint8]:
         """(N, 224, 224) apex frames, as `represent` gives them."""
-        return self.frames[:, 1]
+        return self.key_frames[:, 1]
 
     def motion_images(self, spec: MotionSpec) -> NDArray[np.uint8]:
         """(N, 2, 112, 112, 3): as filmed, and mirrored (a mirrored motion image is not the flipped image)."""
         flow = make_flow(spec.flow)
-        images = np.empty((len(self.frames), 2, *spec.shape), np.uint8)
-        for k, (frames, final) in enumerate(zip(self.frames, self.final, strict=True)):
-            clip = Clip(frames, np.arange(3), 0, 1, 2 if final else None)
+        images = np.empty((len(self.key_frames), 2, *spec.shape), np.uint8)
+        for k, (three, final) in enumerate(zip(self.key_frames, self.final, strict=True)):
+            clip = Clip(three, np.arange(3), 0, 1, 2 if final else None)
             for side, seen in enumerate((clip, mirror_clip(clip))):
                 images[k, side] = represent(seen, spec, flow)
         return images
@@ -98,14 +109,15 @@ def _sample(
     # Heads are held still or sway by several px while the face moves; the recognisers see raw flow.
     sway = float(np.exp(rng.normal(0, 0.8)))
     made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway)
-    flow = make_flow(FlowConfig())
+    flow = make_flow(ADM.flow)
     made = replace(made, clip=replace(made.clip, adm=adm_rows(made.clip.gray, flow)))
     rows: list[dict[str, object]] = []
     for final in (False, True):
         clip = cut_like_a_spotter(made, rng, final=final)
         rows.append(
             {
-                "frames": clip.gray[[0, clip.apex, clip.apex if clip.offset is None else clip.offset]],
+                "key_frames": clip.gray[[0, clip.apex, clip.apex if clip.offset is None else clip.offset]],
+                "frames": represent(clip, FRAMES),
                 "adm": represent(clip, ADM),
                 "label": made.label,
                 "subject": made.subject,
@@ -168,6 +180,7 @@ def make_clips(
         "seed": seed,
         "fps": fps,
         "adm": asdict(ADM),
+        "frames": asdict(FRAMES),
     }
     folder = work / f"{split}-{seed}{'' if fps is None else f'-{fps:g}fps'}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -192,6 +205,7 @@ def make_clips(
     parts = [dict(np.load(p)) for p in paths]
     joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return ZooClips(
+        joined["key_frames"],
         joined["frames"],
         joined["adm"],
         joined["label"].astype(np.int64),

@@ -27,7 +27,7 @@ def faces(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     taken = {"train": 0, "val": 0, "test": 0}
     for path in sorted((shared_data / "faces").glob("*_neutral.jpg")):
         split = split_of(path.stem.removesuffix("_neutral"))
-        if split != "test" and taken[split] < 2:
+        if split != "val" and taken[split] < 2:
             taken[split] += 1
             (folder / path.name).symlink_to(path)
     return folder
@@ -62,8 +62,8 @@ def test_clips_are_kept_and_repeat(
     bundles: tuple[Path, Path, dict[str, object]], faces: Path, tmp_path: Path
 ) -> None:
     work, _, _ = bundles
-    kept = make_clips(faces, work, split="val", count=6, seed=1, jobs=1)
-    again = make_clips(faces, tmp_path, split="val", count=6, seed=1, jobs=2)
+    kept = make_clips(faces, work, split="test", count=6, seed=1, jobs=1)
+    again = make_clips(faces, tmp_path, split="test", count=6, seed=1, jobs=2)
     for name in ZooClips.__slots__:
         a, b = getattr(kept, name), getattr(again, name)
         # Area averages of OpenCV may differ in the last bit with where the memory lies.
@@ -72,13 +72,13 @@ def test_clips_are_kept_and_repeat(
     # A face must not tell the class.
     for person in set(kept.subject):
         assert len(set(kept.label[kept.subject == person])) == 3
-    request = json.loads((work / "val-1" / "request.json").read_text())
+    request = json.loads((work / "test-1" / "request.json").read_text())
     assert set(request["people"]).isdisjoint(
         json.loads((work / "train-1" / "request.json").read_text())["people"]
     )
-    (work / "val-1" / "request.json").write_text("{}")
+    (work / "test-1" / "request.json").write_text("{}")
     with pytest.raises(ValueError, match="another recipe"):
-        make_clips(faces, work, split="val", count=6, seed=1, jobs=1)
+        make_clips(faces, work, split="test", count=6, seed=1, jobs=1)
 
 
 @settings(max_examples=60, deadline=None)
@@ -112,7 +112,8 @@ def test_report_counts_phases_apart() -> None:
     n = 12
     label = np.arange(n) % 3
     clips = ZooClips(
-        np.zeros((n, 3, 2, 2), np.uint8), np.zeros((n, 64, 128), np.float32), label, np.full(n, "x"),
+        np.zeros((n, 3, 2, 2), np.uint8), np.zeros((n, 8, 2, 2), np.uint8), np.zeros((n, 64, 128), np.float32),
+        label, np.full(n, "x"),
         np.full(n, 1.5, np.float32), np.full(n, 200, np.float32), np.arange(n) < 6,
     )  # fmt: skip
     probs = np.eye(3, dtype=np.float32)[label]
