@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.regions import CANONICAL, POINTS
+from mer_live.training.features.lbp_codes import uniform_bins
 
 Search = Literal["exhaustive", "divide"]
 
@@ -22,19 +23,7 @@ _GROWN = 0.15
 """Each region is the box about its points, grown by this part of its size on every side."""
 
 
-def _uniform_table() -> NDArray[np.uint8]:
-    """256 LBP codes -> 58 uniform bins (at most two changes around the circle) and one for the rest."""
-    table = np.full(256, 58, np.uint8)
-    bin_ = 0
-    for code in range(256):
-        bits = [(code >> k) & 1 for k in range(8)]
-        if sum(bits[k] != bits[k - 1] for k in range(8)) <= 2:
-            table[code] = bin_
-            bin_ += 1
-    return table
-
-
-_TABLE = _uniform_table()
+_TABLE = uniform_bins(8)
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
 

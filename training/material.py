@@ -96,6 +96,11 @@ def gather(
         found = prepared.copies(array)
         if found is not None and found.array.shape[1:] == inputs[name].shape[1:]:
             copies[name] = (np.asarray(found.array), found.rows)
+    extract = getattr(model, "extract", None)
+    if extract is not None:  # once for all folds: what is made of a clip depends on that clip alone
+        tested = {variant: extract(arrays) for variant, arrays in tested.items()}
+        inputs = tested[ANNOTATED]
+        copies = {}
     digest = hashlib.sha256()
     described = {
         "method": method,
