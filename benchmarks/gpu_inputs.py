@@ -16,8 +16,8 @@ from mer_live.engines.bundle import Bundle
 from mer_live.engines.cuda_device import present_gpu
 from mer_live.engines.flavour import MODULES, installed_flavours
 from mer_live.engines.flow import FlowConfig
-from mer_live.engines.representation import AdmSpec, MotionSpec
-from mer_live.realtime.crop import crop_gray, crop_warp
+from mer_live.engines.representation import AdmSpec, MotionSpec, RepresentationSpec
+from mer_live.realtime.crop import CROP_SIZE, crop_gray, crop_warp
 from mer_live.realtime.landmarks import detect_landmarks
 
 FARNEBACK = FlowConfig(method="farneback")
@@ -41,12 +41,13 @@ def with_farneback(bundle: Bundle) -> Bundle:
 
     For parity and times only: its probabilities mean nothing if it was trained with another flow.
     """
-    inputs = tuple(
-        replace(i, representation=replace(i.representation, flow=FARNEBACK))
-        if isinstance(i.representation, MotionSpec | AdmSpec)
-        else i
-        for i in bundle.card.inputs
-    )
+
+    def changed(spec: RepresentationSpec) -> RepresentationSpec:
+        if isinstance(spec, AdmSpec):
+            return replace(spec, flow=FARNEBACK, flow_px=CROP_SIZE)
+        return replace(spec, flow=FARNEBACK) if isinstance(spec, MotionSpec) else spec
+
+    inputs = tuple(replace(i, representation=changed(i.representation)) for i in bundle.card.inputs)
     return Bundle(bundle.path, replace(bundle.card, inputs=inputs))
 
 

@@ -19,7 +19,8 @@ from mer_live.engines.adm import adm_row
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.clip import Clip
 from mer_live.engines.flow import FlowConfig, make_flow
-from mer_live.engines.representation import RepresentationSpec, network_input, represent
+from mer_live.engines.motion_image import resize_gray
+from mer_live.engines.representation import AdmSpec, RepresentationSpec, network_input, represent
 from mer_live.engines.runners import BACKENDS, BackendError, open_runner
 from mer_live.realtime.camera import CameraConfig, MemorySource, open_source
 from mer_live.realtime.cli import BUNDLES
@@ -132,7 +133,8 @@ def _flows(crops: list[FaceCrop], repeats: int) -> Iterator[Times]:
             yield Times.of(
                 f"flow {config.method} {name} {side}".replace("  ", " "), _timed(one, repeats), "alone"
             )
-    field = make_flow(FlowConfig())(crops[0].gray, crops[1].gray).copy()
+    before, after = (resize_gray(crop.gray, AdmSpec().flow_px) for crop in crops[:2])
+    field = make_flow(AdmSpec().flow)(before, after).copy()
     yield Times.of("ADM row", _timed(lambda: adm_row(field), repeats), "alone")
 
 

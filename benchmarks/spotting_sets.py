@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from mer_live.engines.adm import adm_row
 from mer_live.engines.flow import make_flow
+from mer_live.engines.motion_image import resize_gray
+from mer_live.engines.representation import AdmSpec
 from mer_live.realtime.anchor import STABLE_POINTS
 from mer_live.realtime.face import FaceTracker, Landmarker, choose_face
 from mer_live.realtime.motion import MotionMeter
@@ -79,7 +81,8 @@ class _Timed:
         self.motion_ms: list[float] = []
         self._flow_ms: list[float] = []
         self._meter = MotionMeter()
-        self._flow = make_flow()
+        self._adm = AdmSpec()
+        self._flow = make_flow(self._adm.flow)
         self._previous: NDArray[np.uint8] | None = None
 
     def update(self, crop: FaceCrop) -> Motion:
@@ -89,7 +92,8 @@ class _Timed:
         self.motion_ms.append((time.thread_time() - started) * 1e3)
         if self._previous is not None and len(self.motion_ms) % 25 == 0:
             started = time.thread_time()
-            adm_row(self._flow(self._previous, crop.gray))
+            before = resize_gray(self._previous, self._adm.flow_px)
+            adm_row(self._flow(before, resize_gray(crop.gray, self._adm.flow_px)), scale=2.0)
             self._flow_ms.append((time.thread_time() - started) * 1e3)
         if len(self.motion_ms) % 25 == 24:
             self._previous = crop.gray.copy()

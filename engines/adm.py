@@ -8,6 +8,7 @@ is the direction of cell ``c`` in radians within (-pi, pi], 0 to the right and p
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 from typing import Literal
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.flow import Flow
+from mer_live.engines.motion_image import resize_gray
 
 GRID = 8
 ROW = 2 * GRID * GRID
@@ -44,12 +46,15 @@ def adm_row(
     flow: NDArray[np.float32],
     out: NDArray[np.float32] | None = None,
     direction: Direction = "circular",
+    scale: float = 1.0,
 ) -> NDArray[np.float32]:
     """One step of the ADM feature (Peng et al., ATNet, ACII 2019, eqs. 5-6).
 
     ============  ====================  ==============================================
-    flow          (S, S, 2) float32     px, contiguous; S = 224 in the paper
+    flow          (F, F, 2) float32     px, contiguous; F = 224 in the paper
     out           (128,) float32        written and returned; None: a new array
+    scale         float                 magnitudes are multiplied by it: S / F turns px of
+                                        the flow's picture into px of the crop
     returns       (128,) float32        see the module's convention
     ============  ====================  ==============================================
 
@@ -59,7 +64,7 @@ def adm_row(
     half at +3.1 and half at -3.1 rad, at 0, the opposite direction.
     """
     if flow.ndim != 3 or flow.shape[2] != 2 or flow.dtype != np.float32:
-        raise ValueError(f"flow must be (S, S, 2) float32, got {flow.shape} {flow.dtype}")
+        raise ValueError(f"flow must be (F, F, 2) float32, got {flow.shape} {flow.dtype}")
     if out is None:
         out = np.empty(ROW, np.float32)
     elif out.shape != (ROW,):
@@ -81,20 +86,29 @@ def adm_row(
         angles[...] = cv2.resize(np.arctan2(y, x), (GRID, GRID), interpolation=cv2.INTER_AREA)
     else:
         raise ValueError(f"direction {direction!r} is unknown; take 'circular' or 'as_published'")
-    out[1::2] = cell.reshape(-1)
+    np.multiply(cell.reshape(-1), scale, out=out[1::2])
     return out
 
 
 def adm_rows(
-    gray: NDArray[np.uint8], flow: Flow, direction: Direction = "circular", first: int = 1
+    gray: NDArray[np.uint8],
+    flow: Flow,
+    direction: Direction = "circular",
+    first: int = 1,
+    flow_px: int | None = None,
 ) -> NDArray[np.float32]:
     """ADM rows of a clip: (T, S, S) uint8 -> (T, 128); row k is of gray[k-1] -> gray[k].
 
-    Rows before ``first`` (at least row 0) are zero and cost nothing.
+    The flow is taken on crops shrunk to ``flow_px`` (None: S), magnitudes are in px of S all the same. Rows
+    before ``first`` (at least row 0) are zero and cost nothing.
     """
     rows = np.zeros((len(gray), ROW), np.float32)
-    for k in range(max(first, 1), len(gray)):
-        adm_row(flow(gray[k - 1], gray[k]), rows[k], direction)
+    side = gray.shape[-1]
+    flow_px = flow_px or side
+    first = max(first, 1)
+    small = [resize_gray(image, flow_px) for image in gray[first - 1 :]]
+    for k, (before, after) in enumerate(pairwise(small), first):
+        adm_row(flow(before, after), rows[k], direction, side / flow_px)
     return rows
 
 

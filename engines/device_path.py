@@ -59,9 +59,9 @@ class DevicePath:
         self.device = torch.device(device)
         self._cuda = self.device.type == "cuda"
         self._networks = tuple(networks)
-        self._specs = _specs_of(self._networks)
+        self._specs = _specs_of(self._networks, config.size)
         adm = next((s for s in self._specs if isinstance(s, AdmSpec)), None)
-        self._adm = adm or AdmSpec(flow=FlowConfig(method="farneback"))
+        self._adm = adm or AdmSpec(flow=FlowConfig(method="farneback"), flow_px=config.size)
         self._flow = self._farneback(config.size, self._adm.flow)
         self._motion_flows = {
             s: self._farneback(s.size, s.flow) for s in self._specs if isinstance(s, MotionSpec)
@@ -233,7 +233,7 @@ class DevicePath:
         return torch.cuda.stream(self.stream) if self._cuda else nullcontext()
 
 
-def _specs_of(networks: Sequence[DeviceNetwork]) -> tuple[RepresentationSpec, ...]:
+def _specs_of(networks: Sequence[DeviceNetwork], size: int) -> tuple[RepresentationSpec, ...]:
     """Each representation once; ValueError for what the device cannot make."""
     if not networks:
         raise ValueError("At least one network is needed.")
@@ -248,6 +248,9 @@ def _specs_of(networks: Sequence[DeviceNetwork]) -> tuple[RepresentationSpec, ..
                 f"a bundle was trained with {spec.flow.method!r} flow, which has no device version; "
                 "take a bundle with 'farneback', or run this one on the CPU"
             )
-    if sum(isinstance(spec, AdmSpec) for spec in specs) > 1:
+    adm = [spec for spec in specs if isinstance(spec, AdmSpec)]
+    if any(spec.flow_px != size for spec in adm):
+        raise ValueError(f"the device path takes the flow of ADM rows on whole crops (flow_px={size})")
+    if len(adm) > 1:
         raise ValueError("the bundles want different ADM rows; run them on two device paths")
     return tuple(specs)

@@ -2,8 +2,9 @@
 
 Displacement is measured against a reference crop up to a second old, not summed up from frame to frame, so
 it does not integrate noise. Windows of 15 px are aligned by Lucas-Kanade (Bouguet's form in OpenCV), started
-from the last displacement plus the dense flow that the ADM row needs anyway. On 1 px bumps of 10-18 px width
-in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0.3 (it smooths them away).
+from the last displacement plus the dense flow, on the shrunk crop, that the ADM row needs anyway. On 1 px
+bumps of 10-18 px width in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0.3 (it
+smooths them away).
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.adm import adm_row
-from mer_live.engines.flow import Flow, FlowConfig, make_flow
+from mer_live.engines.flow import Flow, make_flow
+from mer_live.engines.motion_image import resize_gray
+from mer_live.engines.representation import AdmSpec
 from mer_live.realtime.regions import DEPTH, ONCE, PADDED, REGIONS, STABLE, points_of
 from mer_live.realtime.types import FaceCrop, Motion
 
@@ -69,8 +72,8 @@ class HeadFit:
         for _ in range(self._ROUNDS):
             robust = weight * self._trust
             normal = (robust @ self._outer).reshape(6, 6) + self._PRIOR
-            right = (np.repeat(robust, 2) * target) @ design
-            theta = np.linalg.solve(normal, right)
+            right = (moved * robust[:, None]).reshape(-1) @ design
+            theta = cv2.solve(normal, right[:, None], flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
             residual = (target - design @ theta).reshape(moved.shape)
             error = np.einsum("pc,pc->p", residual, residual)
             core = error[self._core]
@@ -124,17 +127,20 @@ class MotionMeter:
 
     Args:
         size: S, side of the crops, pixels.
-        flow: flow from frame to frame for the ADM row; the bundles' cards name it.
+        adm: the ADM rows to make; the bundles' cards name them.
 
     Raises:
         ValueError: a crop of another size, or time that runs backwards.
     """
 
-    def __init__(self, size: int = 224, flow: FlowConfig | None = None) -> None:
+    def __init__(self, size: int = 224, adm: AdmSpec | None = None) -> None:
         self.size = size
-        self._flow: Flow = make_flow(flow)
+        self._adm = adm or AdmSpec()
+        self._flow: Flow = make_flow(self._adm.flow)
+        self._shrunk = size / self._adm.flow_px
         self._ref: _Reference | None = None
         self._previous = np.zeros((size, size), np.uint8)
+        self._small = resize_gray(self._previous, self._adm.flow_px).copy()
         self._moved = np.zeros((len(STABLE), 2))  # (P, 2) reference -> newest crop, px
         self._last = np.zeros((len(REGIONS), 2))
         self._carry = np.zeros((len(REGIONS), 2))
@@ -156,8 +162,9 @@ class MotionMeter:
             return self._start(crop)
         if crop.anchor != self._anchor:
             self._reanchor(crop)
-        flow = self._flow(self._previous, crop.gray)
-        adm = np.asarray(adm_row(flow), np.float32)
+        small = resize_gray(crop.gray, self._adm.flow_px)
+        flow = self._flow(self._small, small)
+        adm = adm_row(flow, None, self._adm.direction, self._shrunk)
         residual, error, weight = self._track(crop.gray, flow)
         share = _shares(residual, weight)
         displacement = self._carry + np.einsum("rk,rkc->rc", share, residual[PADDED])
@@ -177,7 +184,7 @@ class MotionMeter:
             head=(self._head + self._ref.head.head(theta)).astype(np.float32),
             adm=adm,
         )
-        self._remember(crop)
+        self._remember(crop, small)
         if self._stale(crop.t_ns, weight):
             self._head = self._head + self._ref.head.head(theta)
             # The points ride on the head, so that they stay on their features between anchorings.
@@ -188,7 +195,7 @@ class MotionMeter:
     def _start(self, crop: FaceCrop) -> Motion:
         for array in (self._carry, self._last, self._slow, self._head):
             array[...] = 0.0
-        self._remember(crop)
+        self._remember(crop, resize_gray(crop.gray, self._adm.flow_px))
         self._renew(crop, points_of(crop.landmarks, self.size))
         regions = np.zeros((len(REGIONS), 2), np.float32)
         return Motion(
@@ -202,8 +209,9 @@ class MotionMeter:
             adm=np.zeros(128, np.float32),
         )
 
-    def _remember(self, crop: FaceCrop) -> None:
+    def _remember(self, crop: FaceCrop, small: NDArray[np.uint8]) -> None:
         np.copyto(self._previous, crop.gray)
+        np.copyto(self._small, small)
         self._t_ns, self._anchor = crop.t_ns, crop.anchor
         self._warp = crop.warp
 
@@ -226,7 +234,7 @@ class MotionMeter:
             )
             return np.asarray(warped, np.uint8)
 
-        self._previous = moved(self._previous)
+        self._small = resize_gray(moved(self._previous), self._adm.flow_px)
         self._moved = self._moved @ change[:, :2].T
         points = points_of(crop.landmarks, self.size)
         self._ref = _Reference(moved(self._ref.gray), self._ref.t_ns, points)
@@ -240,8 +248,8 @@ class MotionMeter:
         gain = ref.std / std
         level = np.asarray(cv2.convertScaleAbs(gray, alpha=gain, beta=ref.mean - gain * mean), np.uint8)
         start = ref.points + self._moved
-        at = np.clip(np.rint(start), 0, self.size - 1).astype(np.intp)
-        start += flow[at[:, 1], at[:, 0]]
+        at = np.clip(np.rint(start / self._shrunk), 0, len(flow) - 1).astype(np.intp)
+        start += flow[at[:, 1], at[:, 0]] * self._shrunk
         found, status, error = cv2.calcOpticalFlowPyrLK(
             ref.gray,
             level,

@@ -89,7 +89,7 @@ class Pipeline:
         self._sinks = tuple(sinks)
         self._ring = FrameRing(config.ring_frames, height, width, block=source.waits)
         self._reader = self._ring.reader()
-        self._meter = MotionMeter(flow=recognizer.adm_flow)
+        self._meter = MotionMeter(adm=recognizer.adm)
         self._history = CropHistory(config.history_frames)
         self._spots: queue.Queue[tuple[Spot, Clip | None, int] | None] = queue.Queue(config.spot_queue)
         self._stop = threading.Event()

@@ -65,14 +65,14 @@ class Recognizer:
         return self._runners[0].why
 
     @property
-    def adm_flow(self) -> FlowConfig:
-        """Flow of the ADM rows that clips should carry: what the first bundle that wants them names."""
-        return self._adm.flow
+    def adm(self) -> AdmSpec:
+        """The ADM rows that clips should carry: those of the first bundle that wants them."""
+        return self._adm
 
     def recognize(self, clip: Clip) -> Recognition:
         """Probabilities for ``clip``; a representation shared by bundles is made once.
 
-        ``clip.adm`` must come of ``adm_flow``; a bundle that was trained with another has them made anew.
+        ``clip.adm`` must be of ``adm``; a bundle that was trained with another has them made anew.
         """
         made: dict[RepresentationSpec, NDArray[np.float32]] = {}
         stages: list[tuple[str, int]] = []

@@ -23,7 +23,7 @@ from av import VideoFrame
 from numpy.typing import NDArray
 
 from mer_live.engines.clip import Clip
-from mer_live.engines.flow import FlowConfig
+from mer_live.engines.representation import AdmSpec
 from mer_live.realtime.recognizer import Recognition
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import Site, make_app
@@ -35,7 +35,7 @@ class SureRecognizer:
     """Stands in for the engines where the class of an event is not what is tested."""
 
     engine, backend, why = "sure", "none", "a test"
-    adm_flow = FlowConfig()
+    adm = AdmSpec()
 
     def recognize(self, clip: Clip) -> Recognition:
         return Recognition(np.array([0.1, 0.2, 0.7], np.float32), ())

@@ -102,7 +102,7 @@ def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None
 
     offset = None if spot.offset is None else inside(spot.offset)
     if any(isinstance(spec, AdmSpec) and spec != AdmSpec() for _, spec in config.representations):
-        clip = replace(clip, adm=None)  # the meter's own rows are of the default flow and direction
+        clip = replace(clip, adm=None)  # the meter's own rows are the default ones
     return replace(spot, onset=inside(spot.onset), apex=inside(spot.apex), offset=offset), clip
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.adm import adm_row, adm_rows, adm_window, mirror_adm
 from mer_live.engines.flow import make_flow, mirror_flow
+from mer_live.engines.motion_image import resize_gray
 
 
 def smooth_flow(seed: int, size: int = 224, scale: float = 1.0) -> NDArray[np.float32]:
@@ -131,6 +132,11 @@ def test_rows_of_a_clip() -> None:
     assert not rows[0].any()
     flow = make_flow()(clip.gray[3], clip.gray[4])
     np.testing.assert_array_equal(rows[4], adm_row(flow))
+    half = adm_rows(clip.gray, make_flow(), flow_px=112)
+    small = [resize_gray(image, 112) for image in clip.gray]
+    np.testing.assert_array_equal(half[4], adm_row(make_flow()(small[3], small[4]), scale=2.0))
+    # The same motion in the same px: the clip shifts by a constant.
+    np.testing.assert_allclose(half[1:, 1::2].mean(), rows[1:, 1::2].mean(), rtol=0.1)
     late = adm_rows(clip.gray, make_flow(), first=6)
     assert not late[:6].any()
     np.testing.assert_array_equal(late[6:], rows[6:])

@@ -46,7 +46,7 @@ def bundle_of(name: str, **motion: Any) -> Bundle:
 
 
 def changed(card: Any, motion: dict[str, Any]) -> Any:
-    extra = motion if isinstance(card.representation, MotionSpec) else {}
+    extra = motion if isinstance(card.representation, MotionSpec) else {"flow_px": 224}
     return replace(card.representation, flow=FARNEBACK, **extra)
 
 

@@ -132,7 +132,7 @@ def test_mirrored_clip_gives_the_mirrored_representation(dx: float, dy: float) -
     spec = Flow3Spec(dtype="float32")
     plain, other = represent(clip, spec), represent(mirrored, spec)
     assert np.abs(other - plain[:, ::-1] * np.array([-1, 1, 1], np.float32)).mean() < 0.03
-    with_rows = replace(clip, adm=adm_rows(clip.gray, make_flow()))
+    with_rows = replace(clip, adm=adm_rows(clip.gray, make_flow(AdmSpec().flow), flow_px=AdmSpec().flow_px))
     a, b = represent(mirror_clip(with_rows), AdmSpec()), represent(mirrored, AdmSpec())
     ax = a[:, 1::2] * np.cos(a[:, 0::2])
     bx = b[:, 1::2] * np.cos(b[:, 0::2])
@@ -198,7 +198,7 @@ def test_frames_are_spread_from_onset_to_the_end() -> None:
 
 def test_known_adm_rows_are_used_and_equal_the_computed_ones() -> None:
     clip = moving_clip(1.0, 1.0)
-    rows = adm_rows(clip.gray, make_flow())
+    rows = adm_rows(clip.gray, make_flow(AdmSpec().flow), flow_px=AdmSpec().flow_px)
     np.testing.assert_array_equal(represent(replace(clip, adm=rows), AdmSpec()), represent(clip, AdmSpec()))
 
 
