@@ -15,6 +15,7 @@ app = typer.Typer(
 )
 
 app.command("synth")(synth_cli.synth)
+app.command("synth-set")(synth_cli.synth_set)
 app.command("demo-clip")(synth_cli.demo_clip)
 app.command("zoo")(zoo_cli.zoo)
 app.command("prepare")(prepare_cli.prepare_command)

@@ -48,6 +48,41 @@ def synth(
         raise _fail(error) from None
 
 
+def synth_set(
+    faces: Annotated[
+        Path, typer.Option(help="Folder of NAME_neutral.jpg and, optionally, NAME_smiling.jpg.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the prepared set.")],
+    kind: Annotated[
+        str, typer.Option(help="micro or macro: macro-expressions are longer and larger.")
+    ] = "micro",
+    clips: Annotated[int, typer.Option(min=1, help="People and classes take turns.")] = 480,
+    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "all",
+    representations: Annotated[
+        str, typer.Option(help="As of mer-train prepare.")
+    ] = "motion,apex,adm,flow3,frames:size=112",
+    fps: Annotated[float | None, typer.Option(help="Drawn from 25..200 if not given, macro 30.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Render people as a prepared set, which ``mer-train evaluate`` and a method's macro setting take."""
+    from mer_live.training.prepare_config import parse_representations
+    from mer_live.training.synth_set import SynthSet, render_set
+
+    if kind not in ("micro", "macro"):
+        raise _fail(f"--kind must be micro or macro, got {kind!r}")
+    try:
+        specs = parse_representations(representations)
+        request = SynthSet(faces, split, kind, clips, specs, fps, seed)  # type: ignore[arg-type]
+
+        def progress(done: int, total: int) -> None:
+            typer.echo(f"[{done}/{total}] clips rendered", err=True)
+
+        typer.echo(render_set(request, out, jobs, progress))
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
 def demo_clip(
     out: Annotated[Path, typer.Option(help="Folder for demo.mp4 and demo.json.")] = Path("realtime/demo"),
 ) -> None:

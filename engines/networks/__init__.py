@@ -15,6 +15,7 @@ _TABLE = {
     "madtn": ("madtn", "MadtnConfig", "Madtn"),
     "atnet": ("atnet", "AtnetConfig", "Atnet"),
     "ststnet": ("ststnet", "StstnetConfig", "Ststnet"),
+    "minet": ("minet", "MinetConfig", "Minet"),
 }
 NAMES = tuple(_TABLE)
 

@@ -22,6 +22,7 @@ from mer_live.training.synthesis.timeline import (
     ScriptedDistractor,
     ScriptedEvent,
     draw_distractor,
+    draw_macro_pulse,
     draw_pulse,
 )
 
@@ -153,27 +154,30 @@ def render_clip(
     sway: float = 1.0,
     take: Take | None = None,
     with_flow: bool = False,
+    macro: bool = False,
 ) -> SynthClip:
     """One event of one person, filmed and cropped.
 
     Args:
         label: class; drawn when None.
         fps: frame rate; drawn from 25..200 when None.
-        intensity_px: largest displacement; drawn log-uniformly from 0.5..4 when None.
+        intensity_px: largest displacement; drawn log-uniformly from 0.5..4 when None, macro 4..12.
         distractors: chance that a blink, a gaze shift or speech happens in the clip as well.
         lead_s: range of the rest kept before the onset and after the offset, seconds.
         sway: size of the slow head motion, 0 holds the head still.
         take: camera and light; drawn when None (and then ``fps`` holds).
         with_flow: also give the exact dense flow at the apex.
+        macro: a macro-expression: longer and larger.
     """
     name = label if label is not None else str(rng.choice(CLASSES))
-    size = intensity_px if intensity_px is not None else float(np.exp(rng.uniform(np.log(0.5), np.log(4))))
+    low, high = (4.0, 12.0) if macro else (0.5, 4.0)
+    size = intensity_px if intensity_px is not None else float(np.exp(rng.uniform(np.log(low), np.log(high))))
     shot = take or draw_take(rng, fps)
     # Time goes with the square of the density; beyond 2 the truth tests see no difference.
     density = float(np.clip(1.6 * shot.face_px / CROP, 1.2, 2.0))
     model = build_model(photo, density=density, margin=(20, 20, 20, 20))
     action = draw_action(model, name, rng)
-    pulse = draw_pulse(rng, float(rng.uniform(*lead_s)))
+    pulse = (draw_macro_pulse if macro else draw_pulse)(rng, float(rng.uniform(*lead_s)))
     duration = pulse.offset_s + float(rng.uniform(*lead_s))
     duration = max(np.ceil(duration * shot.fps) + 1, 4) / shot.fps
     event = ScriptedEvent(name, 0, size, pulse)

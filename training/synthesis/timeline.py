@@ -88,6 +88,12 @@ def draw_pulse(rng: np.random.Generator, onset_s: float) -> Pulse:
     return Pulse(onset_s, onset_s + rise, onset_s + rise + hold, onset_s + rise + hold + fall)
 
 
+def draw_macro_pulse(rng: np.random.Generator, onset_s: float) -> Pulse:
+    """A macro-expression's course: rise 250-800 ms, hold 100-1800 ms, fall 300-1000 ms."""
+    rise, hold, fall = rng.uniform(0.25, 0.8), rng.uniform(0.1, 1.8), rng.uniform(0.3, 1.0)
+    return Pulse(onset_s, onset_s + rise, onset_s + rise + hold, onset_s + rise + hold + fall)
+
+
 def draw_distractor(
     rng: np.random.Generator, kind: DistractorKind, start_s: float, actions: int = 0
 ) -> ScriptedDistractor:
@@ -122,7 +128,6 @@ def draw_distractor(
     if kind == "macro":
         if actions < 1:
             raise ValueError("a macro-expression needs an action to perform")
-        rise, hold, fall = u(0.25, 0.8), u(0.1, 1.8), u(0.3, 1.0)
-        pulse = Pulse(start_s, start_s + rise, start_s + rise + hold, start_s + rise + hold + fall)
+        pulse = draw_macro_pulse(rng, start_s)
         return ScriptedDistractor(kind, pulse, float(u(3, 10)), action=int(rng.integers(actions)))
     raise ValueError(f"kind must be one of {DISTRACTORS}, got {kind!r}")
