@@ -23,6 +23,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "madtn": {"widths": [4, 6, 8], "hidden": 12},
     "ststnet": {},
     "atnet": {"widths": [4, 6, 8, 8], "hidden": 8, "layers": 1},
+    "minet": {"width": 4},
 }
 
 

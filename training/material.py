@@ -109,6 +109,7 @@ def gather(
         "samples": split.hash,
         "folds": [(f.name, f.train.tolist(), f.test.tolist(), f.adapt) for f in split.folds],
         "stacked": stacked,
+        "macro": PreparedSet.open(macro).hash if (macro := getattr(model.config, "macro", "")) else None,
     }
     digest.update(json.dumps(described, sort_keys=True).encode())
     for variant in tested.values():
@@ -144,7 +145,8 @@ def resolve_inputs(prepared: PreparedSet, model: Method) -> dict[str, str]:
 
 def training_side(material: Material, fold: Fold) -> Labelled:
     """Return the training clips of a fold: all that `fit` ever gets to see with labels."""
-    whole = Labelled(material.inputs, material.labels, material.subjects, material.copies)
+    barred = frozenset(material.subjects[fold.test].tolist())
+    whole = Labelled(material.inputs, material.labels, material.subjects, material.copies, barred)
     return whole.take(fold.train)
 
 

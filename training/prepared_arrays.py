@@ -15,12 +15,16 @@ _CHUNK = 256
 
 
 def resize_rows(array: NDArray[Any], shape: tuple[int, ...], source: Path | str = "array") -> NDArray[Any]:
-    """Resize (N, H, W[, C]) to (N, *shape); area interpolation when shrinking, bilinear when growing.
+    """Resize (N, H, W[, C]) or stacks (N, T, H, W) to (N, *shape); area interpolation when shrinking, else linear.
 
     Raises:
-        PreparedError: The rows are no images, or have another number of channels.
+        PreparedError: The rows are no images, or have another number of channels or frames.
     """
     have = tuple(array.shape[1:])
+    stacks = len(have) == len(shape) == 3 and have[1] == have[2] and shape[1] == shape[2]
+    if stacks and have[0] == shape[0] and have[1] != shape[1]:
+        frames = resize_rows(array.reshape(-1, *have[1:]), shape[1:], source)
+        return frames.reshape(len(array), *shape)
     channels = have[2] if len(have) == 3 else 1
     wanted = shape[2] if len(shape) == 3 else 1
     if len(have) not in (2, 3) or len(shape) not in (2, 3) or channels != wanted:

@@ -61,6 +61,14 @@ def epoch_batches(count: int, size: int, rng: np.random.Generator) -> list[Rows]
     return [order[a:b] for a, b in zip(cuts, [*cuts[1:], count], strict=True)]
 
 
+def endless_batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """Yield batches of exactly ``size`` <= ``count`` for ever; each pass over the rows is shuffled anew."""
+    while True:
+        order = rng.permutation(count)
+        for a in range(0, count - size + 1, size):
+            yield order[a : a + size]
+
+
 def oversample(labels: NDArray[np.int64], rng: np.random.Generator) -> Rows:
     """Return row numbers in which every class present is as frequent as the largest one."""
     classes, counts = np.unique(labels, return_counts=True)

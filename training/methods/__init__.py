@@ -27,6 +27,8 @@ class Labelled:
     """(N,) namespaced."""
     copies: Mapping[str, tuple[NDArray[Any], NDArray[np.int64]]] = field(default_factory=dict)
     """Input name -> (array (M, ...), clip row of each copy (M,)): MADTN's other middle frames."""
+    barred: frozenset[str] = frozenset()
+    """Subjects of the test fold: by name only, so that a method which reads further data leaves them out."""
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -45,7 +47,7 @@ class Labelled:
             kept = np.flatnonzero(position[of] >= 0)
             copies[name] = (array[kept], position[of[kept]])
         inputs = {name: array[rows] for name, array in self.inputs.items()}
-        return Labelled(inputs, self.labels[rows], self.subjects[rows], copies)
+        return Labelled(inputs, self.labels[rows], self.subjects[rows], copies, self.barred)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ _METHODS: dict[str, str] = {
     "atnet": "mer_live.training.methods.atnet:Atnet",
     "ststnet": "mer_live.training.methods.ststnet:Ststnet",
     "svm": "mer_live.training.methods.svm:Svm",
+    "mtm": "mer_live.training.methods.mtm:Mtm",
 }
 
 

@@ -20,7 +20,7 @@ from mer_live.engines.representation import MotionSpec, RepresentationSpec
 from mer_live.training.losses import MADTN_BANDWIDTHS, mmd2
 from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
-from mer_live.training.trainer import Rows
+from mer_live.training.trainer import Rows, endless_batches
 
 log = logging.getLogger(__name__)
 
@@ -135,14 +135,7 @@ class Madtn(NetworkMethod):
         count = len(target.inputs["motion"])
         if count < 2:
             raise ValueError(f"MMD needs at least two target clips, there is {count}")
-        return _endless(count, min(self.config.batch, count), rng)
-
-
-def _endless(count: int, batch: int, rng: np.random.Generator) -> Iterator[Rows]:
-    while True:
-        order = rng.permutation(count)
-        for a in range(0, count - batch + 1, batch):
-            yield order[a : a + batch]
+        return endless_batches(count, min(self.config.batch, count), rng)
 
 
 def _rotated(image: NDArray[Any], degrees: float) -> NDArray[Any]:
