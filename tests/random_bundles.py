@@ -24,6 +24,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "ststnet": {},
     "atnet": {"widths": [4, 6, 8, 8], "hidden": 8, "layers": 1},
     "minet": {"width": 4},
+    "sa-at": {"depth": 8, "width": 4, "stem_stride": 4, "style_width": 2, "style_blocks": 1},
 }
 
 

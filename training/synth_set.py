@@ -15,12 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.representation import RepresentationSpec, represent, spec_to_json
+from mer_live.engines.representation import ApexSpec, RepresentationSpec, represent, spec_to_json
 from mer_live.realtime.types import CLASSES
 from mer_live.training.prepared_index import save_array, write_atomically, write_index
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import render_clip
 from mer_live.training.synthesis.face_model import load_photo
+from mer_live.training.synthesis.stills import render_still
 
 DATASET = "synth"
 """One name for both kinds: they show the same people, so subjects are told apart in one namespace."""
@@ -98,16 +99,21 @@ def _render(job: tuple[SynthSet, str, tuple[int, ...]]) -> dict[int, Row]:
     request, person, turn = job
     cv2.setNumThreads(1)
     macro = request.kind == "macro"
+    # Of an apex frame alone nothing but that frame is rendered.
+    stills = all(isinstance(spec, ApexSpec) for _, spec in request.representations)
     photo = load_photo(request.faces, person)
     made: dict[int, Row] = {}
     for k, index in enumerate(turn):
         rng = np.random.default_rng([request.seed, int(macro), index])
         label = CLASSES[(index + k) % len(CLASSES)]
-        sway = float(np.exp(rng.normal(0, 0.8)))
-        fps = request.fps or (30.0 if macro else None)
-        shown = render_clip(
-            photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway, distractors=0.2, macro=macro
-        )
+        if stills:
+            shown = render_still(photo, rng, label=label, macro=macro)
+        else:
+            sway = float(np.exp(rng.normal(0, 0.8)))
+            fps = request.fps or (30.0 if macro else None)
+            shown = render_clip(
+                photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway, distractors=0.2, macro=macro
+            )
         clip = shown.clip
         row: dict[str, object] = {
             "key": f"{DATASET}/{person}/{request.kind}-{k:03d}", "dataset": DATASET, "subject": person,

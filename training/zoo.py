@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation import RepresentationSpec, mirror_adm, network_input
+from mer_live.training.augment import shake
 from mer_live.training.export import export_bundle
 from mer_live.training.losses import Terms
 from mer_live.training.trainer import Rows, derive, epoch_batches, seeded, train_network
@@ -91,23 +91,6 @@ def _optimise(
         )
 
 
-def _shaken(
-    images: NDArray[np.uint8], rng: np.random.Generator, degrees: float, shift: float
-) -> NDArray[np.uint8]:
-    """Each image (S, S[, C]) turned, scaled and shifted a little, its border repeated."""
-    out = np.empty_like(images)
-    side = images.shape[1]
-    for k, image in enumerate(images):
-        turn = cv2.getRotationMatrix2D(
-            ((side - 1) / 2, (side - 1) / 2),
-            rng.uniform(-degrees, degrees),
-            float(np.exp(rng.normal(0, 0.04))),
-        )
-        turn[:, 2] += rng.uniform(-shift, shift, 2)
-        out[k] = cv2.warpAffine(image, turn, (side, side), borderMode=cv2.BORDER_REPLICATE)
-    return out
-
-
 def _mirrored(count: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     return rng.random(count) < 0.5
 
@@ -128,7 +111,7 @@ def train_madtn(clips: ZooClips, config: ZooConfig) -> Network:
 
     def forward(rows: Rows, rng: np.random.Generator) -> Tensor:
         images = motion[rows, _mirrored(len(rows), rng).astype(int)]
-        images = _shaken(images, rng, 8.0, 5.0)
+        images = shake(images, rng, 8.0, 5.0)
         # Brightness of the face must not matter; flow channels stay as they are.
         face = images[..., 1].astype(np.float32) * rng.uniform(0.8, 1.2, (len(rows), 1, 1))
         images[..., 1] = np.clip(face, 0, 255)
@@ -167,7 +150,7 @@ def train_atnet(clips: ZooClips, config: ZooConfig) -> Network:
         return logits
 
     def see_apex(rows: Rows, rng: np.random.Generator) -> Tensor:
-        image = _shaken(apex(rows, _mirrored(len(rows), rng)), rng, 5.0, 10.0)
+        image = shake(apex(rows, _mirrored(len(rows), rng)), rng, 5.0, 10.0)
         with torch.autocast("cpu", torch.bfloat16):
             logits: Tensor = spatial(_input(image, APEX))
         return logits.float()

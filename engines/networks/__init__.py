@@ -16,6 +16,7 @@ _TABLE = {
     "atnet": ("atnet", "AtnetConfig", "Atnet"),
     "ststnet": ("ststnet", "StstnetConfig", "Ststnet"),
     "minet": ("minet", "MinetConfig", "Minet"),
+    "sa-at": ("sa_at", "SaAtConfig", "SaAt"),
 }
 NAMES = tuple(_TABLE)
 

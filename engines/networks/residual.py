@@ -84,7 +84,7 @@ class ResidualTrunk(nn.Module):
     bottleneck     `Bottleneck` instead of `BasicBlock`; F is then four times as wide
     stem           "imagenet": 7x7/2 and max pooling 3x3/2, map H/4; "cifar": 3x3/1, map H,
                    and shortcuts without weights
-    stem_stride    further stride of the "cifar" stem, for faces larger than CIFAR's 32 px
+    stem_stride    of the "cifar" stem, for faces larger than CIFAR's 32 px: kernel 2 stride + 1
     =============  =================================================================================
 
     Attributes:
@@ -108,7 +108,8 @@ class ResidualTrunk(nn.Module):
             self.conv1 = nn.Conv2d(in_channels, width, 7, 2, padding=3, bias=False)
             self.pool: nn.Module = nn.MaxPool2d(3, 2, padding=1)
         else:
-            self.conv1 = nn.Conv2d(in_channels, width, 3, stem_stride, padding=1, bias=False)
+            kernel = 2 * stem_stride + 1
+            self.conv1 = nn.Conv2d(in_channels, width, kernel, stem_stride, padding=stem_stride, bias=False)
             self.pool = nn.Identity()
         self.bn1 = nn.BatchNorm2d(width)
         self.stages = nn.ModuleList()
@@ -135,9 +136,13 @@ class ResidualTrunk(nn.Module):
             found.append(x)
         return found
 
+    def pooled(self, last: Tensor) -> Tensor:
+        """Last of `maps` -> (B, F), its mean."""
+        return last.mean(dim=(2, 3))
+
     def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, H) -> (B, F), the mean over the last map."""
-        return self.maps(x)[-1].mean(dim=(2, 3))
+        """(B, in_channels, H, H) -> (B, F)."""
+        return self.pooled(self.maps(x)[-1])
 
 
 def resnet18(in_channels: int = 1, width: int = 64) -> ResidualTrunk:

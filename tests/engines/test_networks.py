@@ -5,6 +5,7 @@ import torch
 from random_bundles import CONFIGS, random_network, samples_of
 
 from mer_live.engines.networks import NAMES, build
+from mer_live.engines.networks.plain import PlainTrunk, alexnet, vgg16
 from mer_live.engines.networks.resnet import ResNet10
 
 
@@ -44,6 +45,53 @@ def test_atnet_variants(variant: str, names: tuple[str, ...]) -> None:
     # eq. 7: each stream has length one
     for part in features.split(8, dim=1):
         torch.testing.assert_close(part.norm(dim=1), torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("trunk", "count", "shapes"),
+    [
+        # torchvision's AlexNet and VGG-16 without their classifiers, with one input channel instead of three
+        (alexnet(), 61_100_840 - 4_097_000 - 2 * 121 * 64, [(64, 15), (192, 7), (256, 3)]),
+        (vgg16(), 138_357_544 - 4_097_000 - 2 * 9 * 64, [(64, 64), (128, 32), (256, 16), (512, 8), (512, 4)]),
+    ],
+)
+def test_plain_trunks(trunk: PlainTrunk, count: int, shapes: list[tuple[int, int]]) -> None:
+    assert parameters(trunk) == count
+    assert trunk.feature_size == 4096
+    small = (alexnet if len(shapes) == 3 else vgg16)(width=2, hidden=5).eval()
+    x = torch.rand(2, 1, 64, 64)
+    maps = small.maps(x)
+    assert [tuple(m.shape) for m in maps] == [(2, c // 32, side, side) for c, side in shapes]
+    assert small(x).shape == (2, 5)
+    torch.testing.assert_close(small(x), small.pooled(maps[-1]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "count", "feature_size"),
+    [
+        ({}, 1_727_962 - 650 - 2 * 9 * 16 + 195, 64),
+        ({"depth": 38}, 560_432 + 195, 64),
+        ({"trunk": "resnet50"}, 23_508_032 - 2 * 49 * 64 + 3 * 2049, 2048),
+    ],
+)
+def test_sizes_of_sa_at(settings: dict[str, object], count: int, feature_size: int) -> None:
+    network = build("sa-at", settings)
+    assert parameters(network) == count
+    assert network.feature_size == feature_size
+    # "all weights are initialized from a zero-centered normal distribution with a deviation of 0.02"
+    assert float(network.trunk.stages[-1][-1].conv1.weight.std()) == pytest.approx(0.02, rel=0.1)
+
+
+def test_style_comes_before_the_trunk() -> None:
+    network = random_network("sa-at")
+    apex = torch.rand(2, 1, 64, 64) * 255
+    faces = network.faces(apex)
+    assert float(faces.abs().max()) <= 1
+    torch.testing.assert_close(network.features(apex), network.pooled(network.maps(faces)[-1]))
+    torch.nn.init.constant_(network.style.layers[-1].bias, 0.5)
+    assert not torch.equal(network.faces(apex), faces)
+    plain = build("sa-at", {"depth": 8})
+    torch.testing.assert_close(plain.faces(apex), apex / 127.5 - 1)
 
 
 def test_resnet_maps() -> None:

@@ -16,6 +16,7 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.representation import AdmSpec, ApexSpec, RepresentationSpec, mirror_adm
 from mer_live.training.methods import Inputs, Labelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.pretrain import start_from
 from mer_live.training.trainer import Rows, oversample
 
 
@@ -42,12 +43,15 @@ class AtnetConfig(LoopConfig):
     """Largest rotation and shift of the apex frame, each applied with probability 0.5."""
     mirror: bool = False
     """Mirror half of the clips: apex frame and flow statistics together. Not in the paper."""
+    spatial_weights: str = ""
+    """Folder that ``mer-train pretrain --network atnet --set variant=spatial`` wrote: the spatial stream begins
+    with macro-expressions, as in the paper (which begins with ImageNet before)."""
 
 
 class Atnet(NetworkMethod):
     """Inputs ``apex`` (224, 224) and ``adm`` (64, 128), or one of them by variant; SGD.
 
-    Deviation: no ImageNet or macro-expression weights, training starts from scratch.
+    Deviation: no ImageNet weights; without ``spatial_weights`` training starts from scratch.
     """
 
     name: ClassVar[str] = "atnet"
@@ -55,7 +59,10 @@ class Atnet(NetworkMethod):
 
     def build(self) -> Network:
         """Return a fresh network."""
-        return build("atnet", {"variant": self.config.variant})
+        network = build("atnet", {"variant": self.config.variant})
+        if self.config.spatial_weights:
+            start_from(network, self.config.spatial_weights, "streams.apex.")
+        return network
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the inputs of the variant."""

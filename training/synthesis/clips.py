@@ -142,6 +142,12 @@ def film_crops(
         )
 
 
+def draw_intensity(rng: np.random.Generator, macro: bool = False) -> float:
+    """Largest displacement of an expression, log-uniform in 0.5..4 px, of a macro-expression 4..12."""
+    low, high = (4.0, 12.0) if macro else (0.5, 4.0)
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
 def render_clip(
     photo: FacePhoto,
     rng: np.random.Generator,
@@ -170,8 +176,7 @@ def render_clip(
         macro: a macro-expression: longer and larger.
     """
     name = label if label is not None else str(rng.choice(CLASSES))
-    low, high = (4.0, 12.0) if macro else (0.5, 4.0)
-    size = intensity_px if intensity_px is not None else float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    size = draw_intensity(rng, macro) if intensity_px is None else intensity_px
     shot = take or draw_take(rng, fps)
     # Time goes with the square of the density; beyond 2 the truth tests see no difference.
     density = float(np.clip(1.6 * shot.face_px / CROP, 1.2, 2.0))

@@ -1,1 +1,0 @@
-"""Domain adaptation on handcrafted features, as CDMER compares it: one published method a file."""
