@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mer_live.engines.networks.ststnet import Ststnet as Network
-from mer_live.training.batched_patches import COLUMNS, TIE, cut_patches
+from mer_live.training.batched_patches import TIE, Patches, cut_patches
 from mer_live.training.batched_weights import pack, unpack
 from mer_live.training.trainer import Rows
 
@@ -41,6 +41,22 @@ class Batch:
     """(B,) int64."""
     kept: NDArray[np.float32] | None = None
     """(B x Q^2 x C) dropout factors, None without dropout."""
+
+
+class _Work:
+    """Memory of a step, kept between steps: fresh arrays of this size would be mapped and faulted in each time."""
+
+    def __init__(self, clips: int, folds: int, channels: int, patches: Patches) -> None:
+        wide, q2, outputs = folds * channels, patches.side**2, patches.rows.shape[1]
+        self.clips = clips
+        self.output, self.dense = torch.empty(outputs, wide), torch.empty(outputs, wide)
+        self.windows = self.output[: 9 * q2].view(9, q2, wide)
+        """Slots outside the map hold 0, which no maximum of a ReLU falls below."""
+        self.top = torch.empty(clips, q2, wide)
+        self.sums = torch.empty(clips, 2, wide)
+        self.d_top = torch.empty(folds, clips, q2, channels)
+        self.own = torch.empty(3, clips, q2, channels)
+        self.offset, self.slope = torch.zeros(wide), torch.zeros(wide)
 
 
 class StstnetStack:
@@ -68,8 +84,7 @@ class StstnetStack:
         self.steps = torch.zeros(len(networks), 1)
         self.running = torch.zeros(len(networks), 2, self.channels)
         self.running[:, 1] = 1
-        self._both = torch.empty(0, 2, 0)
-        self._rows = [(x, x.T) for x in self.patches.rows.unbind(0)]
+        self._work = _Work(0, len(networks), self.channels, self.patches)
 
     def step(self, batches: Sequence[Batch | None]) -> list[float]:
         """One Adam step of every network that has a batch.
@@ -112,159 +127,126 @@ class StstnetStack:
         scales = torch.cat([p[1] for p in parts])
         sign = torch.where(scales < 0, -1.0, 1.0) if bool((scales < 0).any()) else None
         union = np.unique(np.concatenate([b.rows for b in batches if b is not None]))
-        absent = np.ones((len(union), folds), bool)
-        place: list[Tensor] = []
-        for k, batch in enumerate(batches):
-            at = np.searchsorted(union, batch.rows) if batch is not None else np.zeros(0, np.int64)
-            absent[at, k] = False
-            place.append(torch.from_numpy(at))
-        top, sums = self._forward(union, absent, column, sign)
-        d_top = torch.empty_like(top)
+        work = self._work_for(len(union), folds)
+        self._forward(union, column, sign, work)
         losses = [float("nan")] * folds
-        dense: list[tuple[Tensor, Tensor]] = []
+        factor, absent = torch.zeros(folds * c), np.ones((len(union), folds), bool)
         for k, batch in enumerate(batches):
-            mine = slice(k * c, (k + 1) * c)
-            if batch is None:
-                d_top[:, :, mine] = 0
-                dense.append((torch.zeros(c, COLUMNS, dtype=torch.float64), torch.zeros(c, 1)))
-                continue
-            # sums: (29, 2, F, C) patches times output, and patches where the ReLU is open
-            through, on = sums[:, 0, k].T, sums[:, 1, k].T
-            own = None if sign is None else sign[mine]
-            views = top[:, :, mine], d_top[:, :, mine]
-            losses[k], *rest = self._head(k, batch, place[k], *views, through, on, own, result[k])
-            dense.append((rest[0], rest[1]))
-        sparse = self._backward(union, top, d_top, column, sign)
-        for k, (mean_term, factor) in enumerate(dense):
-            whole = factor * (sparse[:, k * c : (k + 1) * c].T - mean_term)
-            self.parts(result[k])[0].copy_(whole[:, :28])
+            if batch is not None:
+                at = np.searchsorted(union, batch.rows)
+                absent[at, k] = False
+                mine = slice(k * c, (k + 1) * c)
+                own = None if sign is None else sign[mine]
+                losses[k], factor[mine] = self._head(k, batch, torch.from_numpy(at), own, work, result[k])
+        whole = self._backward(union, absent, column, sign, work) * factor
+        for k in range(folds):
+            self.parts(result[k])[0].copy_(whole[:28, k * c : (k + 1) * c].T)
         return losses, result
 
-    def _forward(
-        self, union: Rows, absent: NDArray[np.bool_], column: Tensor, sign: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Convolve clip by clip: (U, Q^2, F C) top of each window, and the sums (29, 2, F, C)."""
-        wide = column.shape[1]
-        both = self._buffer(wide)
-        output, mask, flat = both[:, 0], both[:, 1], both.view(len(both), -1)
-        windows = self._windows(output)
-        top = torch.empty(len(union), self.patches.side**2, wide)
-        # Summed clip by clip in float64: variances are small differences, and a fold must not feel its company.
-        sums, part = torch.zeros(COLUMNS, 2 * wide, dtype=torch.float64), torch.empty(COLUMNS, 2 * wide)
-        gone = {u: np.flatnonzero(absent[u]).tolist() for u in np.flatnonzero(absent.any(1)).tolist()}
-        for u, (row, highest) in enumerate(zip(union.tolist(), top.unbind(0), strict=True)):
-            x, x_t = self._rows[row]
-            torch.mm(x, column, out=output)
-            output.relu_()
-            for k in gone.get(u, ()):
-                output[:, k * self.channels : (k + 1) * self.channels] = 0
-            torch.amax(windows if sign is None else self._turned(windows, sign), 0, out=highest)
-            torch.sign(output, out=mask)
-            torch.mm(x_t, flat, out=part)
-            sums += part
-        folds = wide // self.channels
-        return top, sums.view(COLUMNS, 2, folds, self.channels)
+    def _forward(self, union: Rows, column: Tensor, sign: Tensor | None, work: _Work) -> None:
+        """Convolve clip by clip: the top of each window, and the sums of the outputs and of their squares."""
+        ones = torch.ones(1, len(work.output))
+        for u, row in enumerate(union.tolist()):
+            torch.mm(self.patches.rows[row], column, out=work.output)
+            work.output.relu_()
+            windows = work.windows if sign is None else self._turned(work.windows, sign)
+            torch.amax(windows, 0, out=work.top[u])
+            torch.mm(ones, work.output, out=work.sums[u, :1])
+            torch.mul(work.output, work.output, out=work.dense)
+            torch.mm(ones, work.dense, out=work.sums[u, 1:])
 
     def _head(
-        self,
-        k: int,
-        batch: Batch,
-        place: Tensor,
-        top: Tensor,
-        d_top: Tensor,
-        through: Tensor,
-        on: Tensor,
-        sign: Tensor | None,
-        into: Tensor,
-    ) -> tuple[float, Tensor, Tensor]:
-        """Batch norm, dropout, classifier and loss of one network, and back to the top of each window.
+        self, k: int, batch: Batch, place: Tensor, sign: Tensor | None, work: _Work, into: Tensor
+    ) -> tuple[float, Tensor]:
+        """Batch norm, dropout, classifier and loss of network ``k``, and back to the top of each window.
 
-        ``top`` (U, Q^2, C) holds clips of other networks' batches as well: they get no gradient. ``d_top``, of
-        the same shape, receives the gradient of the normalised tops where the ReLU is open.
+        ``place`` (B,) says which clips of the union are its own: it reads and writes no others. ``work`` is left
+        with the gradient of the normalised tops where the ReLU is open, and with what batch norm adds to it at
+        every open output: ``offset + slope * output``.
 
         Returns:
-            Loss, and what batch norm adds to the gradient of the convolution: its dense part (C, 29) and the
-            common factor (C, 1).
+            Loss, and the factor (C,) from these to the gradient of the convolution's output.
         """
-        weight, scale, shift, fc, fc_bias = self.parts(self.flat[k])
+        _, scale, shift, fc, fc_bias = self.parts(self.flat[k])
         b, n = len(batch.rows), len(batch.rows) * self.patches.positions
-        mean = through[:, 27] / n
-        # The output is weight x patch wherever it is not 0, so its square sums to weight x through.
-        column = torch.cat([weight, torch.ones(len(weight), 1)], 1).double()
-        variance = ((through * column).sum(1) / n - mean * mean).clamp_min(0)
-        now = torch.stack([mean, variance * n / (n - 1)]).float()
-        self.running[k].lerp_(now, self.momentum)
+        mine = slice(k * self.channels, (k + 1) * self.channels)
+        # In float64: variances are small differences.
+        sums = work.sums[:, :, mine].index_select(0, place).sum(0, dtype=torch.float64) / n
+        mean, variance = sums[0], (sums[1] - sums[0] * sums[0]).clamp_min(0)
+        self.running[k].lerp_(torch.stack([mean, variance * n / (n - 1)]).float(), self.momentum)
         inverse = (variance + self.eps).rsqrt()
-        # Its own clips, packed: sums over more rows, be they zero, would round otherwise.
-        value = top.index_select(0, place)  # (B, Q^2, C)
+        mean, inverse = mean.float(), inverse.float()
+        value, pooled, d_pooled = (x[:b] for x in work.own)  # (B, Q^2, C) each
+        torch.index_select(work.top[:, :, mine], 0, place, out=value)
         if sign is not None:
             value *= sign
-        level = torch.sub(value, mean.float()).mul_(inverse.float())
-        pooled = torch.addcmul(shift, level, scale)
+        torch.addcmul(shift - mean * inverse * scale, value, inverse * scale, out=pooled)
         drop = None if batch.kept is None else torch.from_numpy(batch.kept).view_as(pooled)
         if drop is not None:
             pooled *= drop
         wide = self._spread(fc)  # (3, Q^2 C)
-        flat = pooled.view(b, -1)
-        log_p = torch.addmm(fc_bias, flat, wide.T).log_softmax(1)
+        log_p = torch.addmm(fc_bias, pooled.view(b, -1), wide.T).log_softmax(1)
         loss = -float(log_p.gather(1, batch.labels[:, None]).mean())
         d_logits = log_p.exp()
         d_logits[torch.arange(b), batch.labels] -= 1
         d_logits /= b
         _, g_scale, g_shift, g_fc, g_bias = self.parts(into)
         g_bias.copy_(d_logits.sum(0))
-        g_fc.copy_(self._gather(d_logits.T @ flat))
-        d_pooled = (d_logits @ wide).view_as(pooled)
+        g_fc.copy_(self._gather(d_logits.T @ pooled.view(b, -1)))
+        torch.mm(d_logits, wide, out=d_pooled.view(b, -1))
         if drop is not None:
             d_pooled *= drop
-        open_only = torch.ops.aten.threshold_backward(d_pooled, value, 0.0)
-        # Two steps: index_copy_ into a strided view is many times slower.
-        d_top.copy_(torch.zeros(d_top.shape).index_copy_(0, place, open_only))
-        # A product with ones sums over all but the last axis several times faster than sum does.
-        ones = torch.ones(d_pooled.shape[0] * d_pooled.shape[1])
-        g_shift.copy_(ones @ d_pooled.view(-1, self.channels))
-        g_scale.copy_(ones @ level.mul_(d_pooled).view(-1, self.channels))
+        torch.mul(d_pooled, value, out=pooled)
+        # A product with ones sums over clips several times faster than sum does.
+        ones = torch.ones(1, b)
+        g_shift.copy_((ones @ d_pooled.view(b, -1)).view(-1, self.channels).sum(0))
+        g_scale.copy_((ones @ pooled.view(b, -1)).view(-1, self.channels).sum(0))
+        g_scale.sub_(mean * g_shift).mul_(inverse)
+        torch.ops.aten.threshold_backward.grad_input(d_pooled, value, 0.0, grad_input=d_pooled)
+        work.d_top[k].index_copy_(0, place, d_pooled)
         # dr = scale / deviation (dy - mean dy - level mean(dy level)): dy is sparse, the other two are dense.
-        slope = (inverse * g_scale / n)[:, None]
-        dense = on * (g_shift / n)[:, None] + (through - mean[:, None] * on) * slope
-        return loss, dense, (scale * inverse)[:, None]
+        slope = inverse * g_scale / n
+        work.slope[mine] = slope
+        work.offset[mine] = g_shift / n - mean * slope
+        return loss, scale * inverse
 
     def _backward(
-        self, union: Rows, top: Tensor, d_top: Tensor, column: Tensor, sign: Tensor | None
+        self, union: Rows, absent: NDArray[np.bool_], column: Tensor, sign: Tensor | None, work: _Work
     ) -> Tensor:
-        """Sum over windows of the gradient times the patch that was the maximum: (29, F C)."""
-        q2, wide = self.patches.side**2, column.shape[1]
-        output = self._buffer(wide)[:, 0]
-        windows = self._windows(output)
-        difference, sparse = torch.empty(9, q2, wide), torch.empty(9, q2, wide)
-        flat = sparse.view(9 * q2, wide)
-        sums, part = torch.zeros(COLUMNS, wide, dtype=torch.float64), torch.empty(COLUMNS, wide)
-        spread = d_top.unsqueeze(1).expand(-1, 9, -1, -1).unbind(0)
-        for row, highest, gradient in zip(union.tolist(), top.unbind(0), spread, strict=True):
-            x, x_t = self._rows[row]
+        """Sum over outputs of their gradient times their patch: (29, F C)."""
+        folds, c = absent.shape[1], self.channels
+        q2 = self.patches.side**2
+        gone = {u: np.flatnonzero(absent[u]).tolist() for u in np.flatnonzero(absent.any(1)).tolist()}
+        sums, part = torch.zeros(column.shape, dtype=torch.float64), torch.empty_like(column)
+        gradient, sparse = torch.empty(q2, folds, c), torch.zeros_like(work.output)
+        spread, chosen = gradient.view(1, q2, -1).expand(9, -1, -1), sparse[: 9 * q2].view(9, q2, -1)
+        for u, row in enumerate(union.tolist()):
+            x = self.patches.rows[row]
             # Convolved again: cheaper than to keep 1 MB per clip and eight folds.
-            torch.mm(x, column, out=output)
-            torch.sub(windows if sign is None else self._turned(windows, sign), highest, out=difference)
-            torch.ops.aten.threshold_backward.grad_input(gradient, difference, -TIE / 2, grad_input=sparse)
-            torch.mm(x_t[:, : 9 * q2], flat, out=part)
+            torch.mm(x, column, out=work.output)
+            work.output.relu_()
+            windows = work.windows if sign is None else self._turned(work.windows, sign)
+            torch.sub(windows, work.top[u], out=chosen)
+            gradient.copy_(work.d_top[:, u].transpose(0, 1))
+            torch.ops.aten.threshold_backward.grad_input(spread, chosen, -TIE / 2, grad_input=chosen)
+            torch.addcmul(work.offset, work.output, work.slope, out=work.dense)
+            torch.ops.aten.threshold_backward.grad_input(work.dense, work.output, 0.0, grad_input=work.dense)
+            torch.sub(sparse, work.dense, out=work.dense)
+            for k in gone.get(u, ()):
+                work.dense[:, k * c : (k + 1) * c] = 0
+            torch.mm(x.T, work.dense, out=part)
             sums += part
         return sums
 
-    def _windows(self, output: Tensor) -> Tensor:
-        """(L, F C) -> (9, Q^2, F C); slots outside the map hold 0, which no maximum of a ReLU falls below."""
-        q2 = self.patches.side**2
-        return output[: 9 * q2].view(9, q2, -1)
-
     def _turned(self, windows: Tensor, sign: Tensor) -> Tensor:
         """Where a channel's scale is negative its lowest value is the top: its sign is turned."""
-        turned: Tensor = windows.relu() * sign
+        turned: Tensor = windows * sign
         return turned.masked_fill(~self.patches.inside[:, :, None], -torch.inf)
 
-    def _buffer(self, wide: int) -> Tensor:
-        """(L, 2, F C); both passes convolve into the same memory, so that they round alike."""
-        if self._both.shape[2] != wide:
-            self._both = torch.empty(self.patches.rows.shape[1], 2, wide)
-        return self._both
+    def _work_for(self, clips: int, folds: int) -> _Work:
+        if self._work.clips < clips:
+            self._work = _Work(clips, folds, self.channels, self.patches)
+        return self._work
 
     def _spread(self, fc: Tensor) -> Tensor:
         """Classifier after 2x2 mean pooling, written as one before it: (3, C, H, H) -> (3, Q^2 C)."""

@@ -31,7 +31,7 @@ from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 MOTION = MotionSpec(scaling="fixed", r_max_px=0.8)
 APEX = ApexSpec()
 # The live path pays this flow on every frame: the fastest preset.
-ADM = AdmSpec(flow=FlowConfig(preset="ultrafast"))
+ADM = AdmSpec(flow=FlowConfig(preset="ultrafast"), flow_px=224)
 FRAMES = FramesSpec(steps=8, size=112)
 VERSION = 4
 """Changes whenever the same request would give other clips."""
@@ -110,7 +110,8 @@ def _sample(
     sway = float(np.exp(rng.normal(0, 0.8)))
     made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway)
     flow = make_flow(ADM.flow)
-    made = replace(made, clip=replace(made.clip, adm=adm_rows(made.clip.gray, flow)))
+    adm = adm_rows(made.clip.gray, flow, ADM.direction, flow_px=ADM.flow_px)
+    made = replace(made, clip=replace(made.clip, adm=adm))
     rows: list[dict[str, object]] = []
     for final in (False, True):
         clip = cut_like_a_spotter(made, rng, final=final)

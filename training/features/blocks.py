@@ -37,10 +37,12 @@ def block_histograms(
     index = (blocks * shape[1] + bins).ravel()
     flat = None if weights is None else weights.ravel()
     counts = np.bincount(index, flat, minlength=shape[0] * shape[1])
-    return np.asarray(counts.reshape(shape), np.float64)
+    return counts.astype(np.float64).reshape(shape)
 
 
 def normalised(histograms: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each row divided by its sum; an empty row stays zero."""
     total = histograms.sum(-1, keepdims=True)
-    return np.divide(histograms, total, out=np.zeros_like(histograms), where=total > 0)
+    result = np.zeros_like(histograms)
+    np.divide(histograms, total, out=result, where=total > 0)
+    return result

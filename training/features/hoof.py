@@ -39,7 +39,7 @@ class Hoof:
     input: ClassVar[str] = "flow"
     bins: int = 8
     symmetric: bool = True
-    """As published (eq. 1): angle from the horizontal axis, -pi/2 .. pi/2, the same for a movement and its
+    """As published: angle from the horizontal axis, -pi/2 .. pi/2, the same for a movement and its
     mirror image. False: the full circle."""
     grid: int = 5
 

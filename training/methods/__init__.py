@@ -84,6 +84,15 @@ _METHODS: dict[str, str] = {
     "ststnet": "mer_live.training.methods.ststnet:Ststnet",
     "svm": "mer_live.training.methods.svm:Svm",
     "mtm": "mer_live.training.methods.mtm:Mtm",
+    "iw-svm": "mer_live.training.adaptation.iw_svm:IwSvm",
+    "tca": "mer_live.training.adaptation.tca:Tca",
+    "gfk": "mer_live.training.adaptation.gfk:Gfk",
+    "subspace-alignment": "mer_live.training.adaptation.subspace_alignment:SubspaceAlignment",
+    "stm": "mer_live.training.adaptation.stm:Stm",
+    "tkl": "mer_live.training.adaptation.tkl:Tkl",
+    "tsrg": "mer_live.training.adaptation.regeneration:Tsrg",
+    "drfs-t": "mer_live.training.adaptation.regeneration:DrfsT",
+    "drls": "mer_live.training.adaptation.regeneration:Drls",
     "sa-at": "mer_live.training.methods.sa_at:SaAt",
 }
 
