@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,21 +17,24 @@ from torch.nn import functional as F
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation import RepresentationSpec, mirror_adm, network_input
+from mer_live.engines.representation import (
+    AdmSpec,
+    MotionSpec,
+    RepresentationSpec,
+    mirror_adm,
+    network_input,
+)
 from mer_live.training.augment import shake
 from mer_live.training.export import export_bundle
 from mer_live.training.losses import Terms
+from mer_live.training.prepared_arrays import resize_rows
 from mer_live.training.trainer import Rows, derive, epoch_batches, seeded, train_network
+from mer_live.training.zoo_cards import ATTRIBUTION, DEVIATIONS, LICENCE, PAPERS
 from mer_live.training.zoo_clips import ADM, APEX, MOTION, ZooClips, make_clips, take
 from mer_live.training.zoo_report import plot, report
+from mer_live.training.zoo_sa_at import FACE, SaAtRecipe, train_sa_at
 
 log = logging.getLogger(__name__)
-
-LICENCE = "CC-BY-4.0"
-ATTRIBUTION = (
-    "Trained on animated photographs of the Face Research Lab London Set, Lisa DeBruine and Benedict Jones, "
-    "CC BY 4.0, doi 10.6084/m9.figshare.5047666; the photographs were altered (warped, relit, degraded)."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class ZooConfig:
     smoothing: float = 0.05
     """Of the labels: keeps averaged probabilities from saturating."""
     jobs: int = 2
+    sa_at: SaAtRecipe = field(default_factory=SaAtRecipe)
 
 
 def _optimise(
@@ -187,37 +191,53 @@ def _slices(count: int, size: int = 32) -> list[NDArray[np.int64]]:
     return [np.arange(a, min(a + size, count)) for a in range(0, count, size)]
 
 
-def inputs_of(
-    clips: ZooClips, rows: NDArray[np.int64], names: Iterable[str]
-) -> dict[str, NDArray[np.float32]]:
-    """What a network takes of the given samples."""
+SPECS: dict[str, tuple[RepresentationSpec, ...]] = {
+    "madtn": (MOTION,),
+    "atnet": (APEX, ADM),
+    "sa-at": (FACE,),
+}
+"""Bundle -> its network's inputs; the bundles that there are."""
+
+
+def inputs_of(clips: ZooClips, rows: NDArray[np.int64], name: str) -> dict[str, NDArray[np.float32]]:
+    """What the network of the bundle ``name`` takes of the given samples."""
     chosen = take(clips, rows)
-    stored: dict[str, Callable[[], tuple[NDArray[Any], RepresentationSpec]]] = {
-        "motion": lambda: (chosen.motion_images(MOTION)[:, 0], MOTION),
-        "apex": lambda: (chosen.apex, APEX),
-        "adm": lambda: (chosen.adm, ADM),
-    }
-    return {name: network_input(*stored[name]()) for name in names}
+    inputs: dict[str, NDArray[np.float32]] = {}
+    for spec in SPECS[name]:
+        if isinstance(spec, MotionSpec):
+            stored: NDArray[Any] = chosen.motion_images(spec)[:, 0]
+        else:
+            stored = chosen.adm if isinstance(spec, AdmSpec) else resize_rows(chosen.apex, spec.shape)
+        inputs[spec.name] = network_input(stored, spec)
+    return inputs
 
 
-def probabilities(network: Network, clips: ZooClips) -> NDArray[np.float32]:
-    """(N, 3) softmax outputs."""
+def probabilities(network: Network, clips: ZooClips, name: str) -> NDArray[np.float32]:
+    """(N, 3) softmax outputs of the network of the bundle ``name``."""
     network.eval()
     parts = []
     with torch.no_grad():
         for rows in _slices(len(clips.label)):
-            x = inputs_of(clips, rows, network.input_names)
+            x = inputs_of(clips, rows, name)
             parts.append(network(*(torch.from_numpy(x[n]) for n in network.input_names)).softmax(1))
     return np.asarray(torch.cat(parts).numpy(), np.float32)
 
 
-def make_zoo(faces: Path, work: Path, out: Path, config: ZooConfig | None = None) -> dict[str, Any]:
-    """Train, score and write the bundles ``out/madtn`` and ``out/atnet``; gives the scores.
+def make_zoo(
+    faces: Path,
+    work: Path,
+    out: Path,
+    config: ZooConfig | None = None,
+    only: Sequence[str] = tuple(SPECS),
+) -> dict[str, Any]:
+    """Train, score and write the bundles ``out/NAME``, all of `SPECS` or ``only`` some; gives the scores.
 
     Clips are kept in ``work`` and reused; ``work/scores.png`` shows the scores by strength. Raises ValueError
     for unusable photographs, ExportError when a written network differs from the trained one.
     """
     how = config or ZooConfig()
+    if unknown := sorted(set(only) - set(SPECS)):
+        raise ValueError(f"there is no recipe for {unknown[0]!r}; there are {', '.join(SPECS)}")
     began = time.monotonic()
     train = make_clips(faces, work, split="train", count=how.clips, seed=how.seed, jobs=how.jobs)
     held = make_clips(faces, work, split="test", count=how.held_clips, seed=how.seed, jobs=how.jobs)
@@ -225,19 +245,28 @@ def make_zoo(faces: Path, work: Path, out: Path, config: ZooConfig | None = None
     if overlap:
         raise ValueError(f"people in both sets: {sorted(overlap)}")
     log.info("%d clips ready after %.0f s", how.clips + how.held_clips, time.monotonic() - began)
-    networks = {"madtn": train_madtn(train, how), "atnet": train_atnet(train, how)}
-    probs = {name: probabilities(network, held) for name, network in networks.items()}
+    networks: dict[str, Network] = {}
+    told: dict[str, Mapping[str, Any]] = {}
+    for name in only:
+        if name == "sa-at":
+            networks[name], told[name] = train_sa_at(train, faces, work, how.seed, how.jobs, how.sa_at)
+        else:
+            networks[name] = {"madtn": train_madtn, "atnet": train_atnet}[name](train, how)
+            told[name] = {k: v for k, v in asdict(how).items() if k != "sa_at"}
+    probs = {name: probabilities(network, held, name) for name, network in networks.items()}
     results = {name: report(p, held) for name, p in probs.items()}
-    results["average"] = report(np.mean(list(probs.values()), axis=0), held)
+    together = {}
+    if {"madtn", "atnet"} <= set(probs):
+        results["average"] = report(np.mean([probs["madtn"], probs["atnet"]], axis=0), held)
+        together = {"average of madtn and atnet": results["average"]}
     plot(results, work / "scores.png")
-    specs: dict[str, list[RepresentationSpec]] = {"madtn": [MOTION], "atnet": [APEX, ADM]}
     people = {"train": len(set(train.subject)), "held out": len(set(held.subject))}
     for name, network in networks.items():
         rows = np.linspace(0, len(held.label) - 1, 16).astype(int)
         export_bundle(
             network,
-            specs[name],
-            inputs_of(held, rows, network.input_names),
+            SPECS[name],
+            inputs_of(held, rows, name),
             out / name,
             name=name,
             version="0.1.0",
@@ -251,30 +280,11 @@ def make_zoo(faces: Path, work: Path, out: Path, config: ZooConfig | None = None
             scores={
                 "protocol": f"synthetic clips of {people['held out']} people not in training, UF1/UAR pooled",
                 "own": results[name],
-                "average of madtn and atnet": results["average"],
+                **(together if name in ("madtn", "atnet") else {}),
             },
-            training=asdict(how) | {"people": people},
+            training={**told[name], "people": people},
             papers=(PAPERS[name],),
             deviations=DEVIATIONS[name],
         )
     log.info("bundles written after %.0f s", time.monotonic() - began)
     return results
-
-
-PAPERS = {
-    "madtn": "Xia, Zheng, Zong, Jiang: Motion Attention Deep Transfer Network, ICPR-FBE 2020",
-    "atnet": "Peng, Wang, Zhang, Chen: A Novel Apex-Time Network, ACII 2019",
-}
-DEVIATIONS: dict[str, tuple[str, ...]] = {
-    "madtn": (
-        f"flow magnitude on a fixed scale ({MOTION.r_max_px} px at 112 px) instead of min-max",
-        "the apex instead of the temporal centre as middle frame",
-        "third channel zero while the offset is unknown; half of the training samples are such",
-        "AdamW; rotation up to 8 degrees; no target domain, so no MMD",
-    ),
-    "atnet": (
-        "ADM directions by circular mean, flow by DIS; the LSTM is given motion vectors, not angles",
-        "one-sided windows; half of the training samples end 10-60 ms after the apex",
-        "AdamW; no pre-training; streams trained one after the other",
-    ),
-}

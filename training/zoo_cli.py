@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,21 +19,24 @@ def zoo(
     clips: Annotated[int | None, typer.Option(min=100, help="Training clips.")] = None,
     held: Annotated[int | None, typer.Option(min=30, help="Clips of held-out people for the scores.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="madtn, atnet or sa-at; repeatable. [default: all]")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Rendering processes.")] = 2,
 ) -> None:
-    """Render clips of the training people, train MADTN and ATNet, score them on others, write bundles."""
+    """Render clips of the training people, train the networks, score them on others, write bundles."""
     import json
     import logging
     from dataclasses import replace
 
     from mer_live.training.export import ExportError
-    from mer_live.training.zoo import ZooConfig, make_zoo
+    from mer_live.training.zoo import SPECS, ZooConfig, make_zoo
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    given = {"clips": clips, "held_clips": held, "seed": seed}
+    given: dict[str, Any] = {"clips": clips, "held_clips": held, "seed": seed}
     config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
     try:
-        results = make_zoo(faces, work, out, config)
+        results = make_zoo(faces, work, out, config, only or tuple(SPECS))
     except (ValueError, OSError, ExportError) as error:
         typer.echo(f"mer-train: {error}", err=True)
         raise typer.Exit(2) from None

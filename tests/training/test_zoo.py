@@ -18,6 +18,7 @@ from mer_live.training.synthesis.face_model import split_of
 from mer_live.training.zoo import ZooConfig, make_zoo
 from mer_live.training.zoo_clips import ZooClips, cut_like_a_spotter, make_clips
 from mer_live.training.zoo_report import report
+from mer_live.training.zoo_sa_at import SaAtRecipe
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("zoo")
     config = ZooConfig(
         clips=6, held_clips=6, madtn_epochs=1, temporal_epochs=1, spatial_epochs=1, fusion_epochs=1, jobs=1,
-        batch=6,
+        batch=6, sa_at=SaAtRecipe(stills=6, teacher_epochs=1, student_epochs=1, epochs=1, style_steps=2, width=4),
     )  # fmt: skip
     return work, out, make_zoo(faces, work, out, config)
 
@@ -46,7 +47,7 @@ def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, object]]) -> None:
     work, out, results = bundles
     assert (work / "scores.png").stat().st_size > 5000
-    for name in ("madtn", "atnet"):
+    for name in ("madtn", "atnet", "sa-at"):
         card = load_bundle(out / name).card
         assert card.classes == CLASSES
         assert card.licence == "CC-BY-4.0"
@@ -54,8 +55,20 @@ def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, o
         assert "10.6084/m9.figshare.5047666" in card.attribution
         assert card.validation.startswith("Not validated on spontaneous")
         assert card.scores["own"] == results[name]
-        assert card.training["clips"] == 6
+        if name == "sa-at":
+            teacher = card.training["teacher"]
+            assert teacher["network"]["depth"] == 110
+            assert teacher["data"].startswith("6 rendered macro-expressions")
+            assert len(teacher["weights_sha256"]) == len(teacher["samples"]) == 64
+            assert "average of madtn and atnet" not in card.scores
+        else:
+            assert card.training["clips"] == 6
         assert set(card.scores["own"]) == {"final", "provisional"}
+
+
+def test_an_unknown_bundle_is_refused(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no recipe for 'magic'; there are madtn, atnet, sa-at"):
+        make_zoo(faces, tmp_path, tmp_path, only=["magic"])
 
 
 def test_clips_are_kept_and_repeat(

@@ -22,7 +22,7 @@ from mer_live.training.augment import shake
 from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 from mer_live.training.prepared import PreparedSet
-from mer_live.training.pretrain import PretrainConfig, Pretrained, load, pretrain
+from mer_live.training.pretrain import PretrainConfig, Pretrained, load, pretrain, start_from
 from mer_live.training.style.styles import styles_of
 from mer_live.training.style.train import StyleConfig, StyleFit, train_style
 from mer_live.training.trainer import Fit
@@ -51,6 +51,9 @@ class SaAtConfig(LoopConfig):
     """Prepared set of macro-expressions to train the teacher on where no weights are given, without the people
     of the test fold."""
     teacher_epochs: int = 12
+    student_weights: str = ""
+    """Folder of ``mer-train pretrain`` with the student's own network: it begins with macro-expressions too.
+    Empty: from scratch, as in the paper."""
     stages: tuple[int, ...] = (1, 2, 3)
     """Of the student, from 1; the last one is compared with the teacher's last."""
     beta: float = 0.0
@@ -122,7 +125,10 @@ class SaAt(NetworkMethod):
     def build(self) -> Network:
         """Return a fresh student behind the trained style generator."""
         c = self.config
-        return self._styled(trunk_settings(c.student, c) | {"width": c.width})
+        network = self._styled(trunk_settings(c.student, c) | {"width": c.width})
+        for part in ("trunk.", "classifier.") if c.student_weights else ():
+            start_from(network, c.student_weights, part)
+        return network
 
     def fit(self, train: Labelled, target_unlabelled: Unlabelled | None = None, seed: int = 0) -> None:
         """Train the style generator, then the student; the teacher alone where the paper tests that.

@@ -1,0 +1,37 @@
+"""What the cards of the shipped bundles say of their making."""
+
+from __future__ import annotations
+
+from mer_live.training.zoo_clips import MOTION
+
+LICENCE = "CC-BY-4.0"
+ATTRIBUTION = (
+    "Trained on animated photographs of the Face Research Lab London Set, Lisa DeBruine and Benedict Jones, "
+    "CC BY 4.0, doi 10.6084/m9.figshare.5047666; the photographs were altered (warped, relit, degraded)."
+)
+
+PAPERS = {
+    "madtn": "Xia, Zheng, Zong, Jiang: Motion Attention Deep Transfer Network, ICPR-FBE 2020",
+    "atnet": "Peng, Wang, Zhang, Chen: A Novel Apex-Time Network, ACII 2019",
+    "sa-at": "Zhou, Mao, Xue: Style Aggregated and Attention Transfer, 2019",
+}
+DEVIATIONS: dict[str, tuple[str, ...]] = {
+    "madtn": (
+        f"flow magnitude on a fixed scale ({MOTION.r_max_px} px at 112 px) instead of min-max",
+        "the apex instead of the temporal centre as middle frame",
+        "third channel zero while the offset is unknown; half of the training samples are such",
+        "AdamW; rotation up to 8 degrees; no target domain, so no MMD",
+    ),
+    "atnet": (
+        "ADM directions by circular mean, flow by DIS; the LSTM is given motion vectors, not angles",
+        "one-sided windows; half of the training samples end 10-60 ms after the apex",
+        "AdamW; no pre-training; streams trained one after the other",
+    ),
+    "sa-at": (
+        "the student is a ResNet-18 with 24 filters instead of 64, on faces of 112 px; the paper gives 256 px",
+        "teacher and student begin with rendered macro-expressions; no macro-expression database was used",
+        "styles are two clusters by light and sharpness, aggregated by a small CycleGAN without instance "
+        "normalisation whose generator adds to the face",
+        "AdamW with one cosine; small rotations and shifts, mirrored faces, smoothed labels",
+    ),
+}

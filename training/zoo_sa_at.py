@@ -1,0 +1,115 @@
+"""The shipped SA-AT student: a teacher of rendered macro-expressions, styles, then micro-expressions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_live.engines.networks.base import Network
+from mer_live.engines.representation import ApexSpec
+from mer_live.training.methods import Labelled
+from mer_live.training.methods.sa_at import SaAt, SaAtConfig
+from mer_live.training.prepared import PreparedSet
+from mer_live.training.prepared_arrays import resize_rows
+from mer_live.training.pretrain import PROVENANCE, PretrainConfig, load, pretrain, save
+from mer_live.training.synth_set import DATASET, SynthSet, render_set
+from mer_live.training.zoo_clips import ZooClips
+
+log = logging.getLogger(__name__)
+
+FACE = ApexSpec(size=112)
+"""What the student sees: a quarter of the pixels, at which teacher and student train in minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaAtRecipe:
+    """Everything that decides the student, besides photographs and clips."""
+
+    stills: int = 3000
+    """Macro-expressions rendered of the training people."""
+    teacher_epochs: int = 10
+    """ResNet-110."""
+    student_epochs: int = 10
+    """Of the student on the same macro-expressions, before it sees micro-expressions."""
+    epochs: int = 8
+    """Of the transfer."""
+    lr: float = 5e-4
+    style_steps: int = 200
+    stem_stride: int = 4
+    width: int = 24
+    """Of the student, a ResNet-18: 1.6 M parameters."""
+
+
+def train_sa_at(
+    clips: ZooClips, faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe
+) -> tuple[Network, Mapping[str, Any]]:
+    """Train teacher, style generator and student; gives the student and what the card tells of its making.
+
+    Macro-expressions and first weights are kept in ``work`` and reused. Raises ValueError for unusable
+    photographs, or where ``work`` holds macro-expressions of another recipe.
+    """
+    request = SynthSet(faces, "train", "macro", how.stills, (("apex", FACE),), seed=seed)
+    macro = PreparedSet.open(render_set(request, work / "macro", jobs))
+    cifar = {"trunk": "cifar", "depth": 110, "stem_stride": how.stem_stride}
+    small = {"trunk": "resnet18", "width": how.width}
+    told, folders = {}, {}
+    for name, settings, epochs in (
+        ("teacher", cifar, how.teacher_epochs),
+        ("student", small, how.student_epochs),
+    ):
+        folders[name] = work / f"sa-at-{name}"
+        if not (folders[name] / PROVENANCE).is_file():
+            log.info("%s on %d macro-expressions", name, len(macro))
+            first = PretrainConfig(epochs=epochs, seed=seed)
+            save(pretrain("sa-at", settings, macro, first), folders[name])
+        told[name] = load(folders[name]).provenance
+    config = SaAtConfig(
+        teacher_weights=str(folders["teacher"]),
+        student_weights=str(folders["student"]),
+        student="resnet18",
+        stages=(2, 3, 4),
+        size=FACE.size,
+        stem_stride=how.stem_stride,
+        width=how.width,
+        style_steps=how.style_steps,
+        epochs=how.epochs,
+        batch=32,
+        lr=how.lr,
+        schedule="one-cycle",
+        weight_decay=0.02,
+        smoothing=0.05,
+        rotation_deg=5.0,
+        shift_px=5.0,
+        mirror=True,
+    )
+    people = np.array([f"{DATASET}/{name}" for name in clips.subject])
+    method = SaAt(config)
+    method.fit(Labelled({"apex": resize_rows(clips.apex, FACE.shape)}, clips.label, people), seed=seed)
+    assert method.network is not None
+    assert method.report is not None
+    return method.network, {
+        "recipe": asdict(how),
+        "method": {k: v for k, v in asdict(config).items() if not k.endswith("_weights")},
+        "first and last losses": [method.report.losses[0], method.report.losses[-1]],
+        **{name: _short(provenance) for name, provenance in told.items()},
+    }
+
+
+def _short(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Provenance of first weights as the card tells it."""
+    data, scores = provenance["data"], dict(provenance["scores"])
+    held = scores.pop("subjects")
+    return {
+        "network": provenance["network"]["config"],
+        "weights_sha256": provenance["sha256"],
+        "data": f"{data['counts'][DATASET]['clips']} rendered macro-expressions (4-12 px at a 224 px crop) of "
+        f"{len(data['trained_on'])} training people; {len(held)} more of them held back for the scores",
+        "samples": data["samples"],
+        "scores on people held back": scores,
+        "config": provenance["config"],
+    }
