@@ -25,6 +25,10 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "atnet": {"widths": [4, 6, 8, 8], "hidden": 8, "layers": 1},
     "minet": {"width": 4},
     "sa-at": {"depth": 8, "width": 4, "stem_stride": 4, "style_width": 2, "style_blocks": 1},
+    "off-apexnet": {"hidden": 24},
+    "dual-inception": {"hidden": 24},
+    "capsulenet": {"width": 4},
+    "micro-attention": {"widths": [4, 6, 8, 8]},
 }
 
 

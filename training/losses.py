@@ -56,6 +56,23 @@ def mmd2(source: Tensor, target: Tensor, bandwidths: Sequence[float] = MADTN_BAN
     return within - 2 * st.mean()
 
 
+def margin_loss(lengths: Tensor, labels: Tensor, upper: float, lower: float, absent: float = 0.5) -> Tensor:
+    """Margin loss of capsules (Sabour, Frosst, Hinton 2017, eq. 4), mean over the batch.
+
+    Sum over classes of max(0, m+ - l)^2 for the true class and ``absent`` * max(0, l - m-)^2 for the others.
+
+    Args:
+        lengths: (B, C) of the class capsules.
+        labels: (B,) class numbers.
+        upper: m+.
+        lower: m-.
+        absent: Weight of the classes that are not there.
+    """
+    present = torch.nn.functional.one_hot(labels, lengths.shape[1])
+    short, long = (upper - lengths).clamp_min(0) ** 2, (lengths - lower).clamp_min(0) ** 2
+    return (present * short + absent * (1 - present) * long).sum(1).mean()
+
+
 def total(terms: Terms) -> Tensor:
     """Return the weighted sum; terms of weight 0 are left out altogether."""
     values = [weight * value for weight, value in terms.values() if weight]

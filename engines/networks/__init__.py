@@ -17,6 +17,10 @@ _TABLE = {
     "ststnet": ("ststnet", "StstnetConfig", "Ststnet"),
     "minet": ("minet", "MinetConfig", "Minet"),
     "sa-at": ("sa_at", "SaAtConfig", "SaAt"),
+    "off-apexnet": ("off_apexnet", "OffApexnetConfig", "OffApexnet"),
+    "dual-inception": ("dual_inception", "DualInceptionConfig", "DualInception"),
+    "capsulenet": ("capsulenet", "CapsulenetConfig", "Capsulenet"),
+    "micro-attention": ("micro_attention", "MicroAttentionConfig", "MicroAttention"),
 }
 NAMES = tuple(_TABLE)
 

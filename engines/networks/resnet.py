@@ -15,9 +15,15 @@ class FirstBlock(nn.Module):
         self.bn2 = nn.BatchNorm2d(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
 
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, W, H, H) -> shortcut, activated inner map, residual; each of the same shape."""
+        inner = F.relu(self.bn2(self.conv1(x)))
+        return x, inner, self.conv2(inner)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, W, H, H) -> the same."""
-        return x + self.conv2(F.relu(self.bn2(self.conv1(x))))  # type: ignore[no-any-return]
+        shortcut, _, residual = self.parts(x)
+        return shortcut + residual
 
 
 class PreActivationBlock(nn.Module):
@@ -31,10 +37,16 @@ class PreActivationBlock(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.shortcut = nn.Conv2d(before, width, 1, stride=2, bias=False)
 
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, V, H, H) -> shortcut, activated inner map, residual; each (B, W, H/2, H/2)."""
+        x = F.relu(self.bn1(x))
+        inner = F.relu(self.bn2(self.conv1(x)))
+        return self.shortcut(x), inner, self.conv2(inner)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, V, H, H) -> (B, W, H/2, H/2)."""
-        x = F.relu(self.bn1(x))
-        return self.shortcut(x) + self.conv2(F.relu(self.bn2(self.conv1(x))))  # type: ignore[no-any-return]
+        shortcut, _, residual = self.parts(x)
+        return shortcut + residual
 
 
 class ResNet10(nn.Module):
@@ -63,9 +75,14 @@ class ResNet10(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
 
+    def stem(self, gray: Tensor) -> Tensor:
+        """(B, 1, 224, 224) -> (B, 64, 56, 56)."""
+        pooled: Tensor = self.pool(F.relu(self.bn1(self.conv1(self.input_bn(gray)))))
+        return pooled
+
     def maps(self, gray: Tensor) -> Tensor:
         """(B, 1, 224, 224) -> (B, 512, 7, 7), activated."""
-        x = self.pool(F.relu(self.bn1(self.conv1(self.input_bn(gray)))))  # (B, 64, 56, 56)
+        x = self.stem(gray)
         x = self.block4(self.block3(self.block2(self.block1(x))))
         return F.relu(self.last_bn(x))
 

@@ -10,6 +10,7 @@ from mer_live.training.losses import (
     SilentLossError,
     assert_every_term_acts,
     gaussian_kernel,
+    margin_loss,
     mmd2,
     total,
 )
@@ -66,3 +67,15 @@ def test_a_term_that_does_nothing_is_refused() -> None:
     assert float(total({"a": (2.0, good), "b": (0.0, good)})) == pytest.approx(4.0)
     with pytest.raises(ValueError, match="weight 0"):
         total({"a": (0.0, good)})
+
+
+def test_margin_loss_by_hand_and_its_gradient() -> None:
+    lengths = torch.tensor([[0.8, 0.3, 0.05], [0.95, 0.95, 0.0]], dtype=torch.float64)
+    labels = torch.tensor([0, 2])
+    first = (0.9 - 0.8) ** 2 + 0.5 * (0.3 - 0.1) ** 2
+    second = 0.9**2 + 2 * 0.5 * (0.95 - 0.1) ** 2
+    assert float(margin_loss(lengths, labels, 0.9, 0.1)) == pytest.approx((first + second) / 2)
+    lengths = torch.rand(
+        4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    ).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: margin_loss(x, torch.tensor([0, 1, 2, 0]), 0.99, 0.01), lengths)

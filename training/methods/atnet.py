@@ -117,10 +117,15 @@ class Atnet(NetworkMethod):
 
 
 def _jittered(image: NDArray[Any], c: AtnetConfig, rng: np.random.Generator) -> NDArray[Any]:
-    centre = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
     angle = rng.uniform(-c.rotation_deg, c.rotation_deg) * (rng.random() < 0.5)
     move = rng.uniform(-c.shift_px, c.shift_px, 2) * (rng.random() < 0.5)
-    warp = cv2.getRotationMatrix2D(centre, angle, 1.0)
+    return warped(image, angle, move)
+
+
+def warped(image: NDArray[Any], degrees: float, move: NDArray[np.float64]) -> NDArray[Any]:
+    """Rotate an image (H, W) about its centre and move it by (x, y) px; its border is repeated outwards."""
+    centre = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
+    warp = cv2.getRotationMatrix2D(centre, degrees, 1.0)
     warp[:, 2] += move
     size = (image.shape[1], image.shape[0])
     source = np.ascontiguousarray(image)
