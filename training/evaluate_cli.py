@@ -23,7 +23,7 @@ def _fail(message: object) -> typer.Exit:
 def evaluate_command(
     data: Annotated[Path, typer.Option(help="Prepared set: a folder with index.csv and .npy arrays.")],
     method: Annotated[str, typer.Option(help="madtn, atnet, ststnet, svm, ...")],
-    protocol: Annotated[str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso or holdout.")] = "cde",
+    protocol: Annotated[str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso, holdout or split.")] = "cde",
     inputs: Annotated[
         list[str] | None,
         typer.Option("--input", help="NAME=ARRAY: what the method calls NAME is read from ARRAY.npy."),

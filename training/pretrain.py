@@ -145,11 +145,12 @@ def save(pretrained: Pretrained, folder: Path) -> Path:
     return folder
 
 
-def load(folder: str | Path) -> Pretrained:
+def load(folder: str | Path, barred: Collection[str] = ()) -> Pretrained:
     """Read what `save` wrote; the network comes back in eval mode.
 
     Raises:
-        ValueError: A file is missing, or the weights are not the ones described.
+        ValueError: A file is missing, the weights are not the ones described, or they have seen one of
+            the ``barred`` people, who are to be tested.
     """
     home = Path(folder)
     for file in (WEIGHTS, PROVENANCE):
@@ -158,18 +159,21 @@ def load(folder: str | Path) -> Pretrained:
     provenance = json.loads((home / PROVENANCE).read_text(encoding="utf-8"))
     if file_sha256(home / WEIGHTS) != provenance.get("sha256"):
         raise ValueError(f"{home / WEIGHTS} is not what {PROVENANCE} describes: pretrain again")
+    seen = sorted(set(provenance["data"]["trained_on"]) & set(barred))
+    if seen:
+        raise ValueError(f"the weights in {folder} have seen {seen[0]}, who is to be tested: leave them out")
     network = build(provenance["network"]["name"], provenance["network"]["config"])
     network.load_state_dict(torch.load(home / WEIGHTS, weights_only=True))
     return Pretrained(network.eval(), provenance)
 
 
-def start_from(network: nn.Module, folder: str | Path, prefix: str) -> None:
+def start_from(network: nn.Module, folder: str | Path, prefix: str, barred: Collection[str] = ()) -> None:
     """Copy the pretrained weights whose names begin with ``prefix`` (``streams.apex.``) into a network.
 
     Raises:
-        ValueError: The two do not have the same weights under that prefix.
+        ValueError: The two do not have the same weights under that prefix, or as `load`.
     """
-    weights = {k: v for k, v in load(folder).network.state_dict().items() if k.startswith(prefix)}
+    weights = {k: v for k, v in load(folder, barred).network.state_dict().items() if k.startswith(prefix)}
     own = {k: v for k, v in network.state_dict().items() if k.startswith(prefix)}
     if not weights or {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in own.items()}:
         raise ValueError(f"the weights in {folder} do not fit {prefix}*: pretrain the same network")

@@ -1,4 +1,4 @@
-"""Who is trained on and who is tested: CDE, HDE, CDMER, LOSO on one database, subject-disjoint holdout.
+"""Who is trained on and who is tested: CDE, HDE, CDMER, LOSO on one database, holdout, a split of one's own.
 
 A protocol is a list of clips and a list of folds. The published lists are asserted clip by class, so
 that two scores under one name are scores of the same clips.
@@ -18,7 +18,7 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.labels import emotion_name
 from mer_live.training.published import CDMER, CDMER_TASKS, EMOTIONS, MEGC2019, MEGC_WITHOUT, SHORT, Counts
 
-PROTOCOLS = ("cde", "hde", "cdmer1", "cdmer2", "loso", "holdout")
+PROTOCOLS = ("cde", "hde", "cdmer1", "cdmer2", "loso", "holdout", "split")
 Rows = NDArray[np.int64]
 
 
@@ -118,12 +118,23 @@ def make_split(
     elif protocol == "holdout":
         test = disjoint_rows(table.subjects[rows], labels[rows], test_fraction, seed)
         folds = (Fold("holdout", rows[~test], rows[test]),)
+    elif protocol == "split":
+        part = _column(table, "split")
+        rows = rows[np.isin(part[rows], ("train", "test"))]
+        labels[np.setdiff1d(np.arange(len(labels)), rows)] = -1
+        folds = (Fold("split", rows[part[rows] == "train"], rows[part[rows] == "test"]),)
     else:
         folds = _by_group(rows, table.subjects, "subjects")
     split = _finish(protocol, table, labels, folds, tuple(differences))
     for fold in folds:
         assert_disjoint(fold, table.subjects)
     return split
+
+
+def _column(table: Table, name: str) -> NDArray[np.str_]:
+    if name not in table.index:
+        raise ProtocolError(f"index.csv has no column {name!r}: write train or test into one of that name")
+    return table.index[name]
 
 
 def assert_disjoint(fold: Fold, subjects: NDArray[np.str_]) -> None:

@@ -20,7 +20,7 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.prepared_index import save_array, write_atomically, write_index
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import render_clip
-from mer_live.training.synthesis.face_model import load_photo
+from mer_live.training.synthesis.face_model import load_photo, split_of
 from mer_live.training.synthesis.stills import render_still
 
 DATASET = "synth"
@@ -80,7 +80,7 @@ def render_set(
     ordered = [made[index] for index in range(request.clips)]
     for k, (name, _) in enumerate(request.representations):
         save_array(out / f"{name}.npy", np.stack([arrays[k] for _, arrays in ordered]))
-    write_index(out, [row for row, _ in ordered], ("intensity_px",))
+    write_index(out, [row for row, _ in ordered], ("intensity_px", "split"))
     write_atomically(note, (json.dumps(described, indent=1) + "\n").encode())
     return out
 
@@ -118,7 +118,7 @@ def _render(job: tuple[SynthSet, str, tuple[int, ...]]) -> dict[int, Row]:
         row: dict[str, object] = {
             "key": f"{DATASET}/{person}/{request.kind}-{k:03d}", "dataset": DATASET, "subject": person,
             "label": label, "fps": shown.fps, "onset": clip.onset, "apex": clip.apex, "offset": clip.offset,
-            "intensity_px": round(shown.truth.intensity_px, 3),
+            "intensity_px": round(shown.truth.intensity_px, 3), "split": split_of(person),
         }  # fmt: skip
         made[index] = row, [represent(clip, spec) for _, spec in request.representations]
     return made

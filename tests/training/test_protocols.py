@@ -146,6 +146,22 @@ def test_loso_and_holdout() -> None:
     assert np.ptp(per_class) < 0.1
 
 
+def test_a_split_of_ones_own() -> None:
+    table = sheet({"x": (6, 12, 12, 12)})
+    with pytest.raises(ProtocolError, match="no column 'split'"):
+        make_split("split", table)
+    person = np.array([int(s[-1]) for s in table.subjects])
+    table.index["split"] = np.array(["train", "train", "train", "val", "test", "test"])[person]
+    split = make_split("split", table)
+    (fold,) = split.folds
+    assert set(person[fold.train]) == {0, 1, 2}
+    assert set(person[fold.test]) == {4, 5}
+    assert (split.labels[person == 3] == -1).all()
+    table.index["split"][0] = "test"
+    with pytest.raises(ProtocolError, match="in training and in test"):
+        make_split("split", table)
+
+
 def test_one_subject_and_bare_subjects_are_refused() -> None:
     table = sheet()
     one = rows(table, table.subjects == "samm/003")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from mer_live.training.methods import Labelled, make_method
 from mer_live.training.methods.sa_at import SaAt
 from mer_live.training.prepared import PreparedSet
 from mer_live.training.prepared_index import save_array, write_index
-from mer_live.training.pretrain import PretrainConfig, pretrain, save
+from mer_live.training.pretrain import PretrainConfig, load, pretrain, save
 
 TINY = {
     "size": 32, "stem_stride": 2, "width": 4, "student": "resnet18", "epochs": 1, "batch": 6, "stages": (2, 3),
@@ -160,6 +161,32 @@ def test_attention_comes_nearer_to_the_teachers(teacher: str) -> None:
     assert model.report is not None
     first, last = model.report.losses[0], model.report.losses[-1]
     assert sum(last[f"attention{k}"] for k in (2, 3)) < 0.8 * sum(first[f"attention{k}"] for k in (2, 3))
+
+
+def test_weights_that_have_seen_the_test_people_are_refused(teacher: str) -> None:
+    seen = load(teacher).provenance["data"]["trained_on"][0]
+    train = replace(faces(12), barred=frozenset([seen]))
+    for setting in ("teacher_weights", "student_weights"):
+        settings = {**TINY, "teacher_weights": teacher, setting: teacher}
+        model = make_method(
+            "sa-at",
+            settings
+            if setting == "teacher_weights"
+            else {**settings, "variant": "resnet", "without_at": "student"},
+        )
+        with pytest.raises(ValueError, match=f"have seen {seen}, who is to be tested"):
+            model.fit(train)
+
+
+def test_a_student_may_begin_with_macro_expressions(teacher: str, macro: Path, tmp_path: Path) -> None:
+    settings = {"trunk": "resnet18", "width": 4, "init_std": 0}
+    made = pretrain("sa-at", settings, PreparedSet.open(macro), PretrainConfig(epochs=1, batch=12))
+    weights = str(save(made, tmp_path / "student"))
+    model = make_method("sa-at", {**TINY, "teacher_weights": teacher, "student_weights": weights})
+    begun, wanted = model.build().state_dict(), made.network.state_dict()
+    assert all(torch.equal(begun[name], value) for name, value in wanted.items())
+    with pytest.raises(ValueError, match="do not fit trunk"):
+        make_method("sa-at", {**TINY, "width": 5, "student_weights": weights}).build()
 
 
 def test_one_seed_decides(teacher: str) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation import AdmSpec, ApexSpec, RepresentationSpec, mirror_adm
-from mer_live.training.methods import Inputs, Labelled
+from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 from mer_live.training.pretrain import start_from
 from mer_live.training.trainer import Rows, oversample
@@ -57,11 +57,18 @@ class Atnet(NetworkMethod):
     name: ClassVar[str] = "atnet"
     Config = AtnetConfig
 
+    _barred: frozenset[str] = frozenset()
+
+    def fit(self, train: Labelled, target_unlabelled: Unlabelled | None = None, seed: int = 0) -> None:
+        """Train from scratch, or from ``spatial_weights``, which must not have seen the test fold's people."""
+        self._barred = train.barred
+        super().fit(train, target_unlabelled, seed)
+
     def build(self) -> Network:
         """Return a fresh network."""
         network = build("atnet", {"variant": self.config.variant})
         if self.config.spatial_weights:
-            start_from(network, self.config.spatial_weights, "streams.apex.")
+            start_from(network, self.config.spatial_weights, "streams.apex.", self._barred)
         return network
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
