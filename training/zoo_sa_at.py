@@ -30,7 +30,7 @@ FACE = ApexSpec(size=112)
 class SaAtRecipe:
     """Everything that decides the student, besides photographs and clips."""
 
-    stills: int = 3000
+    stills: int = 2000
     """Macro-expressions rendered of the training people."""
     teacher_epochs: int = 10
     """ResNet-110."""
@@ -53,21 +53,8 @@ def train_sa_at(
     Macro-expressions and first weights are kept in ``work`` and reused. Raises ValueError for unusable
     photographs, or where ``work`` holds macro-expressions of another recipe.
     """
-    request = SynthSet(faces, "train", "macro", how.stills, (("apex", FACE),), seed=seed)
-    macro = PreparedSet.open(render_set(request, work / "macro", jobs))
-    cifar = {"trunk": "cifar", "depth": 110, "stem_stride": how.stem_stride}
-    small = {"trunk": "resnet18", "width": how.width}
-    told, folders = {}, {}
-    for name, settings, epochs in (
-        ("teacher", cifar, how.teacher_epochs),
-        ("student", small, how.student_epochs),
-    ):
-        folders[name] = work / f"sa-at-{name}"
-        if not (folders[name] / PROVENANCE).is_file():
-            log.info("%s on %d macro-expressions", name, len(macro))
-            first = PretrainConfig(epochs=epochs, seed=seed)
-            save(pretrain("sa-at", settings, macro, first), folders[name])
-        told[name] = load(folders[name]).provenance
+    folders = first_weights(faces, work, seed, jobs, how)
+    told = {name: load(folder).provenance for name, folder in folders.items()}
     config = SaAtConfig(
         teacher_weights=str(folders["teacher"]),
         student_weights=str(folders["student"]),
@@ -98,6 +85,24 @@ def train_sa_at(
         "first and last losses": [method.report.losses[0], method.report.losses[-1]],
         **{name: _short(provenance) for name, provenance in told.items()},
     }
+
+
+def first_weights(faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe) -> dict[str, Path]:
+    """Folders of the weights of "teacher" and "student", trained on macro-expressions where they are missing."""
+    request = SynthSet(faces, "train", "macro", how.stills, (("apex", FACE),), seed=seed)
+    macro = PreparedSet.open(render_set(request, work / "macro", jobs))
+    cifar = {"trunk": "cifar", "depth": 110, "stem_stride": how.stem_stride}
+    small = {"trunk": "resnet18", "width": how.width}
+    folders = {}
+    for name, settings, epochs in (
+        ("teacher", cifar, how.teacher_epochs),
+        ("student", small, how.student_epochs),
+    ):
+        folders[name] = work / f"sa-at-{name}"
+        if not (folders[name] / PROVENANCE).is_file():
+            log.info("%s on %d macro-expressions", name, len(macro))
+            save(pretrain("sa-at", settings, macro, PretrainConfig(epochs=epochs, seed=seed)), folders[name])
+    return folders
 
 
 def _short(provenance: Mapping[str, Any]) -> dict[str, Any]:

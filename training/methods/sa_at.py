@@ -209,6 +209,8 @@ class SaAt(NetworkMethod):
         if self.aggregation is not None:
             network.style.load_state_dict(self.aggregation.generator.state_dict())
             network.style.requires_grad_(False)
+        # Twice as fast in half precision.
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
     def _teacher(self) -> Pretrained:
