@@ -30,7 +30,8 @@ def zoo(
     from dataclasses import replace
 
     from mer_live.training.export import ExportError
-    from mer_live.training.zoo import SPECS, ZooConfig, make_zoo
+    from mer_live.training.zoo import make_zoo
+    from mer_live.training.zoo_train import SPECS, ZooConfig
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     given: dict[str, Any] = {"clips": clips, "held_clips": held, "seed": seed}

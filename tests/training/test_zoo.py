@@ -15,10 +15,11 @@ from mer_live.engines.clip import Clip
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.clips import EventTruth, SynthClip
 from mer_live.training.synthesis.face_model import split_of
-from mer_live.training.zoo import ZooConfig, make_zoo
+from mer_live.training.zoo import make_zoo
 from mer_live.training.zoo_clips import ZooClips, cut_like_a_spotter, make_clips
 from mer_live.training.zoo_report import report
 from mer_live.training.zoo_sa_at import SaAtRecipe
+from mer_live.training.zoo_train import ZooConfig
 
 
 @pytest.fixture(scope="module")
