@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import functools
 import hashlib
+import importlib
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -61,6 +62,19 @@ def load_landmarker(path: Path = MODEL_PATH) -> bytes:
     if digest != MODEL_SHA256:
         raise LandmarkerError(f"the face model {path} is damaged (sha256 {digest}): reinstall mer-live")
     return data
+
+
+def preload() -> None:
+    """Begin to import mediapipe beside whatever else is being loaded; it takes most of a second.
+
+    A failure shows where the import is really needed: in `Landmarker`.
+    """
+
+    def load() -> None:
+        with contextlib.suppress(Exception):
+            importlib.import_module("mediapipe")
+
+    threading.Thread(target=load, name="mediapipe-import", daemon=True).start()
 
 
 class Landmarker:

@@ -16,7 +16,7 @@ from mer_live.engines.runners import BACKENDS, BackendError
 from mer_live.realtime.camera import CameraConfig, SourceError, list_cameras, open_source
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
-from mer_live.realtime.landmarks import LandmarkerError
+from mer_live.realtime.landmarks import LandmarkerError, preload
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report, write_json
@@ -101,6 +101,7 @@ def live(options: Options, stop: threading.Event) -> None:
     """
     cv2.setNumThreads(1)  # two cores are shared by decoding, landmarks and the path itself
     sys.setswitchinterval(0.0005)  # the worker must not wait 5 ms for a thread that draws
+    preload()  # while the engines are compiled
     console = Console(stderr=True) if "-" in options.events else Console()
     bundles = [load_bundle(name) for name in options.bundles]
     with Recognizer(bundles, options.backend, options.live.threads) as recognizer:
