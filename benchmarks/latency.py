@@ -174,8 +174,8 @@ def _engines(bundles: list[Bundle], clip: Clip, repeats: int) -> Iterator[Times]
 
 def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
     """The pipeline from memory to sinks, and the same kernels bare, in one run."""
-    bare = _bare(recording)
     with tempfile.TemporaryDirectory() as folder, Recognizer(bundles) as recognizer:
+        bare = _bare(recording, recognizer.adm)
         sinks: list[Sink] = [JsonlSink(Path(folder) / "e.jsonl"), CsvSink(Path(folder) / "e.csv")]
         source = MemorySource(recording.frames, t_ns=recording.t_ns.tolist())
         pipeline = Pipeline(source, recognizer, sinks)
@@ -218,14 +218,15 @@ def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
     ]
 
 
-def _bare(recording: Recording) -> list[Times]:
+def _bare(recording: Recording, adm: AdmSpec) -> list[Times]:
     """What every frame needs, called in a plain loop: no threads, no queues, no landmarks."""
     _, height, width, _ = recording.frames.shape
     with FaceTracker(deterministic=True) as tracker:
         crop = tracker.crop(Frame(0, 0, recording.frames[0]))
     if crop is None:
         raise ValueError("no face in the first frame of the clip")
-    cropper, meter, spotter = Cropper(crop.warp, height, width, crop.gray.shape[0]), MotionMeter(), Spotter()
+    cropper = Cropper(crop.warp, height, width, crop.gray.shape[0])
+    meter, spotter = MotionMeter(adm=adm), Spotter()
     slot = np.empty((height, width, 3), np.uint8)
     taken: dict[str, list[int]] = {"ring": [], "crop": [], "motion": [], "spotter": []}
     for k, (t_ns, frame) in enumerate(zip(recording.t_ns.tolist(), recording.frames, strict=True)):

@@ -110,7 +110,7 @@ class FaceTracker:
     def __init__(
         self,
         size: int = CROP_SIZE,
-        period_ns: int = 50_000_000,
+        period_ns: int = 60_000_000,
         *,
         deterministic: bool,
         min_face_px: float = MIN_FACE_PX,

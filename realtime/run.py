@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 import threading
@@ -121,7 +122,8 @@ def live(options: Options, stop: threading.Event) -> None:
     if pipeline.error is not None:
         raise pipeline.error
     if options.demo:
-        truth = demo_truth()
+        end_s = options.source.duration_s or math.inf
+        truth = tuple(event for event in demo_truth() if event.offset_s < end_s)
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")

@@ -55,7 +55,7 @@ class Script:
 
 def run(script: Script, frames: int, step_ms: int = 10) -> tuple[list[FaceCrop | None], list[str]]:
     crops, states = [], []
-    with FaceTracker(deterministic=True, make_detector=script.make) as tracker:
+    with FaceTracker(period_ns=50 * MS, deterministic=True, make_detector=script.make) as tracker:
         for k in range(frames):
             crops.append(tracker.crop(Frame(k, k * step_ms * MS, IMAGE)))
             states.append(tracker.status)
@@ -248,7 +248,7 @@ def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(sha
 
     face = shared_data / "faces" / "001_neutral.jpg"
     still = on_canvas([(face, 80, 0, 480)])
-    with FaceTracker(deterministic=True) as tracker:
+    with FaceTracker(period_ns=50 * MS, deterministic=True) as tracker:
         first = tracker.crop(Frame(0, 0, still))
         assert first is not None
         assert first.landmarks is not None
