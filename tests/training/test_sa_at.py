@@ -166,14 +166,11 @@ def test_attention_comes_nearer_to_the_teachers(teacher: str) -> None:
 def test_weights_that_have_seen_the_test_people_are_refused(teacher: str) -> None:
     seen = load(teacher).provenance["data"]["trained_on"][0]
     train = replace(faces(12), barred=frozenset([seen]))
-    for setting in ("teacher_weights", "student_weights"):
-        settings = {**TINY, "teacher_weights": teacher, setting: teacher}
-        model = make_method(
-            "sa-at",
-            settings
-            if setting == "teacher_weights"
-            else {**settings, "variant": "resnet", "without_at": "student"},
-        )
+    for settings in (
+        {"teacher_weights": teacher},
+        {"student_weights": teacher, "variant": "resnet", "without_at": "student"},
+    ):
+        model = make_method("sa-at", {**TINY, **settings})
         with pytest.raises(ValueError, match=f"have seen {seen}, who is to be tested"):
             model.fit(train)
 
