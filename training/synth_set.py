@@ -25,6 +25,8 @@ from mer_live.training.synthesis.stills import render_still
 
 DATASET = "synth"
 """One name for both kinds: they show the same people, so subjects are told apart in one namespace."""
+VERSION = 2
+"""Changes whenever the same request would give other clips."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def render_set(
     described = {
         "synthetic": {
             "kind": request.kind, "split": request.split, "people": people, "clips": request.clips,
-            "fps": request.fps, "seed": request.seed,
+            "fps": request.fps, "seed": request.seed, "version": VERSION,
         },
         "representations": {name: spec_to_json(spec) for name, spec in request.representations},
     }  # fmt: skip
@@ -105,7 +107,8 @@ def _render(job: tuple[SynthSet, str, tuple[int, ...]]) -> dict[int, Row]:
     made: dict[int, Row] = {}
     for k, index in enumerate(turn):
         rng = np.random.default_rng([request.seed, int(macro), index])
-        label = CLASSES[(index + k) % len(CLASSES)]
+        # Everybody shows every class, whatever the number of people: a face must not tell the class.
+        label = CLASSES[(turn[0] + k) % len(CLASSES)]
         if stills:
             shown = render_still(photo, rng, label=label, macro=macro)
         else:

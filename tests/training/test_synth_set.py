@@ -32,6 +32,8 @@ def test_a_rendered_set_is_a_prepared_set(faces: Path, tmp_path: Path) -> None:
     assert macro.array("apex").shape == (4, 112, 112)
     assert macro.array("frames").shape == (4, 4, 56, 56)
     assert len(set(macro.subjects)) == 2
+    for person in set(macro.subjects):
+        assert len(set(macro.labels[macro.subjects == person])) == 2  # clips of one person differ in class
     micro = PreparedSet.open(render_set(replace(request, kind="micro", fps=30.0), tmp_path / "micro", 1))
     # One person is one subject in both, so that macro clips of the test fold's people can be found.
     assert set(micro.subjects) == set(macro.subjects)
