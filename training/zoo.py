@@ -15,6 +15,7 @@ from mer_live.engines.networks.base import Network
 from mer_live.training.export import export_bundle
 from mer_live.training.zoo_cards import ATTRIBUTION, LICENCE, PAPERS, deviations
 from mer_live.training.zoo_clips import make_clips
+from mer_live.training.zoo_mtm import train_mtm
 from mer_live.training.zoo_report import plot, report
 from mer_live.training.zoo_sa_at import train_sa_at
 from mer_live.training.zoo_train import SPECS, ZooConfig, inputs_of, probabilities, train_atnet, train_madtn
@@ -49,9 +50,11 @@ def make_zoo(
     for name in only:
         if name == "sa-at":
             networks[name], told[name] = train_sa_at(train, faces, work, how.seed, how.jobs, how.sa_at)
+        elif name == "mtm":
+            networks[name], told[name] = train_mtm(train, faces, work, how.seed, how.jobs, how.mtm)
         else:
             networks[name] = {"madtn": train_madtn, "atnet": train_atnet}[name](train, how)
-            told[name] = {k: v for k, v in asdict(how).items() if k != "sa_at"}
+            told[name] = {k: v for k, v in asdict(how).items() if k not in ("sa_at", "mtm")}
     probs = {name: probabilities(network, held, name) for name, network in networks.items()}
     results = {name: report(p, held) for name, p in probs.items()}
     together = {}

@@ -15,6 +15,7 @@ PAPERS = {
     "madtn": "Xia, Zheng, Zong, Jiang: Motion Attention Deep Transfer Network, ICPR-FBE 2020",
     "atnet": "Peng, Wang, Zhang, Chen: A Novel Apex-Time Network, ACII 2019",
     "sa-at": "Zhou, Mao, Xue: Style Aggregated and Attention Transfer, 2019",
+    "mtm": "Xia, Wang: Micro-Expression Recognition Enhanced by Macro-Expression, IJCAI 2021",
 }
 
 
@@ -41,6 +42,14 @@ def deviations(config: ZooConfig) -> dict[str, tuple[str, ...]]:
             "styles are two clusters by light and sharpness, aggregated by a small CycleGAN without instance "
             "normalisation whose generator adds to the face",
             "AdamW with one cosine; small rotations and shifts, mirrored faces, smoothed labels",
+        ),
+        "mtm": (
+            f"ResNet-18s with {config.mtm.width} filters instead of 64",
+            "the temporal stream sees what changed since the first frame, not the frames themselves",
+            "frames from onset to offset, or to the newest one while the offset is unknown (half of the samples)",
+            "rendered macro-expressions; no macro-expression database was used",
+            "L_con averages over an anchor's positives; heads are full layers on pooled features",
+            "mirrored, turned and shifted clips; a rate that falls to 0; products in bfloat16 while training",
         ),
     }
 

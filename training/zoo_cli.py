@@ -20,7 +20,7 @@ def zoo(
     held: Annotated[int | None, typer.Option(min=30, help="Clips of held-out people for the scores.")] = None,
     seed: Annotated[int | None, typer.Option(help="Decides everything.")] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="madtn, atnet or sa-at; repeatable. [default: all]")
+        list[str] | None, typer.Option(help="madtn, atnet, sa-at or mtm; repeatable. [default: all]")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Rendering processes.")] = 2,
 ) -> None:

@@ -17,6 +17,7 @@ from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation import (
     AdmSpec,
+    ApexSpec,
     MotionSpec,
     RepresentationSpec,
     mirror_adm,
@@ -26,7 +27,9 @@ from mer_live.training.augment import shake
 from mer_live.training.losses import Terms
 from mer_live.training.prepared_arrays import resize_rows
 from mer_live.training.trainer import Rows, derive, epoch_batches, seeded, train_network
-from mer_live.training.zoo_clips import ADM, APEX, MOTION, ZooClips, take
+from mer_live.training.zoo_clips import ADM, APEX, FRAMES, MOTION, ZooClips, take
+from mer_live.training.zoo_mtm import APEX as SMALL_APEX
+from mer_live.training.zoo_mtm import MtmRecipe
 from mer_live.training.zoo_sa_at import FACE, SaAtRecipe
 
 log = logging.getLogger(__name__)
@@ -58,6 +61,7 @@ class ZooConfig:
     processors that have it, slower on others."""
     jobs: int = 2
     sa_at: SaAtRecipe = field(default_factory=SaAtRecipe)
+    mtm: MtmRecipe = field(default_factory=MtmRecipe)
 
 
 def _optimise(
@@ -200,6 +204,7 @@ SPECS: dict[str, tuple[RepresentationSpec, ...]] = {
     "madtn": (MOTION,),
     "atnet": (APEX, ADM),
     "sa-at": (FACE,),
+    "mtm": (SMALL_APEX, FRAMES),
 }
 """Bundle -> its network's inputs; the bundles that there are."""
 
@@ -211,8 +216,10 @@ def inputs_of(clips: ZooClips, rows: NDArray[np.int64], name: str) -> dict[str, 
     for spec in SPECS[name]:
         if isinstance(spec, MotionSpec):
             stored: NDArray[Any] = chosen.motion_images(spec)[:, 0]
+        elif isinstance(spec, ApexSpec):
+            stored = resize_rows(chosen.apex, spec.shape)
         else:
-            stored = chosen.adm if isinstance(spec, AdmSpec) else resize_rows(chosen.apex, spec.shape)
+            stored = chosen.adm if isinstance(spec, AdmSpec) else chosen.frames
         inputs[spec.name] = network_input(stored, spec)
     return inputs
 

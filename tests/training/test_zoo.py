@@ -17,6 +17,7 @@ from mer_live.training.synthesis.clips import EventTruth, SynthClip
 from mer_live.training.synthesis.face_model import split_of
 from mer_live.training.zoo import make_zoo
 from mer_live.training.zoo_clips import ZooClips, cut_like_a_spotter, make_clips
+from mer_live.training.zoo_mtm import MtmRecipe
 from mer_live.training.zoo_report import report
 from mer_live.training.zoo_sa_at import SaAtRecipe
 from mer_live.training.zoo_train import ZooConfig
@@ -41,6 +42,7 @@ def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     config = ZooConfig(
         clips=6, held_clips=6, madtn_epochs=1, temporal_epochs=1, spatial_epochs=1, fusion_epochs=1, jobs=1,
         batch=6, sa_at=SaAtRecipe(stills=6, teacher_epochs=1, student_epochs=1, epochs=1, style_steps=2, width=4),
+        mtm=MtmRecipe(macro_clips=4, pretrain_epochs=1, epochs=1, width=4),
     )  # fmt: skip
     return work, out, make_zoo(faces, work, out, config)
 
@@ -48,7 +50,7 @@ def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, object]]) -> None:
     work, out, results = bundles
     assert (work / "scores.png").stat().st_size > 5000
-    for name in ("madtn", "atnet", "sa-at"):
+    for name in ("madtn", "atnet", "sa-at", "mtm"):
         card = load_bundle(out / name).card
         assert card.classes == CLASSES
         assert card.licence == "CC-BY-4.0"
@@ -62,13 +64,18 @@ def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, o
             assert teacher["data"].startswith("6 rendered macro-expressions")
             assert len(teacher["weights_sha256"]) == len(teacher["samples"]) == 64
             assert "average of madtn and atnet" not in card.scores
+        elif name == "mtm":
+            assert card.training["recipe"]["macro_clips"] == 4
+            assert {"spatial", "relation", "temporal", "contrast"} < set(
+                card.training["first and last losses"][1]
+            )
         else:
             assert card.training["clips"] == 6
         assert set(card.scores["own"]) == {"final", "provisional"}
 
 
 def test_an_unknown_bundle_is_refused(faces: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no recipe for 'magic'; there are madtn, atnet, sa-at"):
+    with pytest.raises(ValueError, match="no recipe for 'magic'; there are madtn, atnet, sa-at, mtm"):
         make_zoo(faces, tmp_path, tmp_path, only=["magic"])
 
 

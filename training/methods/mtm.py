@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, cast
+from typing import ClassVar, Literal, cast
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.minet import Minet
 from mer_live.engines.representation import ApexSpec, FramesSpec, RepresentationSpec
+from mer_live.training.augment import shake
 from mer_live.training.guidance import (
     Head,
     contrastive_loss,
@@ -80,8 +80,10 @@ class MtmConfig(LoopConfig):
     frames: Literal["gray", "difference"] = "gray"
     """difference: the temporal stream sees what changed since the first frame. Not in the paper."""
     augment: bool = False
-    """Mirror half of the clips, turn (5 degrees) and shift (5 %) each as a whole. Not in the paper."""
+    """Mirror half of the clips, and turn (5 degrees), shift (5 %) and scale each as a whole. Not in the paper."""
     dropout: float = 0.0
+    bfloat16: bool = False
+    """Products of the ResNets in bfloat16 while training: about twice as fast on processors that have it."""
 
 
 class TwoStream(NetworkMethod):
@@ -98,7 +100,9 @@ class TwoStream(NetworkMethod):
         c = self.config
         intervals = c.intervals if c.relation or c.temporal else 1
         options = {"width": c.width, "intervals": intervals, "frames": c.frames, "dropout": c.dropout}
-        return build("minet", options)
+        # Half the time on a CPU; a layout in memory, nothing else.
+        network: Network = build("minet", options).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return both inputs."""
@@ -118,20 +122,28 @@ class TwoStream(NetworkMethod):
         """Return the parameters that the optimiser changes."""
         return list(network.parameters())
 
+    def streams(self, network: Network, x: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return f^A (B, F) and v(s) (B, s_c, F) of a training batch."""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            spatial, temporal = cast(Minet, network).streams(*x)
+        return spatial.float(), temporal.float()
+
+    def terms(
+        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+    ) -> dict[str, tuple[float, Tensor]]:
+        """Return L_c."""
+        logits = network.classify(cast(Minet, network).fuse(*self.streams(network, x)))
+        return {"cross_entropy": (1.0, F.cross_entropy(logits, y))}
+
     def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
-        """Mirror, turn and shift a clip's apex frame and frames together."""
+        """Mirror and shake a clip's apex frame and frames together."""
         if not self.config.augment:
             return rows
-        count = len(rows["apex"])
-        flip, angle, shift = (
-            rng.random(count) < 0.5,
-            rng.uniform(-5, 5, count),
-            rng.uniform(-1, 1, (count, 2)),
-        )
-        return {
-            name: np.stack([_moved(a, *how) for a, *how in zip(array, flip, angle, shift, strict=True)])
-            for name, array in rows.items()
-        }
+        clips = np.concatenate([rows["apex"][:, None], rows["frames"]], 1)  # (B, 1 + T, S, S)
+        flip = rng.random(len(clips)) < 0.5
+        clips[flip] = clips[flip][..., ::-1]
+        clips = shake(clips, rng, 5.0, self.config.size / 20)
+        return {"apex": clips[:, 0], "frames": clips[:, 1:]}
 
 
 class Mtm(TwoStream):
@@ -189,10 +201,9 @@ class Mtm(TwoStream):
         self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return eq. 8."""
-        minet = cast(Minet, network)
-        spatial, temporal = minet.streams(*x)
-        z = minet.fuse(spatial, temporal)
-        terms = {"cross_entropy": (1.0, F.cross_entropy(minet.classify(z), y))}
+        spatial, temporal = self.streams(network, x)
+        z = cast(Minet, network).fuse(spatial, temporal)
+        terms = {"cross_entropy": (1.0, F.cross_entropy(network.classify(z), y))}
         return terms if self._guide is None else terms | self._guide.terms(spatial, temporal, z, y)
 
     def _pretrained(self, data: Labelled, seed: int, inner_fraction: float) -> Network:
@@ -260,16 +271,3 @@ class Guide:
             value = contrastive_loss(z, labels, z_a, self.labels[rows], c.temperature, c.positives)
             terms["contrast"] = (c.contrast, value / len(labels))
         return terms
-
-
-def _moved(image: NDArray[Any], flip: bool, degrees: float, shift: NDArray[np.float64]) -> NDArray[Any]:
-    """(S, S), or each of (T, S, S), moved in the same way; ``shift`` in twentieths of S."""
-    side = image.shape[-1]
-    warp = cv2.getRotationMatrix2D(((side - 1) / 2, (side - 1) / 2), degrees, 1.0)
-    warp[:, 2] += shift * side / 20
-    flat = image.reshape(-1, side, side)[..., :: -1 if flip else 1]
-    moved = [
-        cv2.warpAffine(np.ascontiguousarray(i), warp, (side, side), borderMode=cv2.BORDER_REPLICATE)
-        for i in flat
-    ]
-    return np.stack(moved).reshape(image.shape)
