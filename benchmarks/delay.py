@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 from rich.console import Console
 
@@ -22,6 +21,7 @@ from mer_live.realtime.camera import MemorySource
 from mer_live.realtime.cli import BUNDLES
 from mer_live.realtime.demo_clip import TrueEvent, match
 from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.types import Event, Withdrawal
@@ -48,7 +48,7 @@ class _Watch:
 
 def run(quick: bool = False) -> Result:
     """Replay the clip at each rate; 10 s a rate (quick: 6 s)."""
-    cv2.setNumThreads(1)
+    settle_process()
     result = Result("delay", {"quick": quick, "rates": RATES, "refresh_ms": 1e3 * _REFRESH_S})
     recording = demo_recording(6.0 if quick else None)
     with Recognizer([load_bundle(name) for name in BUNDLES]) as recognizer:

@@ -9,7 +9,7 @@ from mer_live.benchmarks.result import Figure, Result
 
 STEPS = ("decided", "emitted", "shown")
 BEGIN, END = "<!-- performance -->", "<!-- /performance -->"
-ORDER = ("latency", "throughput", "delay", "spotting", "peers")
+ORDER = ("live", "latency", "throughput", "delay", "spotting", "peers")
 
 
 def committed() -> list[Path]:

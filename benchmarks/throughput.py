@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import asdict, dataclass
 
-import cv2
 import numpy as np
 import psutil
 
@@ -15,6 +14,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.camera import MemorySource
 from mer_live.realtime.cli import BUNDLES
 from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 
 SIZES = ((320, 240), (640, 480), (1280, 720))
@@ -48,7 +48,7 @@ class Trial:
 
 def run(quick: bool = False, soak_s: float = 0.0) -> Result:
     """Search sizes x sources (about 10 minutes; quick: 640x480 with one source only), then soak."""
-    cv2.setNumThreads(1)
+    settle_process()
     seconds = 4.0 if quick else 8.0
     result = Result("throughput", {"quick": quick, "seconds_per_trial": seconds, "soak_s": soak_s})
     trials: list[Trial] = []

@@ -6,9 +6,12 @@ import json
 import os
 import platform
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
@@ -33,16 +36,26 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
         },
         "stages_ms": {name: times.summary(50, 95, 99) for name, times in count.stages.items()},
         "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
-        "compute_ms": {kind: times.summary(50, 95) for kind, times in count.compute.items()},
+        "compute_ms": {kind: times.summary(50, 95, 99) for kind, times in count.compute.items()},
         "events": [record(event) for event in pipeline.events.values()],
         "dropped_spots": count.dropped_spots,
         "engine": pipeline.recognizer.engine,
         "backend": pipeline.recognizer.backend,
         "backend_reason": pipeline.recognizer.why,
         "error": None if pipeline.error is None else str(pipeline.error),
+        "startup_s": _startup_s(count.first_done_ns),
+        "memory_mb": round(psutil.Process().memory_info().rss / 1e6),
         "machine": {"system": platform.platform(), "cores": os.cpu_count()},
         "versions": versions(),
     }
+
+
+def _startup_s(first_done_ns: int) -> float | None:
+    """From the start of this process to its first processed frame; None without one."""
+    if not first_done_ns:
+        return None
+    age_s: float = time.time() - psutil.Process().create_time()
+    return round(age_s - (time.monotonic_ns() - first_done_ns) / 1e9, 2)
 
 
 def versions() -> dict[str, str]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from rich.console import Console
 
 from mer_live.engines.bundle import BundleError, load_bundle
@@ -19,6 +17,7 @@ from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.landmarks import LandmarkerError, preload
 from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report, write_json
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
@@ -100,8 +99,7 @@ def live(options: Options, stop: threading.Event) -> None:
 
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
     """
-    cv2.setNumThreads(1)  # two cores are shared by decoding, landmarks and the path itself
-    sys.setswitchinterval(0.0005)  # the worker must not wait 5 ms for a thread that draws
+    settle_process()
     preload()  # while the engines are compiled
     console = Console(stderr=True) if "-" in options.events else Console()
     bundles = [load_bundle(name) for name in options.bundles]
@@ -123,7 +121,7 @@ def live(options: Options, stop: threading.Event) -> None:
         raise pipeline.error
     if options.demo:
         end_s = options.source.duration_s or math.inf
-        truth = tuple(event for event in demo_truth() if event.offset_s < end_s)
+        truth = [event for event in demo_truth() if event.offset_s < end_s]
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import cv2
 
 from mer_live.engines.bundle import BundleError, load_bundle
 from mer_live.engines.runners import BACKENDS, BackendError
 from mer_live.realtime.camera import CameraConfig, SourceError, open_source
 from mer_live.realtime.landmarks import Landmarker, LandmarkerError
+from mer_live.realtime.process import settle_process
 from mer_live.realtime.web.config import WebConfig, browser_config
 from mer_live.realtime.web.server import SharedRecognizer, serve
 
@@ -85,8 +83,7 @@ def run(options: Options, say: Callable[[str], None]) -> None:
 
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
     """
-    cv2.setNumThreads(1)  # the cores are shared by decoding, landmarks and the paths themselves
-    sys.setswitchinterval(0.0005)  # a worker must not wait 5 ms for the event loop
+    settle_process()
     logging.getLogger("aioice").setLevel(logging.WARNING)
     web = options.web
     bundles = [load_bundle(name) for name in options.bundles]
