@@ -26,8 +26,8 @@ class MtmRecipe:
 
     macro_clips: int = 600
     """Macro-expressions rendered of the training people."""
-    pretrain_epochs: int = 10
-    epochs: int = 8
+    pretrain_epochs: int = 6
+    epochs: int = 5
     """Of the guidance."""
     batch: int = 32
     lr: float = 1e-3

@@ -18,6 +18,7 @@ from mer_live.training.methods import Labelled, apply_settings, make_method
 from mer_live.training.methods.mtm import ABLATIONS, Mtm, MtmConfig
 from mer_live.training.prepared import PreparedSet
 from mer_live.training.prepared_index import write_index
+from mer_live.training.pretrain import PretrainConfig, load, pretrain, save
 from mer_live.training.protocols import make_split
 
 SIZE = 32
@@ -189,6 +190,26 @@ def test_macro_people_of_the_test_fold_are_left_out(tmp_path: Path, monkeypatch:
     for micro_data, macro_data in zip(used[::2], used[1::2], strict=True):
         assert len(set(micro_data.subjects)) == 2
         assert not set(macro_data.subjects) & micro_data.barred
+
+
+def test_manet_may_come_from_pretraining(tmp_path: Path) -> None:
+    people = ["anna", "bert", "cleo", "dora", "emil"]
+    macro = write(tmp_path / "macro", 100, people)
+    how = PretrainConfig(epochs=1, batch=6, held_fraction=0)
+    network = {"width": 4, "frames": "difference", "intervals": 2}
+    folder = save(pretrain("minet", network, PreparedSet.open(macro), how), tmp_path / "weights")
+    model = Mtm(replace(TINY, macro=str(macro), manet_weights=str(folder)))
+    model.fit(labelled(6), seed=0)
+    guide = model._guide
+    assert guide is not None
+    x = model.tensors(macro_side(macro, model.wants()).inputs)
+    with torch.no_grad():
+        expected = load(folder).network.eval().streams(*x)[0]  # type: ignore[operator]
+    torch.testing.assert_close(guide.spatial, expected, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ValueError, match="who is to be tested"):
+        model.fit(replace(labelled(6), barred=frozenset({"synth/anna"})))
+    with pytest.raises(ValueError, match="pretrain that"):
+        Mtm(replace(TINY, macro=str(macro), manet_weights=str(folder), width=8)).fit(labelled(6))
 
 
 def test_without_macro_expressions_it_says_what_to_do() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, cast
 
@@ -28,6 +28,7 @@ from mer_live.training.guidance import (
 from mer_live.training.macro import macro_side
 from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.pretrain import load
 from mer_live.training.trainer import Rows, derive, endless_batches, seeded
 
 ABLATIONS: Mapping[str, Mapping[str, str]] = {
@@ -47,6 +48,9 @@ class MtmConfig(LoopConfig):
 
     macro: str = ""
     """Folder of a prepared set of macro-expressions with the arrays ``apex`` and ``frames``."""
+    manet_weights: str = ""
+    """Folder of `training.pretrain` with a MaNet, instead of one trained for each fold; it must not have seen
+    the people of the test fold."""
     epochs: int = 30
     """Of the guidance, which every row of `ABLATIONS` gets, L_c alone as well."""
     pretrain_epochs: int = 30
@@ -175,7 +179,11 @@ class Mtm(TwoStream):
                     "losses off (spatial, relation, temporal and contrast = 0)"
                 )
             macro = macro_side(c.macro, self.wants(), train.barred)
-            manet = self._pretrained(macro, derive(seed, 11), 0.0)
+            manet = (
+                self._loaded(train.barred)
+                if c.manet_weights
+                else self._pretrained(macro, derive(seed, 11), 0.0)
+            )
             with seeded(derive(seed, 12)):
                 self._guide = Guide(c, *self._features(manet, macro.inputs), macro.labels, derive(seed, 13))
         super().fit(train, None, seed)
@@ -212,6 +220,18 @@ class Mtm(TwoStream):
         model.fit(data, seed=seed)
         assert model.network is not None
         return model.network
+
+    def _loaded(self, barred: Collection[str]) -> Network:
+        found = load(self.config.manet_weights, barred).network
+        manet = super().build()
+        same = {k: getattr(manet.config, k) for k in ("intervals", "dropout")}  # these have no weights
+        if found.name != manet.name or replace(found.config, **same) != manet.config:
+            raise ValueError(
+                f"the weights in {self.config.manet_weights} are of {found.name} {found.config}, wanted is "
+                f"{manet.name} {manet.config}: pretrain that"
+            )
+        manet.load_state_dict(found.state_dict())
+        return manet.eval()
 
     def _features(self, manet: Network, inputs: Inputs) -> tuple[Tensor, Tensor]:
         parts = []
