@@ -36,8 +36,10 @@ def test_the_overhead_ratio_is_path_over_kernels(result: Result) -> None:
     assert whole is not None
     assert bare is not None
     assert result.figure("overhead_ratio").value == pytest.approx(whole / bare)
-    kernels = [times.p50 for times in result.times if times.group == "bare kernels"]
-    assert bare == pytest.approx(sum(kernels))
+    kernels = [times for times in result.times if times.group == "bare kernels"]
+    assert len(kernels) == 4
+    # A mean lies between what half of the frames take and the slowest one.
+    assert 0.5 * sum(times.p50 for times in kernels) < bare < sum(times.max for times in kernels)
 
 
 def test_its_page_can_be_written(result: Result, tmp_path: Path) -> None:
