@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.engines.flow import make_flow
-from mer_live.engines.representation import MotionSpec, middle_frames, represent, spec_to_json
+from mer_live.engines.representation import FramesSpec, MotionSpec, middle_frames, represent, spec_to_json
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluate import Request, evaluate
 from mer_live.training.executors import Executor
@@ -58,6 +58,8 @@ class Plan:
     """Per person and camera; classes take turns."""
     size: int = 56
     """Side of the motion-attention image, half of MADTN's: four times faster on a CPU."""
+    frames: int = 0
+    """Frames of 112 px spread over each clip, for LBP-TOP; 0 for none."""
     intensity_px: tuple[float, float] = (1.0, 3.5)
     seed: int = 0
 
@@ -70,7 +72,7 @@ def render(faces: Path, out: Path, plan: Plan, progress: Callable[[int, int], No
     """
     description = out / "prepare.json"
     spec = MotionSpec(size=plan.size)
-    wanted = {"plan": json.loads(json.dumps(asdict(plan))), "representation": spec_to_json(spec)}
+    wanted = {"synthetic": json.loads(json.dumps(asdict(plan))), "representation": spec_to_json(spec)}
     if description.is_file() and json.loads(description.read_text(encoding="utf-8")) == wanted:
         return out
     people = list_subjects(faces)[: plan.people]
@@ -78,7 +80,7 @@ def render(faces: Path, out: Path, plan: Plan, progress: Callable[[int, int], No
         raise ValueError(f"{faces} holds {len(people)} face photograph: at least two people are needed")
     flow = make_flow(spec.flow)
     rows: list[Mapping[str, object]] = []
-    images, copies, owners = [], [], []
+    images, spread, copies, owners = [], [], [], []
     total = len(people) * len(CAMERAS) * plan.clips
     for number, person in enumerate(people):
         photo = load_photo(faces, person)
@@ -100,6 +102,8 @@ def render(faces: Path, out: Path, plan: Plan, progress: Callable[[int, int], No
                 )
                 clip = made.clip
                 images.append(represent(clip, spec, flow))
+                if plan.frames:
+                    spread.append(represent(clip, FramesSpec(steps=plan.frames, size=112)))
                 middles = middle_frames(clip)
                 for at in rng.choice(middles, min(_MIDDLES, len(middles)), replace=False):
                     copies.append(represent(replace(clip, apex=int(at)), spec, flow))
@@ -119,6 +123,8 @@ def render(faces: Path, out: Path, plan: Plan, progress: Callable[[int, int], No
                 if progress is not None:
                     progress(len(rows), total)
     save_array(out / "motion.npy", np.stack(images))
+    if spread:
+        save_array(out / "frames.npy", np.stack(spread))
     save_array(out / COPIES / "motion.npy", np.stack(copies))
     save_array(out / COPIES / "motion.rows.npy", np.array(owners, np.int64))
     write_index(out, rows)

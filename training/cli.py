@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from mer_live.training import cdmer_synth_cli, evaluate_cli, prepare_cli, pretrain_cli, synth_cli, zoo_cli
+from mer_live.training import (
+    cdmer_synth_cli,
+    evaluate_cli,
+    prepare_cli,
+    pretrain_cli,
+    synth_cli,
+    table_cli,
+    zoo_cli,
+)
 
 app = typer.Typer(
     name="mer-train",
@@ -21,6 +29,7 @@ app.command("zoo")(zoo_cli.zoo)
 app.command("prepare")(prepare_cli.prepare_command)
 app.command("pretrain")(pretrain_cli.pretrain_command)
 app.command("evaluate")(evaluate_cli.evaluate_command)
+app.command("table")(table_cli.table)
 app.command("cdmer-synth")(cdmer_synth_cli.cdmer_synth)
 
 

@@ -24,7 +24,8 @@ def write_plots(report: Mapping[str, Any], folder: Path) -> list[Path]:
     return written
 
 
-def _figure(width: float, height: float) -> tuple[Any, Any]:
+def figure(width: float, height: float) -> tuple[Any, Any]:
+    """Return an empty figure of this size in inches, and its axes."""
     # The object interface: no global state, no display, whatever the user's backend is.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ def _confusion(scored: Mapping[str, Any], title: str, file: Path) -> Path:
     counts = np.array(scored["confusion"], float)
     rows = counts.sum(1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
-    figure, axes = _figure(4.6, 4.2)
+    picture, axes = figure(4.6, 4.2)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     names = scored["classes"]
     axes.set_xticks(range(len(names)), names)
@@ -49,14 +50,14 @@ def _confusion(scored: Mapping[str, Any], title: str, file: Path) -> Path:
     for (i, j), value in np.ndenumerate(counts):
         colour = "white" if share[i, j] > 0.5 else "black"
         axes.text(j, i, f"{value:.0f}\n{share[i, j]:.0%}", ha="center", va="center", color=colour)
-    figure.savefig(file, dpi=120)
+    picture.savefig(file, dpi=120)
     return file
 
 
 def _subjects(scored: Mapping[str, Any], title: str, file: Path) -> Path:
     people = scored["per_subject"]
     names = list(people)
-    figure, axes = _figure(max(4.0, 0.16 * len(names) + 1.2), 3.6)
+    picture, axes = figure(max(4.0, 0.16 * len(names) + 1.2), 3.6)
     groups = sorted({name.split("/")[0] for name in names})
     for colour, group in enumerate(groups):
         at = [k for k, name in enumerate(names) if name.split("/")[0] == group]
@@ -66,5 +67,5 @@ def _subjects(scored: Mapping[str, Any], title: str, file: Path) -> Path:
     axes.set(ylim=(0, 1), ylabel="accuracy", xlabel="subject (clips)", xlim=(-0.7, len(names) - 0.3))
     axes.set_title(title, fontsize=9)
     axes.legend(fontsize=7)
-    figure.savefig(file, dpi=120)
+    picture.savefig(file, dpi=120)
     return file

@@ -41,6 +41,8 @@ class AtnetConfig(LoopConfig):
     rotation_deg: float = 5.0
     shift_px: float = 10.0
     """Largest rotation and shift of the apex frame, each applied with probability 0.5."""
+    size: int = 224
+    """Side of the apex frame; the network takes any."""
     mirror: bool = False
     """Mirror half of the clips: apex frame and flow statistics together. Not in the paper."""
     spatial_weights: str = ""
@@ -73,7 +75,7 @@ class Atnet(NetworkMethod):
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the inputs of the variant."""
-        every: dict[str, RepresentationSpec] = {"apex": ApexSpec(), "adm": AdmSpec()}
+        every: dict[str, RepresentationSpec] = {"apex": ApexSpec(size=self.config.size), "adm": AdmSpec()}
         unused = {"spatial": "adm", "temporal": "apex"}.get(self.config.variant)
         return {name: spec for name, spec in every.items() if name != unused}
 

@@ -36,4 +36,4 @@ class MicroAttention(Atnet):
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the one input; ``variant`` has no say."""
-        return {"apex": ApexSpec()}
+        return {"apex": ApexSpec(size=self.config.size)}
