@@ -167,6 +167,23 @@ def load(folder: str | Path, barred: Collection[str] = ()) -> Pretrained:
     return Pretrained(network.eval(), provenance)
 
 
+def card_of(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card of a bundle tells of the weights that it began with or was taught by: no paths, no names."""
+    data, scores = provenance["data"], dict(provenance["scores"])
+    held = scores.pop("subjects", [])
+    rendered = data["prepared"].get("synthetic", {})
+    return {
+        "network": provenance["network"],
+        "sha256": provenance["sha256"],
+        "macro-expressions": {name: counts["clips"] for name, counts in data["counts"].items()},
+        "samples": data["samples"],
+        "rendered": {k: v for k, v in rendered.items() if k != "people"},
+        "people": len(data["trained_on"]),
+        "config": provenance["config"],
+        "scores": scores | {"people held back": len(held)},
+    }
+
+
 def start_from(network: nn.Module, folder: str | Path, prefix: str, barred: Collection[str] = ()) -> None:
     """Copy the pretrained weights whose names begin with ``prefix`` (``streams.apex.``) into a network.
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from mer_live.engines.networks.base import Network
 from mer_live.training.export import export_bundle
+from mer_live.training.pretrain import card_of, load
+from mer_live.training.synth_set import DATASET
 from mer_live.training.zoo_cards import ATTRIBUTION, LICENCE, PAPERS, deviations
 from mer_live.training.zoo_clips import make_clips
 from mer_live.training.zoo_mtm import train_mtm
@@ -45,6 +47,10 @@ def make_zoo(
     if overlap:
         raise ValueError(f"people in both sets: {sorted(overlap)}")
     log.info("%d clips ready after %.0f s", how.clips + how.held_clips, time.monotonic() - began)
+    begun: dict[str, Any] = {}
+    if how.spatial_weights:
+        barred = [f"{DATASET}/{person}" for person in held.subject]
+        begun = {"spatial stream began with": card_of(load(how.spatial_weights, barred).provenance)}
     networks: dict[str, Network] = {}
     told: dict[str, Mapping[str, Any]] = {}
     for name in only:
@@ -54,7 +60,11 @@ def make_zoo(
             networks[name], told[name] = train_mtm(train, faces, work, how.seed, how.jobs, how.mtm)
         else:
             networks[name] = {"madtn": train_madtn, "atnet": train_atnet}[name](train, how)
-            told[name] = {k: v for k, v in asdict(how).items() if k not in ("sa_at", "mtm")}
+            told[name] = {
+                k: v for k, v in asdict(how).items() if k not in ("sa_at", "mtm", "spatial_weights")
+            }
+            if name == "atnet":
+                told[name] = {**told[name], **begun}
     probs = {name: probabilities(network, held, name) for name, network in networks.items()}
     results = {name: report(p, held) for name, p in probs.items()}
     together = {}

@@ -34,7 +34,8 @@ def deviations(config: ZooConfig) -> dict[str, tuple[str, ...]]:
             f"ADM directions by circular mean, flow by DIS {ADM.flow.preset} at {ADM.flow_px} px; the LSTM is given "
             "motion vectors, not angles",
             "one-sided windows; half of the training samples end 10-60 ms after the apex",
-            "AdamW; no pre-training; streams trained one after the other; products in bfloat16 while training",
+            f"AdamW; {'no ImageNet' if config.spatial_weights else 'no pre-training'}; streams trained one after the "
+            "other; products in bfloat16 while training",
         ),
         "sa-at": (
             "the student is a ResNet-18 with 24 filters instead of 64, on faces of 112 px; the paper gives 256 px",

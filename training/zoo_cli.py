@@ -22,6 +22,9 @@ def zoo(
     only: Annotated[
         list[str] | None, typer.Option(help="madtn, atnet, sa-at or mtm; repeatable. [default: all]")
     ] = None,
+    spatial_weights: Annotated[
+        str | None, typer.Option(help="Folder of mer-train pretrain: ATNet's spatial stream begins with it.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Rendering processes.")] = 2,
 ) -> None:
     """Render clips of the training people, train the networks, score them on others, write bundles."""
@@ -34,7 +37,12 @@ def zoo(
     from mer_live.training.zoo_train import SPECS, ZooConfig
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    given: dict[str, Any] = {"clips": clips, "held_clips": held, "seed": seed}
+    given: dict[str, Any] = {
+        "clips": clips,
+        "held_clips": held,
+        "seed": seed,
+        "spatial_weights": spatial_weights,
+    }
     config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
     try:
         results = make_zoo(faces, work, out, config, only or tuple(SPECS))

@@ -16,7 +16,7 @@ from mer_live.training.methods import Labelled
 from mer_live.training.methods.sa_at import SaAt, SaAtConfig
 from mer_live.training.prepared import PreparedSet
 from mer_live.training.prepared_arrays import resize_rows
-from mer_live.training.pretrain import PROVENANCE, PretrainConfig, load, pretrain, save
+from mer_live.training.pretrain import PROVENANCE, PretrainConfig, card_of, load, pretrain, save
 from mer_live.training.synth_set import DATASET, SynthSet, render_set
 from mer_live.training.zoo_clips import ZooClips
 
@@ -83,7 +83,7 @@ def train_sa_at(
         "recipe": asdict(how),
         "method": {k: v for k, v in asdict(config).items() if not k.endswith("_weights")},
         "first and last losses": [method.report.losses[0], method.report.losses[-1]],
-        **{name: _short(provenance) for name, provenance in told.items()},
+        **{name: card_of(provenance) for name, provenance in told.items()},
     }
 
 
@@ -103,18 +103,3 @@ def first_weights(faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe
             log.info("%s on %d macro-expressions", name, len(macro))
             save(pretrain("sa-at", settings, macro, PretrainConfig(epochs=epochs, seed=seed)), folders[name])
     return folders
-
-
-def _short(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """Provenance of first weights as the card tells it."""
-    data, scores = provenance["data"], dict(provenance["scores"])
-    held = scores.pop("subjects")
-    return {
-        "network": provenance["network"]["config"],
-        "weights_sha256": provenance["sha256"],
-        "data": f"{data['counts'][DATASET]['clips']} rendered macro-expressions (4-12 px at a 224 px crop) of "
-        f"{len(data['trained_on'])} training people; {len(held)} more of them held back for the scores",
-        "samples": data["samples"],
-        "scores on people held back": scores,
-        "config": provenance["config"],
-    }

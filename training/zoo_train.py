@@ -26,6 +26,7 @@ from mer_live.engines.representation import (
 from mer_live.training.augment import shake
 from mer_live.training.losses import Terms
 from mer_live.training.prepared_arrays import resize_rows
+from mer_live.training.pretrain import start_from
 from mer_live.training.trainer import Rows, derive, epoch_batches, seeded, train_network
 from mer_live.training.zoo_clips import ADM, APEX, FRAMES, MOTION, ZooClips, take
 from mer_live.training.zoo_mtm import APEX as SMALL_APEX
@@ -47,6 +48,8 @@ class ZooConfig:
     """Of ATNet's LSTM; the paper's 512 takes four times the time live. By the val people 256 is not worse than 384."""
     widths: tuple[int, int, int, int] = (32, 64, 128, 256)
     """Of ATNet's ResNet-10; the paper's 64 to 512 take more than three times the time."""
+    spatial_weights: str = ""
+    """Folder of ``mer-train pretrain`` with ATNet's spatial stream, which then begins with macro-expressions."""
     madtn_epochs: int = 18
     temporal_epochs: int = 10
     spatial_epochs: int = 3
@@ -140,14 +143,16 @@ def train_madtn(clips: ZooClips, config: ZooConfig) -> Network:
 def train_atnet(clips: ZooClips, config: ZooConfig) -> Network:
     """ATNet's fusion, stream by stream: temporal, spatial, then both with the spatial one held.
 
-    Deviations: AdamW instead of SGD, no pre-training on macro-expressions, streams trained apart first
-    (the paper trains them jointly), which takes a tenth of the time on a CPU.
+    Deviations: AdamW instead of SGD, pre-training on macro-expressions only with ``spatial_weights``, streams
+    trained apart first (the paper trains them jointly), which takes a tenth of the time on a CPU.
     """
     sizes = {"cells": "vector", "hidden": config.hidden, "widths": list(config.widths)}
     with seeded(derive(config.seed, 20)):
         temporal, spatial, fusion = (
             build("atnet", {"variant": v} | sizes) for v in ("temporal", "spatial", "fusion")
         )
+    if config.spatial_weights:
+        start_from(spatial, config.spatial_weights, "streams.apex.")
 
     def adm(rows: Rows, flip: NDArray[np.bool_]) -> Tensor:
         window = clips.adm[rows]

@@ -60,9 +60,10 @@ def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, o
         assert card.scores["own"] == results[name]
         if name == "sa-at":
             teacher = card.training["teacher"]
-            assert teacher["network"]["depth"] == 110
-            assert teacher["data"].startswith("6 rendered macro-expressions")
-            assert len(teacher["weights_sha256"]) == len(teacher["samples"]) == 64
+            assert teacher["network"]["config"]["depth"] == 110
+            assert teacher["macro-expressions"] == {"synth": 6}
+            assert teacher["rendered"]["kind"] == "macro"
+            assert len(teacher["sha256"]) == len(teacher["samples"]) == 64
             assert "average of madtn and atnet" not in card.scores
         elif name == "mtm":
             assert card.training["recipe"]["macro_clips"] == 4
