@@ -46,21 +46,25 @@ class Speed:
     """Processes that wanted to run at the start, over the processors there are: above 1 distrusts seconds."""
 
 
-def write_cde(folder: Path, seed: int = 0, signal: float = 6.0) -> Path:
-    """Write a prepared set with MEGC 2019's counts and random flow images in which classes differ a little."""
+def write_cde(folder: Path, seed: int = 0, signal: float = 12.0) -> Path:
+    """Write a prepared set with MEGC 2019's counts and random flow images in which classes differ a little.
+
+    A class moves one of three places; all three are noisy, the rest stands still, as in a face.
+    """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     y, x = np.mgrid[:28, :28]
-    places = ((20, 14), (20, 6), (6, 14))
+    blobs = [
+        np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 12.0)[..., None] for cy, cx in ((20, 14), (20, 6), (6, 14))
+    ]
+    moving = np.max(blobs, axis=0) > 0.02
     rows, images = [], []
     for name, (people, *classes) in MEGC2019.items():
         labels = rng.permutation(np.repeat(np.arange(len(CLASSES)), classes))
         for k, label in enumerate(labels):
             rows.append([f"{name}/{k}", name, k % (people or 1) + 1, CLASSES[label]])
-            cy, cx = places[label]
-            blob = np.exp(-((y - cy) ** 2 + (x - cx) ** 2) / 12.0)[..., None]
-            image = 128 + rng.normal(signal, signal / 2) * blob * rng.normal(1, 0.5, 3)
-            images.append(np.clip(image + (blob > 0.02) * rng.normal(0, 8, (28, 28, 3)), 0, 255))
+            image = 128 + rng.normal(signal, signal / 2) * blobs[label] * rng.normal(1, 0.5, 3)
+            images.append(np.clip(image + moving * rng.normal(0, 8, (28, 28, 3)), 0, 255))
     with (folder / "index.csv").open("w", newline="", encoding="utf-8") as handle:
         writer = csv.writer(handle)
         writer.writerow(["key", "dataset", "subject", "label"])
