@@ -28,7 +28,7 @@ from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
 from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 
-MOTION = MotionSpec(scaling="fixed", r_max_px=0.8)
+MOTION = MotionSpec(scaling="minmax")
 APEX = ApexSpec()
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec(flow=FlowConfig(preset="ultrafast"), flow_px=224)
