@@ -17,6 +17,7 @@ web: $(LIVE)  ## serve the page on http://localhost:8080 (WEB_ARGS=... for optio
 	@$(PY) -m mer_live.realtime.web.cli $(WEB_ARGS)
 
 test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
+	@sh .ci/browser
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 

@@ -81,7 +81,7 @@ def newest_ns(pipeline: Pipeline) -> int | None:
 
 
 def state_message(pipeline: Pipeline, run: int, level: float, dropped: int) -> str:
-    """What the page draws 30 times a second.
+    """What the page draws, `state_hz` times a second.
 
     ``box`` is the face's (x, y, width, height) in pixels of ``frame`` (width, height).
     """

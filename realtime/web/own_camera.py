@@ -17,6 +17,7 @@ from mer_live.realtime.web.health import Health
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 from mer_live.realtime.web.outbox import Outbox
 from mer_live.realtime.web.peer import Peer
+from mer_live.realtime.web.prompt import hasten
 from mer_live.realtime.web.track import TrackSource, analysed_size, now_ns
 
 _JOIN_S = 5.0
@@ -53,6 +54,8 @@ class OwnCamera(Peer):
 
     async def prepare(self, offer: dict[str, Any]) -> None:
         """Keep what the page says of its camera."""
+        for transceiver in self.pc.getTransceivers():
+            hasten(transceiver.receiver)
         match offer.get("video"):
             case {"width": int(width), "height": int(height)} if 16 <= min(width, height) < 8192:
                 self._announced = (width, height)

@@ -140,12 +140,13 @@ function onFrame(state) {
 
 function onHealth(health) {
   const [width, height] = health.received;
-  $("f-arrives").textContent = `${width}×${height}, ${health.received_fps.toFixed(0)} fps`;
+  const arrive = Math.round(health.received_fps);
+  $("f-arrives").textContent = `${width}×${height}, ${arrive} fps`;
   $("f-rate").textContent = health.kbps ? `${(health.kbps / 1000).toFixed(1)} Mbit/s` : "–";
   if (!link || link.muted || performance.now() - openedAt < 5000) return;
   const small = Math.min(width, height) < 240 || Math.max(width, height) < 320;
   if (small) notice("weak", WEAK.size(width, height));
-  else if (health.received_fps < 25) notice("weak", WEAK.fps(health.received_fps));
+  else if (arrive < 25) notice("weak", (server.mode === "own" ? WEAK.fps : WEAK.camera)(arrive));
   else if (fps < 0.85 * health.received_fps) notice("weak", WEAK.server(fps, health.received_fps));
   else if ($("notice").dataset.kind === "weak") notice();
 }

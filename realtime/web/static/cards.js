@@ -22,7 +22,7 @@ export class Cards {
       card = this.make();
       this.cards.set(key, card);
       this.list.prepend(card.item);
-      if (this.list.children.length > MOST) this.list.lastElementChild.remove();
+      if (this.cards.size > MOST) this.forget(this.cards.keys().next().value);
       card.firstSeen = late_ms;
     }
     const { item } = card;
@@ -41,6 +41,11 @@ export class Cards {
     const shown = card.firstSeen === null ? "" : `shown ${Math.round(card.firstSeen)} ms after its apex`;
     card.notes.textContent = [length, shown].filter(Boolean).join(" · ");
     if (event.final) this.say(`${event.label}, ${Math.round(100 * event.probs[event.label])} percent`);
+  }
+
+  forget(key) {
+    this.cards.get(key).item.remove();
+    this.cards.delete(key);
   }
 
   withdraw(card, event) {

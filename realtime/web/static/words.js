@@ -23,11 +23,12 @@ export const SERVER = {
 
 export const WEAK = {
   fps: (fps) =>
-    `Only ${Math.round(fps)} frames a second arrive; below 25, short movements are missed. More light, a cable instead of Wi-Fi or a faster computer help.`,
+    `Only ${fps} frames a second arrive; below 25, short movements are missed. More light, a cable instead of Wi-Fi or a faster computer help.`,
+  camera: (fps) => `The server's camera gives only ${fps} frames a second; below 25, short movements are missed.`,
   server: (done, fps) =>
     `The server keeps up with ${Math.round(done)} of ${Math.round(fps)} frames a second; short movements may be missed.`,
   size: (width, height) =>
-    `The picture arrives at ${width}×${height} only; below 320 pixels, small movements are lost. A better connection helps.`,
+    `The picture arrives at ${width}×${height} only; below 320 pixels, small movements are lost.`,
 };
 
 export function cameraWords(error) {
