@@ -12,8 +12,8 @@ import numpy as np
 
 from mer_live.benchmarks.result import Result as BenchmarkResult
 from mer_live.benchmarks.spotting_figures import figures
-from mer_live.benchmarks.spotting_fit import HELD_OUT
-from mer_live.benchmarks.spotting_match import Result, counts, decide, overlap, prf, summarise
+from mer_live.benchmarks.spotting_fit import HELD_OUT, is_right
+from mer_live.benchmarks.spotting_match import Result, counts, decide, prf, summarise
 from mer_live.benchmarks.spotting_sets import Footage, Recording, animated
 from mer_live.realtime.score import Scorer
 from mer_live.realtime.spotter import Judged, SpotterConfig
@@ -27,10 +27,10 @@ SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
 class Scale:
     """How much is measured."""
 
-    clips: int = 12
+    clips: int = 8
     """Animated clips per rate."""
     seconds: float = 10.0
-    passes: int = 2
+    passes: int = 3
     """Injections per real clip, each with other events."""
     clip_seconds: float = 1e6
     rates: tuple[float, ...] = RATES
@@ -86,10 +86,9 @@ def scorer_for(name: str) -> Scorer | None:
     """Coefficients that have not seen a real clip; None (those shipped) for everything else."""
     if not HELD_OUT.exists():
         return None
-    nets = json.loads(HELD_OUT.read_text(encoding="utf-8"))
-    for clip, networks in nets.items():
+    for clip, made in json.loads(HELD_OUT.read_text(encoding="utf-8")).items():
         if clip in name:
-            return Scorer(networks)
+            return Scorer(made)
     return None
 
 
@@ -167,7 +166,7 @@ def measure(
         for recording in group:
             judged: list[Judged] = []
             results[name].append(decide(recording, listen=judged.append, scorer=scorer_for(name)))
-            heard += [(j, _right(j, recording)) for j in judged if j.phase == "offset"]
+            heard += [(j, is_right(j, recording.truths)) for j in judged if j.phase == "offset"]
     report: dict[str, Any] = {
         "note": said,
         "seed": seed,
@@ -186,12 +185,6 @@ def measure(
         if plots:
             _draw(results, report, out)
     return report
-
-
-def _right(j: Judged, recording: Recording) -> bool:
-    assert j.shape.offset_ns is not None
-    span = (j.shape.onset_ns, j.shape.offset_ns)
-    return any(overlap((t.onset_ns, t.offset_ns), span) >= 0.5 for t in recording.truths)
 
 
 def _write_clips(results: dict[str, list[Result]], out: Path) -> None:

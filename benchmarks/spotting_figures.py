@@ -16,6 +16,11 @@ def figures(report: dict[str, Any]) -> list[Figure]:
             continue
         fast = name in ("animated 200 fps", "animated 100 fps")
         rows += _found(name, s, 0.80 if fast else 0.65 if name != "animated 50 fps" else None)
+        if name.startswith("injected"):
+            rows += [
+                _part(name, s, "at_rest", "face at rest"),
+                _part(name, s, "moving", "face already moving"),
+            ]
         rows += _timed(name, s, name == "animated 200 fps")
         if name.startswith("animated"):
             rows += _taken(name, s)
@@ -49,6 +54,12 @@ def _found(name: str, s: dict[str, Any], target: float | None) -> list[Figure]:
             "0.65-0.9 px",
         ),
     ]
+
+
+def _part(name: str, s: dict[str, Any], key: str, what: str) -> Figure:
+    v = s["iou"][key]
+    note = f"precision {_text(v['precision'])}, recall {_text(v['recall'])}, fp {v['fp']}"
+    return Figure(f"{name}: F1, 1.5 px+, {what}", v["f1"], "", v["n"], better="higher", note=note)
 
 
 def _timed(name: str, s: dict[str, Any], judged: bool) -> list[Figure]:

@@ -112,19 +112,28 @@ def _pair(
     return sorted(pairs)
 
 
-def counts(results: Sequence[Result], least_px: float, by: str = "pairs") -> tuple[int, int, int]:
+def counts(
+    results: Sequence[Result], least_px: float, by: str = "pairs", moving: bool | None = None
+) -> tuple[int, int, int]:
     """True positives, misses, false positives for truths of at least ``least_px``.
 
-    A decision that answers a weaker truth is neither right nor wrong.
+    A decision that answers a weaker truth is neither right nor wrong. With ``moving``, only what ends while
+    the face moves of itself, or only what does not.
     """
     tp = fn = fp = 0
     for r in results:
-        pairs = getattr(r, by)
-        strong = {i for i, t in enumerate(r.recording.truths) if t.intensity_px >= least_px}
-        hit = {i for i, _ in pairs}
-        tp += len(strong & hit)
-        fn += len(strong - hit)
-        fp += len(r.finals) - len(pairs)
+        pairs, finals = getattr(r, by), r.finals
+
+        def counted(t_ns: int | None, recording: Recording = r.recording) -> bool:
+            return moving is None or (t_ns is not None and recording.moving(t_ns) == moving)
+
+        strong = {
+            i for i, t in enumerate(r.recording.truths) if t.intensity_px >= least_px and counted(t.offset_ns)
+        }
+        tp += len(strong & {i for i, _ in pairs})
+        fn += len(strong - {i for i, _ in pairs})
+        answering = {k for _, k in pairs}
+        fp += sum(k not in answering and counted(d.offset_ns) for k, d in enumerate(finals))
     return tp, fn, fp
 
 
@@ -169,7 +178,12 @@ def summarise(results: Sequence[Result]) -> dict[str, Any]:
     return {
         "clips": len(results),
         "minutes": minutes,
-        "iou": {"all": prf(*counts(results, 0.0)), "from_1.5_px": prf(*counts(results, 1.5))},
+        "iou": {
+            "all": prf(*counts(results, 0.0)),
+            "from_1.5_px": prf(*counts(results, 1.5)),
+            "at_rest": prf(*counts(results, 1.5, moving=False)),
+            "moving": prf(*counts(results, 1.5, moving=True)),
+        },
         "apex_inside": {
             "all": prf(*counts(results, 0.0, "touching")),
             "from_1.5_px": prf(*counts(results, 1.5, "touching")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -67,6 +67,15 @@ class Recording:
     """Median of the part that is the flow for the ADM row and the row itself."""
     crops: NDArray[np.uint8] | None = None
     """(T, 224, 224), kept only where the offline search is compared."""
+    own_px: NDArray[np.float64] | None = None
+    """(T,) how far the face itself, before events were put in, moved any region in the last 0.5 s."""
+
+    def moving(self, t_ns: int, least_px: float = 2.0) -> bool:
+        """Whether the face moved of itself in the half second before a time; no still does."""
+        if self.own_px is None:
+            return False
+        k = min(int(np.searchsorted(self.times_ns, t_ns)), len(self.own_px) - 1)
+        return bool(self.own_px[k] >= least_px)
 
     @property
     def watched_s(self) -> float:
@@ -179,12 +188,13 @@ def animated(
 class Footage:
     """A real clip with a smooth track of its face, into which events can be put."""
 
-    def __init__(self, path: Path, first_s: float = 0.0, last_s: float = 1e9) -> None:
+    def __init__(self, path: Path, first_s: float = 0.0, last_s: float = 1e9, *, track: bool = True) -> None:
         frames, self.fps = read_clip(path)
         self.name = path.stem
         self.frames = frames[round(first_s * self.fps) : round(min(last_s, 1e6) * self.fps)]
-        self.landmarks = self._landmarks()
+        self.landmarks = self._landmarks() if track else [None] * len(self.frames)
         self._poses = self._track()
+        self._plain: Recording | None = None
 
     def _landmarks(self) -> list[NDArray[np.float32] | None]:
         found: list[NDArray[np.float32] | None] = []
@@ -263,10 +273,23 @@ class Footage:
         """The clip with random events."""
         rng = np.random.default_rng(seed)
         plan = self.schedule(rng, every_s, px)
-        return watch(
-            f"{self.name}-{seed}", "injected", self.inject(rng, plan), self.fps, [truth for truth, _ in plan]
-        )
+        name, truths = f"{self.name}-{seed}", [truth for truth, _ in plan]
+        recording = watch(name, "injected", self.inject(rng, plan), self.fps, truths)
+        return replace(recording, own_px=own_motion(self.untouched()))
 
     def untouched(self) -> Recording:
         """The clip as it is."""
-        return watch(self.name, "natural", self.frames, self.fps)
+        if self._plain is None:
+            self._plain = watch(self.name, "natural", self.frames, self.fps)
+        return self._plain
+
+
+def own_motion(recording: Recording, last_s: float = 0.5) -> NDArray[np.float64]:
+    """(T,) largest range of any region's displacement over the last ``last_s``, px; 0 without a face."""
+    n = max(2, round(last_s * recording.fps))
+    own = np.zeros(len(recording.motions))
+    for k in range(len(own)):
+        seen = [m.regions for m in recording.motions[max(0, k - n) : k + 1] if m is not None]
+        if len(seen) > 1:
+            own[k] = np.linalg.norm(np.ptp(np.stack(seen), axis=0), axis=1).max()
+    return own

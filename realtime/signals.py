@@ -64,6 +64,18 @@ class History:
         """(T, R, 2) px."""
         return self._values[rows]
 
+    def sample(self, times_ns: Array) -> Array:
+        """(n, R, 2) values at (n,) times, linear between rows; the oldest row's before it."""
+        low = max(0, self._end - self.ROWS)
+        times = self._t_ns[low : self._end]
+        right = np.clip(np.searchsorted(times, times_ns), 1, max(1, len(times) - 1))
+        right = np.minimum(right, len(times) - 1)
+        left = np.maximum(right - 1, 0)
+        span = np.maximum(times[right] - times[left], 1)
+        share = np.clip((times_ns - times[left]) / span, 0.0, 1.0)[:, None, None]
+        values = self._values[low : self._end]
+        return np.asarray(values[left] + share * (values[right] - values[left]))
+
     def mean(self, from_ns: float, to_ns: float) -> Array:
         """(R, 2) mean displacement between two times; that of the nearest row where none lies between."""
         low = max(0, self._end - self.ROWS)

@@ -1,63 +1,56 @@
 """The causal spotter: region displacements in, onset/apex/offset decisions out; no clock, thread or I/O.
 
-Four parts of the face are watched by one small state machine each (candidate.py), on baselines and noise
-learned from the face itself (signals.py). A candidate is scored when it turns back (provisional) and again
-when it has returned (final); what was announced and fails is withdrawn. Every constant is in seconds or px,
-none in frames, and an answer depends on past frames only.
+Every 20 ms a matched filter (matched.py) compares the face's last second with movements that have just turned
+back (provisional) or ended (final). The best hypothesis is kept until none better comes, then placed exactly and
+announced if its calibrated score suffices; what was announced and does not end well is withdrawn. Every constant
+is in seconds or px, none in frames, and an answer depends on past frames only.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mer_live.realtime.candidate import Shape, Track
-from mer_live.realtime.parallax import Parallax
-from mer_live.realtime.regions import REGIONS
-from mer_live.realtime.score import (
-    GROUPS,
-    Context,
-    Return,
-    Scorer,
-    apex_features,
-    gate,
-    offset_features,
-    pattern_share,
-)
-from mer_live.realtime.signals import Array, History, Smoother, Statistics
+from mer_live.realtime.matched import FEATURES, Matched
+from mer_live.realtime.pulses import COURSES, FINISHED, TURNED, refine
+from mer_live.realtime.score import Scorer
+from mer_live.realtime.signals import Array
 from mer_live.realtime.spotter_config import Judged, SpotterConfig
 from mer_live.realtime.types import Motion, Spot
+from mer_live.realtime.watch import Reader, Watch
 
 __all__ = ["Judged", "Spotter", "SpotterConfig"]
 
 _GAP_NS = 300_000_000
-_HEAD_PX = np.array([1.0, 1.0, 60.0, 60.0])
-"""Motion.head to px at the edge of the face: roll and log scale times its radius."""
-_GROUP_MEAN = np.array(
-    [[(k in rows) / (2 * len(rows)) for k in range(len(REGIONS))] for rows in GROUPS.values()]
-)
-"""(G, R) squared noise units summed over x and y -> mean square of each group."""
+_WAIT_NS = 38_000_000
+"""A best hypothesis that none has beaten for this long is decided on."""
+_LEAST = 0.01
+"""Scores below are not looked at further."""
+_LID, _HEAD = FEATURES.index("lid"), FEATURES.index("head_speed")
 
 
 @dataclass(slots=True)
-class _Running:
-    """A candidate after its apex."""
+class _Hypothesis:
+    """A movement that may be one."""
 
-    features: Array
-    moved: Array
     score: float
-    spot: Spot | None = None
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int
+    weights: Array
+    features: Array
+    found_ns: int
 
 
 class Spotter:
     """Feed every frame in order; each call returns the decisions that this frame made possible.
 
     Args:
-        config: sensitivity and thresholds.
+        config: sensitivity and limits.
         listen: called with every scored candidate, announced or not.
         scorer: other coefficients than those shipped.
     """
@@ -69,29 +62,28 @@ class Spotter:
         scorer: Scorer | None = None,
     ) -> None:
         self.config = config or SpotterConfig()
-        self.level = 0.0
-        """Largest displacement of any part of the face now, noise units; for display."""
         self._scorer = scorer or Scorer.load()
         self._listen = listen
-        self._history = History(len(REGIONS))
-        self._smoother = Smoother()
-        self._parallax = Parallax(len(REGIONS))
-        self._stats = Statistics(len(REGIONS))
-        self._tracks = {name: Track(self.config.track, rows) for name, rows in GROUPS.items()}
-        self._running: dict[str, _Running] = {}
-        self._contexts: dict[str, tuple[Array, Array]] = {}  # group -> unrest at the start, largest texture
-        self._head: deque[tuple[int, float, float, float]] = deque(maxlen=512)  # ns, speed squared, x, y
+        self._reader = Reader()
+        self._watch = Watch(self._scorer.faces)
         self._last: Motion | None = None
-        self._anchored_ns = 0
+        self._rising: _Hypothesis | None = None
+        self._held: _Hypothesis | None = None
+        self._announced: Spot | None = None
         self._count = 0
         self._busy_until_ns = -(10**18)
 
     @property
+    def level(self) -> float:
+        """Largest displacement of any region over 0.16 s, in units of its usual movement; for display."""
+        return self._watch.filter.level if self._watch.age_s > 0 else 0.0
+
+    @property
     def phase(self) -> Literal["idle", "onset", "apex", "cooldown"]:
-        """What the face is doing: a candidate rises, an announced one falls, or one has just ended."""
-        if any(run.spot is not None for run in self._running.values()):
+        """What the face is doing: something may be rising, an announced one falls, or one has just ended."""
+        if self._announced is not None:
             return "apex"
-        if any(track.state == "rise" for track in self._tracks.values()):
+        if self._rising is not None:
             return "onset"
         if self._last is not None and self._last.t_ns < self._busy_until_ns + 2e8:
             return "cooldown"
@@ -105,163 +97,110 @@ class Spotter:
         """
         last = self._last
         if motion is None:
-            spots = self._withdraw_all("face lost", t_ns, last)
+            spots = self._withdraw("face lost", t_ns, None if last is None else last.index)
             self._clear()
             return spots
         if last is not None and motion.t_ns <= last.t_ns:
             raise ValueError(f"frames must come in order of time: {motion.t_ns} after {last.t_ns} ns")
         spots = []
         if last is not None and motion.t_ns - last.t_ns > _GAP_NS:
-            spots = self._withdraw_all("frames missing", motion.t_ns, motion)
+            spots = self._withdraw("frames missing", motion.t_ns, motion.index)
             self._clear()
-            last = None
-        dt_s = 0.0 if last is None else (motion.t_ns - last.t_ns) * 1e-9
-        self._follow_head(motion, last, dt_s)
-        step = np.zeros(4)
-        if last is not None and motion.anchor == last.anchor:
-            step = (motion.head - last.head).astype(np.float64) * _HEAD_PX
-        regions = self._parallax.add(motion.t_ns, motion.regions.astype(np.float64), step, dt_s)
-        time_ns, values = self._smoother.add(motion.t_ns, regions)
-        self._history.add(time_ns, values, motion.index, motion.t_ns)
-        self._stats.add(time_ns, values, dt_s, self._history)
         self._last = motion
-        z = (values - self._stats.base) / self._stats.sigma
-        levels = np.sqrt(_GROUP_MEAN @ np.einsum("rc,rc->r", z, z))
-        self.level = float(levels.max())
-        if self._stats.age_s >= self.config.warm_up_s:
-            for (name, track), level in zip(self._tracks.items(), levels, strict=True):
-                if track.state != "idle" or level >= track.config.trigger:
-                    spots += self._step(name, time_ns, values, motion, dt_s)
+        looked = self._watch.add(motion.t_ns, self._reader.read(motion), motion.index)
+        if looked and self._watch.age_s >= self.config.warm_up_s:
+            found = self._watch.filter.match()
+            spots += self._finished(found, motion)
+            spots += self._turned(found, motion)
         return spots
 
     def _clear(self) -> None:
-        self._history.clear()
-        self._smoother.clear()
-        self._parallax.clear()
-        self._stats.clear()
-        for track in self._tracks.values():
-            track.reset()
-        self._running.clear()
-        self._contexts.clear()
-        self._head.clear()
-        self._last = None
-        self.level = 0.0
+        self._reader.clear()
+        self._watch.clear()
+        self._last = self._rising = self._held = None
 
-    def _follow_head(self, motion: Motion, last: Motion | None, dt_s: float) -> None:
-        if last is None or motion.anchor != last.anchor:
-            self._anchored_ns = motion.t_ns
-            return
-        step = (motion.head[:2] - last.head[:2]).astype(np.float64)
-        x, y = self._head[-1][2:] if self._head else (0.0, 0.0)
-        self._head.append((motion.t_ns, float(step @ step) / dt_s**2, x + float(step[0]), y + float(step[1])))
-
-    def _head_since(self, since_ns: int) -> tuple[float, float]:
-        """Root mean square speed, px per second, and largest distance from the start, px."""
-        recent = np.array([entry for entry in self._head if entry[0] >= since_ns])
-        if not len(recent):
-            return 0.0, 0.0
-        away = recent[:, 2:] - recent[0, 2:]
-        return float(np.sqrt(recent[:, 1].mean())), float(np.hypot(away[:, 0], away[:, 1]).max())
-
-    def _pattern(self, shape: Shape) -> float:
-        rows = self._history.since(shape.onset_ns)
-        start = self._history.mean(shape.onset_ns - 4e7, shape.onset_ns + 1)
-        return pattern_share(self._history.values(rows) - start)
-
-    def _step(self, name: str, time_ns: int, values: Array, motion: Motion, dt_s: float) -> list[Spot]:
-        track, rows, stats = self._tracks[name], GROUPS[name], self._stats
-        happened = track.step(time_ns, values[rows], stats.base[rows], stats.sigma[rows], self._history)
-        if track.state != "idle" and name in self._contexts:
-            np.maximum(self._contexts[name][1], motion.texture, out=self._contexts[name][1])
-        if happened == "start":
-            self._contexts[name] = (stats.unrest.copy(), motion.texture.astype(np.float64))
-            stats.hold(rows)
-        elif happened == "apex":
-            return self._at_apex(name, track, motion, dt_s)
-        elif happened in ("end", "abort"):
-            returned = happened == "end" and track.shape is not None and track.shape.rest < 0.3
-            stats.release(rows, time_ns, track.base if returned else values[rows])
-            run = self._running.pop(name, None)
-            self._contexts.pop(name, None)
-            if happened == "end" and run is not None:
-                return self._at_offset(name, track, run, motion)
-            if run is not None and run.spot is not None:
-                return [self._withdraw(run.spot, "too long", motion)]
-        return []
-
-    def _at_apex(self, name: str, track: Track, motion: Motion, dt_s: float) -> list[Spot]:
-        shape = track.shape
-        assert shape is not None
-        unrest, texture = self._contexts[name]
-        moved = self._history.mean(shape.apex_ns - 1.2e7, shape.apex_ns + 1.2e7) - self._history.mean(
-            shape.onset_ns - 4e7, shape.onset_ns + 1
+    def _best(self, found: Matched, rows: slice, score: Callable[[Array], Array]) -> _Hypothesis | None:
+        """The most probable hypothesis that begins after the last event; None where none is worth a look."""
+        now = self._watch.now_ns
+        onsets = now - COURSES.onset[rows] * 1e9
+        free = onsets >= self._busy_until_ns + self.config.apart_s * 1e9
+        free &= found.largest_px[rows] <= self.config.largest_px
+        scores = np.where(free, score(found.features[rows]), 0.0)
+        k = int(np.argmax(scores))
+        if scores[k] < _LEAST:
+            return None
+        at = k + rows.start
+        return _Hypothesis(
+            score=float(scores[k]),
+            onset_ns=int(onsets[k]),
+            apex_ns=int(now - COURSES.apex[at] * 1e9),
+            offset_ns=int(now - COURSES.offset[at] * 1e9),
+            weights=found.weights[at],
+            features=found.features[at],
+            found_ns=now,
         )
-        speed, head_moved = self._head_since(shape.onset_ns - 100_000_000)
-        before, misfit = track.fit(self._history)
-        context = Context(
-            group=name,
-            moved=moved,
-            unrest=unrest,
-            texture=texture,
-            head_speed=speed,
-            head_moved=head_moved,
-            before=before,
-            misfit=misfit,
-            one_pattern=self._pattern(shape),
-            step_s=dt_s,
-            age_s=(motion.t_ns - self._anchored_ns) * 1e-9,
-        )
-        features = apex_features(shape, context)
-        score = self._scorer.apex(features)
-        run = self._running[name] = _Running(features, moved, score)
-        self._tell(name, "apex", shape, features, score, motion)
-        c = self.config
-        if score < c.threshold or gate(features, c.largest_px, c.longest_s) or self._taken(shape):
-            return []
+
+    def _turned(self, found: Matched, motion: Motion) -> list[Spot]:
+        best = self._best(found, TURNED, self._scorer.apex)
+        spots: list[Spot] = []
+        before = self._announced
+        if before is not None:
+            if motion.t_ns - before.onset_ns > (self.config.longest_s + 0.1) * 1e9:
+                spots = self._withdraw(_reason(found.features[0]), motion.t_ns, motion.index)
+            return spots
+        held, self._rising = self._rising, best
+        if held is not None and (best is None or best.score < held.score):
+            self._tell("apex", held, motion)
+        if best is None or best.score < self.config.threshold:
+            return spots
         self._count += 1
-        run.spot = self._spot(self._count, "apex", shape, score, motion)
-        return [run.spot]
+        self._place(best)
+        self._tell("apex", best, motion)
+        self._announced = self._spot(self._count, "apex", best, motion)
+        return [self._announced]
 
-    def _at_offset(self, name: str, track: Track, run: _Running, motion: Motion) -> list[Spot]:
-        shape = track.shape
-        assert shape is not None
-        assert shape.offset_ns is not None
-        shape.offset_ns = max(shape.offset_ns, shape.apex_ns)
-        shape.offset_ns = min(shape.offset_ns, motion.t_ns)
-        before = self._history.mean(shape.onset_ns - 4e7, shape.onset_ns + 1)
-        after = self._history.values(self._history.since(motion.t_ns))[-1] - before
-        left_over = float(np.sqrt((after**2).sum() / max(float((run.moved**2).sum()), 1e-6)))
-        speed, head_moved = self._head_since(shape.onset_ns)
-        _, misfit = track.fit(self._history)
-        back = Return(left_over, speed, head_moved, misfit, self._pattern(shape))
-        features = offset_features(shape, run.features, back)
-        score = self._scorer.offset(features)
-        self._tell(name, "offset", shape, features, score, motion)
-        reason = gate(features, self.config.largest_px, self.config.longest_s)
-        if not reason and score < self.config.threshold:
-            reason = self._scorer.reason(features)
-        if reason:
-            return [] if run.spot is None else [self._withdraw(run.spot, reason, motion)]
-        if run.spot is None:
-            if self._taken(shape):
-                return []
+    def _finished(self, found: Matched, motion: Motion) -> list[Spot]:
+        best = self._best(found, FINISHED, self._scorer.offset)
+        held = self._held
+        if held is None or (best is not None and best.score > held.score and best.onset_ns < held.offset_ns):
+            self._held = best
+            return []
+        if best is not None and best.onset_ns < held.offset_ns and motion.t_ns - held.found_ns < _WAIT_NS:
+            return []
+        self._held = None
+        self._place(held)
+        self._tell("offset", held, motion)
+        if held.score < self.config.threshold:
+            return []
+        if held.offset_ns - held.onset_ns > self.config.longest_s * 1e9:
+            return self._withdraw("too long", motion.t_ns, motion.index)
+        before = self._announced
+        if before is not None and before.onset_ns < held.offset_ns:
+            number, self._announced = before.id, None
+        else:
             self._count += 1
-        number = self._count if run.spot is None else run.spot.id
-        self._busy_until_ns = shape.offset_ns
-        return [self._spot(number, "offset", shape, score, motion)]
+            number = self._count
+        self._busy_until_ns = held.offset_ns
+        return [self._spot(number, "offset", held, motion)]
 
-    def _taken(self, shape: Shape) -> bool:
-        """Whether another part of the face has already been announced for this movement."""
-        if shape.onset_ns < self._busy_until_ns + self.config.apart_s * 1e9:
-            return True
-        return any(run.spot is not None for run in self._running.values())
+    def _place(self, h: _Hypothesis) -> None:
+        """Onset, apex and offset to the frame, by the course along the candidate's own pattern."""
+        history = self._watch.history
+        rows = history.since(h.onset_ns - 150_000_000)
+        times: NDArray[np.int64] = history.times(rows)
+        values = history.values(rows)[:, : h.weights.size // 2]
+        course = values.reshape(len(times), -1) @ h.weights
+        seconds: Array = (times - h.apex_ns).astype(np.float64) * 1e-9
+        first = ((h.onset_ns - h.apex_ns) * 1e-9, (h.offset_ns - h.apex_ns) * 1e-9)
+        onset, apex, offset = refine(seconds, course, *first)
+        middle = h.apex_ns
+        h.onset_ns, h.apex_ns, h.offset_ns = (middle + round(s * 1e9) for s in (onset, apex, offset))
 
-    def _spot(self, number: int, phase: Literal["apex", "offset"], s: Shape, score: float, m: Motion) -> Spot:
-        onset, onset_ns = self._history.frame_at(s.onset_ns)
-        apex, apex_ns = self._history.frame_at(s.apex_ns)
-        offset, offset_ns = None, None
-        if phase == "offset" and s.offset_ns is not None:
-            offset, offset_ns = self._history.frame_at(s.offset_ns)
+    def _spot(self, number: int, phase: Literal["apex", "offset"], h: _Hypothesis, m: Motion) -> Spot:
+        history = self._watch.history
+        onset, onset_ns = history.frame_at(h.onset_ns)
+        apex, apex_ns = history.frame_at(h.apex_ns)
+        offset, offset_ns = history.frame_at(h.offset_ns) if phase == "offset" else (None, None)
         return Spot(
             id=number,
             phase=phase,
@@ -271,29 +210,24 @@ class Spotter:
             onset_ns=onset_ns,
             apex_ns=apex_ns,
             offset_ns=offset_ns,
-            score=score,
+            score=h.score,
             decided=m.index,
             decided_ns=m.t_ns,
         )
 
-    @staticmethod
-    def _withdraw(spot: Spot, reason: str, motion: Motion) -> Spot:
-        decided = {"decided": motion.index, "decided_ns": motion.t_ns}
-        return replace(spot, phase="withdrawn", reason=reason, **decided)
+    def _withdraw(self, reason: str, t_ns: int, index: int | None) -> list[Spot]:
+        spot, self._announced = self._announced, None
+        if spot is None or index is None:
+            return []
+        return [replace(spot, phase="withdrawn", reason=reason, decided=index, decided_ns=t_ns)]
 
-    def _withdraw_all(self, reason: str, t_ns: int, motion: Motion | None) -> list[Spot]:
-        spots = [run.spot for run in self._running.values() if run.spot is not None]
-        return [] if motion is None else [self._withdraw(spot, reason, motion) for spot in spots]
-
-    def _tell(
-        self,
-        name: str,
-        phase: Literal["apex", "offset"],
-        shape: Shape,
-        features: Array,
-        score: float,
-        m: Motion,
-    ) -> None:
+    def _tell(self, phase: Literal["apex", "offset"], h: _Hypothesis, m: Motion) -> None:
         if self._listen is not None:
-            copy = Shape(shape.onset_ns, shape.apex_ns, shape.offset_ns, shape.amplitude, shape.rest)
-            self._listen(Judged(name, phase, copy, features, score, m.t_ns))
+            self._listen(Judged(phase, h.onset_ns, h.apex_ns, h.offset_ns, h.features, h.score, m.t_ns))
+
+
+def _reason(features: Array) -> str:
+    """Why an announced movement did not end as one, by the most conspicuous thing that has been going on."""
+    if features[_LID] > 1.6:
+        return "blink"
+    return "head moved" if features[_HEAD] > np.log(26.0) else "did not return"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from mer_live.realtime.candidate import Shape, TrackConfig
 from mer_live.realtime.signals import Array
 
 
@@ -17,9 +16,8 @@ class SpotterConfig:
 
     sensitivity: float = 0.5
     """0..1: higher finds more and raises more false alarms. 0.5 is the best F1 of the benchmark."""
-    track: TrackConfig = field(default_factory=TrackConfig)
     warm_up_s: float = 0.6
-    """After a face appears, before anything may start: baseline and noise must be known."""
+    """After a face appears, before anything may be decided: the face must have been seen at rest or moving."""
     largest_px: float = 5.0
     """Mean displacement of a region, at a 224 px crop, beyond which a movement is no micro-expression."""
     longest_s: float = 0.58
@@ -41,9 +39,11 @@ class SpotterConfig:
 class Judged:
     """One scored candidate, for those who fit or draw the scores."""
 
-    group: str
     phase: Literal["apex", "offset"]
-    shape: Shape
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int
+    """Of an apex: where it would end."""
     features: Array
     score: float
     decided_ns: int

@@ -7,15 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mer_live.benchmarks import spotting_fit
 from mer_live.benchmarks.result import Result as BenchmarkResult
 from mer_live.benchmarks.spotting import Scale, measure, reliable
 from mer_live.benchmarks.spotting_figures import figures
-from mer_live.benchmarks.spotting_fit import Examples, fit, joined, mixed, patterns, resampled
+from mer_live.benchmarks.spotting_fit import Source, fit, halves, labels
 from mer_live.benchmarks.spotting_match import Decision, Result, counts, decide, overlap, prf, summarise
+from mer_live.benchmarks.spotting_net import Examples, calibrated, joined, train
 from mer_live.benchmarks.spotting_sets import Recording, Truth
+from mer_live.benchmarks.spotting_signals import Signals, mirrored, mixed, signals, varied, with_events
+from mer_live.realtime.matched import FEATURES, ROWS
+from mer_live.realtime.pulses import COURSES, FINISHED
 from mer_live.realtime.regions import REGIONS, region
-from mer_live.realtime.score import APEX_FEATURES, OFFSET_FEATURES, Scorer
+from mer_live.realtime.score import COEFFICIENTS, Scorer
 from mer_live.realtime.types import Motion
 
 S = 1_000_000_000
@@ -97,86 +100,95 @@ def test_each_truth_is_used_once() -> None:
     assert _pair(rec.truths, result.finals, _iou_score) == [(0, 0)]
 
 
-def test_resampling_keeps_the_course() -> None:
-    slow = recording(25)
-    fast = resampled(slow, 100, np.random.default_rng(0), noise_px=0.0)
-    assert fast.fps == 100
-    assert len(fast.motions) == pytest.approx(4 * len(slow.motions), abs=8)
-    k = region("brow")[0]
-    peak = min(m.regions[k, 1] for m in fast.motions if m is not None)
-    assert peak == pytest.approx(-2.0, abs=0.25)
-    assert decide(fast).finals
+def test_signals_come_in_stretches_with_a_face() -> None:
+    rec = recording(25, 8.0)
+    lost = replace(rec, motions=(*rec.motions[:100], None, *rec.motions[101:]))
+    pieces = signals(lost)
+    assert [len(p.times) for p in pieces] == [100, 99]
+    assert pieces[0].rows.shape == (100, ROWS, 2)
+    assert pieces[0].rows[50:60, region("brow")[0], 1].min() == pytest.approx(-2.0, abs=0.2)
 
 
-def test_patterns_are_put_into_other_recordings() -> None:
-    events = patterns([recording()])
-    assert len(events) == 1
-    assert events[0][1][region("brow")[0], 1] == pytest.approx(-2.0, abs=0.2)
-    rec = mixed(recording(truths=(), seconds=20.0), events, np.random.default_rng(0))
-    assert rec.truths
-    assert all(t.onset_ns < t.apex_ns < t.offset_ns for t in rec.truths)
+def test_mirroring_twice_changes_nothing() -> None:
+    rows = np.random.default_rng(0).normal(0, 1, (3, ROWS, 2))
+    assert np.array_equal(mirrored(mirrored(rows)), rows)
+    assert mirrored(rows)[0, region("brow_inner_left")[0], 0] == -rows[0, region("brow_inner_right")[0], 0]
 
 
-def _cloud(names: tuple[str, ...], n: int = 200) -> Examples:
+def test_variations_differ_and_keep_their_shape() -> None:
+    rng = np.random.default_rng(0)
+    pieces = signals(recording(25, 12.0))
+    made = [varied(pieces, rng) for _ in range(6)]
+    assert all(m.rows.shape == (len(m.times), ROWS, 2) and np.isfinite(m.rows).all() for m in made)
+    assert len({len(m.times) for m in made}) > 1
+
+
+def test_events_are_added_to_signals_and_recordings() -> None:
+    rng = np.random.default_rng(0)
+    shape = np.zeros((1, len(REGIONS), 2))
+    shape[:, region("brow"), 1] = -1.0
+    still = Signals(np.arange(0, 20, 0.01), np.zeros((2000, ROWS, 2)))
+    made = with_events(still, rng, shape, 1.2)
+    assert made.truths
+    for t in made.truths:
+        apex = int(np.searchsorted(made.times, t.apex_ns * 1e-9))
+        assert made.rows[apex, region("brow")[0], 1] == pytest.approx(-t.intensity_px, rel=0.02)
+    silent = recording(seconds=20.0, truths=())
+    both = mixed(silent, rng, shape)
+    assert both.truths
+    assert len(both.motions) == len(silent.motions)
+
+
+def test_hypotheses_are_labelled_by_their_overlap() -> None:
+    k = FINISHED.stop - 1
+    ages = (COURSES.onset[k], COURSES.apex[k], COURSES.offset[k])
+    now = 5.0
+    onset, apex, offset = (round((now - age) * S) for age in ages)
+    assert labels("offset", now, [Truth("", onset, apex, offset, 2.0)])[k] == 1
+    assert not labels("offset", now, [Truth("", onset - S, apex - S, offset - S, 2.0)]).any()
+    assert labels("apex", now, []).tolist() == [0] * 6
+
+
+def _cloud(n: int = 600) -> Examples:
     rng = np.random.default_rng(1)
-    x = rng.normal(0, 1, (n, len(names)))
-    return Examples(x, x[:, 0] + 0.3 * rng.normal(0, 1, n) > 0, np.ones(n), np.arange(n) % 6)
+    x = rng.normal(0, 1, (n, len(FEATURES)))
+    return Examples(x, x[:, 0] + 0.3 * rng.normal(0, 1, n) > 0)
 
 
-def test_fitted_networks_are_what_the_spotter_loads() -> None:
-    made = {
-        "apex": fit(_cloud(APEX_FEATURES), APEX_FEATURES, hidden=3, members=1),
-        "offset": fit(_cloud(OFFSET_FEATURES), OFFSET_FEATURES, hidden=3, members=1),
-    }
+def test_trained_networks_are_what_the_spotter_loads() -> None:
+    net = train(joined([_cloud(), _cloud()]), members=2)
+    heard = [(0.9, True)] * 30 + [(0.9, False)] * 10 + [(0.1, False)] * 40
+    faces = json.loads(COEFFICIENTS.read_text())["faces"]
+    made = {"faces": faces, "networks": {"apex": net, "offset": calibrated(net, heard)}}
     scorer = Scorer(json.loads(json.dumps(made)))
-    low, high = np.zeros(len(APEX_FEATURES)), np.zeros(len(APEX_FEATURES))
-    low[0], high[0] = -2, 2
-    assert scorer.apex(low) < 0.3 < 0.7 < scorer.apex(high)
-    made["apex"]["features"] = ["other"]
-    with pytest.raises(ValueError, match="refit"):
+    x = np.zeros((2, len(FEATURES)))
+    x[:, 0] = -2, 2
+    low, high = scorer.apex(x)
+    assert low < 0.3 < 0.7 < high
+    assert scorer.offset(x)[1] <= 0.8
+    made["networks"]["apex"] = {**net, "features": ["other"]}
+    with pytest.raises(ValueError, match="fit-spotter"):
         Scorer(made)
 
 
-def test_fitting_writes_shipped_and_held_out_coefficients(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fitting_scores_what_it_has_not_seen() -> None:
     moves = tuple(
-        Truth("surprise", *(round((1.0 + k + x) * S) for x in (0.0, 0.15, 0.4)), 2.0)  # type: ignore[call-arg]
-        for k in range(4)
+        Truth("surprise", *(round((1.0 + 1.5 * k + x) * S) for x in (0.0, 0.15, 0.4)), 2.0)  # type: ignore[call-arg]
+        for k in range(6)
     )
-    seen = recording(50, 6.0, moves)
-    silent = replace(seen, truths=())
-
-    class Clip:
-        def __init__(self, path: Path) -> None:
-            self.path = path
-
-        def untouched(self) -> Recording:
-            return silent
-
-        def injected(self, seed: int) -> Recording:
-            return seen
-
-    (tmp_path / "one.mp4").touch()
-    (tmp_path / "two.mp4").touch()
-    shipped, held_out = tmp_path / "spotter.json", tmp_path / "held_out.json"
-    monkeypatch.setattr(spotting_fit, "COEFFICIENTS", shipped)
-    monkeypatch.setattr(spotting_fit, "HELD_OUT", held_out)
-    monkeypatch.setattr(spotting_fit, "Footage", Clip)
-    monkeypatch.setattr(spotting_fit, "list_subjects", lambda folder: ["a", "b", "c", "d", "e", "f"])
-    monkeypatch.setattr(spotting_fit, "split_of", lambda name: "train")
-    monkeypatch.setattr(spotting_fit, "load_photo", lambda folder, name: name)
-    monkeypatch.setattr(spotting_fit, "animated", lambda photo, fps, seed, seconds: seen)
-    monkeypatch.setattr(spotting_fit, "resampled", lambda recording, fps, rng: silent)
-    spotting_fit.fit_all(tmp_path, tmp_path)
-    Scorer.load(shipped)
-    assert set(json.loads(held_out.read_text())) == {"one", "two"}
-
-
-def test_examples_keep_their_recordings_apart() -> None:
-    both = joined([_cloud(APEX_FEATURES), _cloud(APEX_FEATURES)])
-    assert len(both.label) == 400
-    assert len(set(both.group.tolist())) == 12
+    rng = np.random.default_rng(0)
+    shapes = np.zeros((14, len(REGIONS), 2))
+    shapes[:, region("brow"), 1] = -1.0
+    shapes += rng.normal(0, 0.05, shapes.shape)
+    talk = recording(25, 12.0, ())
+    stills = recording(50, 12.0, moves)
+    sources = [
+        Source(stills=tuple(signals(stills)), recordings=(stills,)),
+        *(Source(talking=tuple(signals(r)), recordings=(r, mixed(r, rng, shapes))) for r in halves(talk)),
+    ]
+    made = fit(sources, shapes, 0, seconds=20.0)
+    found = decide(recording(50, 12.0, moves), scorer=Scorer(made))
+    assert len(found.pairs) >= 4
 
 
 def test_reliability_of_nothing_is_empty() -> None:

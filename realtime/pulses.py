@@ -1,0 +1,104 @@
+"""The courses that movements are compared with: raised cosines of several lengths, seen from their end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+GRID_S = 0.04
+SAMPLES = 22
+AGES: Array = GRID_S * np.arange(SAMPLES - 1, -1, -1, dtype=np.float64)
+"""(L,) seconds before now at which signals are compared, oldest first: the same at every frame rate."""
+_LEAD_S = 0.13
+"""Before the onset, that much belongs to a comparison: the face must be where it was before."""
+
+
+def raised_cosine(age: Array, onset: Array | float, apex: Array | float, offset: Array | float) -> Array:
+    """0..1 at ``age`` for a movement whose parts lie ``onset`` > ``apex`` > ``offset`` seconds back."""
+    rise = np.clip((onset - age) / np.maximum(onset - apex, 1e-3), 0.0, 1.0)
+    fall = np.clip((apex - age) / np.maximum(apex - offset, 1e-3), 0.0, 1.0)
+    return np.asarray(0.25 * (1.0 - np.cos(np.pi * rise)) * (1.0 + np.cos(np.pi * fall)))
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """J courses and what it takes to fit each, a level and a drift to (L, n) signals by least squares."""
+
+    onset: Array
+    apex: Array
+    offset: Array
+    """(J,) seconds before now; an offset may lie ahead."""
+    fit: Array
+    """(J, 3, L) signals -> amplitude of the course, level, drift."""
+    basis: Array
+    """(J, 3, L) orthonormal basis of what a fit explains."""
+    residual: Array
+    """(J, L, L) signals -> what a fit leaves over, 0 where the course is not compared."""
+    used: Array
+    """(J, L) 1 where it is compared, ..."""
+    inside: Array
+    """(J, L) ... 1 there from the onset on."""
+
+
+def bank(shapes: list[tuple[float, float, float]]) -> Bank:
+    """Bank of (rise, fall, time since the offset) in seconds."""
+    rows: list[tuple[Array, ...]] = []
+    ages = np.array([(since + fall + rise, since + fall, since) for rise, fall, since in shapes])
+    for onset, apex, offset in ages:
+        used = onset + _LEAD_S + 1e-9 >= AGES
+        course = raised_cosine(AGES, onset, apex, offset)
+        columns = np.stack([course, np.ones(SAMPLES), AGES - AGES.mean()], 1)[used]  # (U, 3)
+        fit, basis, residual = np.zeros((3, SAMPLES)), np.zeros((3, SAMPLES)), np.zeros((SAMPLES, SAMPLES))
+        fit[:, used] = np.linalg.pinv(columns)
+        q = np.linalg.qr(columns)[0]
+        basis[:, used] = q.T
+        residual[np.ix_(used, used)] = np.eye(len(q)) - q @ q.T
+        rows.append(
+            (fit, basis, residual, used.astype(np.float64), (used & (onset >= AGES)).astype(np.float64))
+        )
+    fits, bases, residuals, uses, insides = (np.stack(part) for part in zip(*rows, strict=True))
+    return Bank(ages[:, 0], ages[:, 1], ages[:, 2], fits, bases, residuals, uses, insides)
+
+
+_RISES, _FALLS = (0.08, 0.13, 0.20), (0.12, 0.19, 0.29)
+_FINISHED = [(r, f, s) for s in (0.02, 0.05) for r in _RISES for f in _FALLS if r + f < 0.48]
+_TURNED = [(r, 0.2, past - 0.2) for r in _RISES for past in (0.05, 0.08)]
+COURSES: Bank = bank(_FINISHED + _TURNED)
+FINISHED = slice(0, len(_FINISHED))
+"""Those of COURSES that have just ended."""
+TURNED = slice(len(_FINISHED), None)
+"""Those that have just passed their apex."""
+
+
+def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[float, float, float]:
+    """Onset, apex and offset where a raised cosine, a level and a drift fit a course best.
+
+    Args:
+        times: (T,) seconds, 0 at the first estimate of the apex.
+        course: (T,) displacement along one pattern.
+        onset: first estimate, before 0.
+        offset: first estimate, after 0.
+    """
+    best = (onset, 0.0, offset)
+    if len(times) < 5:
+        return best
+    drift = np.linalg.qr(np.stack([np.ones(len(times)), times], 1))[0]
+    course = course - drift @ (drift.T @ course)
+    energy = float(course @ course)
+    for step in (0.03, 0.01):
+        around = [np.arange(-2, 3) * step + part for part in best]
+        a, b, c = (g.ravel()[:, None] for g in np.meshgrid(*around, indexing="ij"))
+        pulse = raised_cosine(-times, -a, -b, -c)  # (G, T)
+        pulse = pulse - (pulse @ drift) @ drift.T
+        along = np.maximum(pulse @ course, 0.0)
+        explained = np.square(along) / np.maximum(np.square(pulse).sum(1), 1e-9) / max(energy, 1e-9)
+        # A tenth of the energy per 0.1 s away from the first estimate: data that say little change little.
+        away = np.abs(a - onset) + np.abs(b) + np.abs(c - offset)
+        usable = (b - a > 0.03) & (c - b > 0.03)
+        k = int(np.argmax(np.where(usable[:, 0], explained - 0.3 * away[:, 0], -np.inf)))
+        best = (float(a[k, 0]), float(b[k, 0]), float(c[k, 0]))
+    return best
