@@ -20,14 +20,14 @@ from mer_live.realtime.spotter import Judged, SpotterConfig
 from mer_live.training.synthesis.face_model import FacePhoto, list_subjects, load_photo, split_of
 
 RATES = (200.0, 100.0, 50.0, 25.0)
-SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8)
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured."""
 
-    clips: int = 8
+    clips: int = 6
     """Animated clips per rate."""
     seconds: float = 10.0
     passes: int = 3

@@ -70,7 +70,7 @@ class Recording:
     own_px: NDArray[np.float64] | None = None
     """(T,) how far the face itself, before events were put in, moved any region in the last 0.5 s."""
 
-    def moving(self, t_ns: int, least_px: float = 2.0) -> bool:
+    def moving(self, t_ns: int, least_px: float = 4.0) -> bool:
         """Whether the face moved of itself in the half second before a time; no still does."""
         if self.own_px is None:
             return False
@@ -285,11 +285,11 @@ class Footage:
 
 
 def own_motion(recording: Recording, last_s: float = 0.5) -> NDArray[np.float64]:
-    """(T,) largest range of any region's displacement over the last ``last_s``, px; 0 without a face."""
+    """(T,) largest range of any region's displacement over the last ``last_s``, px; inf without a face."""
     n = max(2, round(last_s * recording.fps))
-    own = np.zeros(len(recording.motions))
-    for k in range(len(own)):
-        seen = [m.regions for m in recording.motions[max(0, k - n) : k + 1] if m is not None]
-        if len(seen) > 1:
+    own = np.full(len(recording.motions), np.inf)
+    for k in range(n, len(own)):
+        seen = [m.regions for m in recording.motions[k - n : k + 1] if m is not None]
+        if len(seen) == n + 1:
             own[k] = np.linalg.norm(np.ptp(np.stack(seen), axis=0), axis=1).max()
     return own

@@ -73,6 +73,9 @@ FINISHED = slice(0, len(_FINISHED))
 TURNED = slice(len(_FINISHED), None)
 """Those that have just passed their apex."""
 
+_AWAY = 0.3
+"""Part of a course's energy that a fit must gain per second that it moves away from the first estimates."""
+
 
 def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[float, float, float]:
     """Onset, apex and offset where a raised cosine, a level and a drift fit a course best.
@@ -89,16 +92,16 @@ def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[fl
     drift = np.linalg.qr(np.stack([np.ones(len(times)), times], 1))[0]
     course = course - drift @ (drift.T @ course)
     energy = float(course @ course)
-    for step in (0.03, 0.01):
+    for step in (0.05, 0.02, 0.008):
         around = [np.arange(-2, 3) * step + part for part in best]
         a, b, c = (g.ravel()[:, None] for g in np.meshgrid(*around, indexing="ij"))
         pulse = raised_cosine(-times, -a, -b, -c)  # (G, T)
         pulse = pulse - (pulse @ drift) @ drift.T
         along = np.maximum(pulse @ course, 0.0)
         explained = np.square(along) / np.maximum(np.square(pulse).sum(1), 1e-9) / max(energy, 1e-9)
-        # A tenth of the energy per 0.1 s away from the first estimate: data that say little change little.
+        # Data that say little change little.
         away = np.abs(a - onset) + np.abs(b) + np.abs(c - offset)
         usable = (b - a > 0.03) & (c - b > 0.03)
-        k = int(np.argmax(np.where(usable[:, 0], explained - 0.3 * away[:, 0], -np.inf)))
+        k = int(np.argmax(np.where(usable[:, 0], explained - _AWAY * away[:, 0], -np.inf)))
         best = (float(a[k, 0]), float(b[k, 0]), float(c[k, 0]))
     return best

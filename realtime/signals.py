@@ -1,4 +1,4 @@
-"""Running statistics of the region signals: bounded history, slow baselines, noise, unrest; in seconds."""
+"""The newest second of the region signals: bounded history, short means; in seconds."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ Array = NDArray[np.float64]
 
 SMOOTH_NS = 20_000_000
 """Frames within this time are averaged, and the mean stands for their mean time, so it is not late."""
-BASE_NS = (350_000_000, 150_000_000)
-"""Age of the oldest and the newest frame of the baseline's window."""
-_SIGMA_FLOOR_PX = 0.06
-_SIGMA_START_PX = 0.2
 
 
 class History:
@@ -76,16 +72,6 @@ class History:
         values = self._values[low : self._end]
         return np.asarray(values[left] + share * (values[right] - values[left]))
 
-    def mean(self, from_ns: float, to_ns: float) -> Array:
-        """(R, 2) mean displacement between two times; that of the nearest row where none lies between."""
-        low = max(0, self._end - self.ROWS)
-        times = self._t_ns[low : self._end]
-        a, b = np.searchsorted(times, (from_ns, to_ns))
-        if a >= b:
-            a = int(np.clip(a, 0, len(times) - 1))
-            b = a + 1
-        return np.asarray(self._values[low + a : low + b].mean(0))
-
     def at(self, t_ns: float) -> Array:
         """Values of the newest row that is not younger than ``t_ns``, else of the oldest."""
         low = max(0, self._end - self.ROWS)
@@ -121,60 +107,3 @@ class Smoother:
             t_ns - sum(t_ns - t for t, _ in self._recent) // len(self._recent),
             np.mean([v for _, v in self._recent], axis=0),
         )
-
-
-class Statistics:
-    """Baseline, noise and unrest of every region, learned from the face itself.
-
-    ``base`` (R, 2) px: mean displacement from 0.35 to 0.15 s ago, which a rise has not reached yet and a slow
-    drift has; held while a candidate runs and until its traces have left that window. ``sigma`` (R, 2) px:
-    noise about the baseline, 1.25 x mean absolute deviation, clipped so that events hardly raise it.
-    ``unrest`` (R,) px: how much the region has moved of late, events included: high while somebody talks.
-    """
-
-    def __init__(self, regions: int) -> None:
-        self._shape = (regions, 2)
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget the face."""
-        self.base = np.zeros(self._shape)
-        self.sigma = np.full(self._shape, _SIGMA_START_PX)
-        self.unrest = np.zeros(self._shape[0])
-        self.age_s = -1.0
-        self._slow = np.zeros(self._shape)
-        self._held = np.zeros(self._shape[0], np.bool_)
-        self._until_ns = np.zeros(self._shape[0], np.int64)
-
-    def add(self, t_ns: int, values: Array, dt_s: float, history: History) -> None:
-        """Take (R, 2) smoothed displacements, which are the newest of ``history``."""
-        if self.age_s < 0:
-            self.base, self._slow, self.age_s = values.copy(), values.copy(), 0.0
-            return
-        self.age_s += dt_s
-        free = ~self._held & (self._until_ns <= t_ns)
-        if free.any():
-            window = history.mean(t_ns - BASE_NS[0], t_ns - BASE_NS[1])
-            self.base[free] = window[free]
-            size = np.minimum(1.25 * np.abs(values - self.base), 3.0 * self.sigma)
-            share = _share(dt_s, 3.0, self.age_s + 0.3)
-            self.sigma += np.where(free[:, None], (size - self.sigma) * share, 0.0)
-            np.maximum(self.sigma, _SIGMA_FLOOR_PX, out=self.sigma)
-        away = values - self._slow
-        self._slow += away * _share(dt_s, 0.6, self.age_s)
-        self.unrest += (np.hypot(away[:, 0], away[:, 1]) - self.unrest) * _share(dt_s, 1.2, 9.0)
-
-    def hold(self, rows: list[int]) -> None:
-        """Keep the baseline of ``rows`` as it is: a candidate has started there."""
-        self._held[rows] = True
-
-    def release(self, rows: list[int], t_ns: int, base: Array) -> None:
-        """The candidate has ended; ``base`` (n, 2) stands until the window holds nothing of it."""
-        self.base[rows] = base
-        self._held[rows] = False
-        self._until_ns[rows] = t_ns + BASE_NS[0]
-
-
-def _share(dt_s: float, constant_s: float, age_s: float) -> float:
-    """Weight of a sample ``dt_s`` long in a running mean that is young at first."""
-    return 1.0 - float(np.exp(-dt_s / max(min(constant_s, age_s), 1e-3)))

@@ -15,7 +15,7 @@ class SpotterConfig:
     """What a user may choose; rejects what is out of range."""
 
     sensitivity: float = 0.5
-    """0..1: higher finds more and raises more false alarms. 0.5 is the best F1 of the benchmark."""
+    """0..1: higher finds more and raises more false alarms. At 0.5 an event must be more likely than not."""
     warm_up_s: float = 0.6
     """After a face appears, before anything may be decided: the face must have been seen at rest or moving."""
     largest_px: float = 5.0
@@ -31,8 +31,8 @@ class SpotterConfig:
 
     @property
     def threshold(self) -> float:
-        """Score that a final event needs."""
-        return float(1.0 / (1.0 + np.exp(-(1.5 + 6.0 * (0.5 - self.sensitivity)))))
+        """Score that an event needs."""
+        return float(1.0 / (1.0 + np.exp(6.0 * (self.sensitivity - 0.5))))
 
 
 @dataclass(frozen=True, slots=True)
