@@ -26,8 +26,8 @@ from mer_live.realtime.watch import Reader, Watch
 __all__ = ["Judged", "Spotter", "SpotterConfig"]
 
 _GAP_NS = 300_000_000
-_WAIT_NS = 38_000_000
-"""A best hypothesis that none has beaten for this long is decided on."""
+_WAIT_NS, _WAIT_SURE_NS, _SURE = 38_000_000, 18_000_000, 0.9
+"""A best hypothesis that none has beaten for the first is decided on; for the second if its score is high."""
 _LEAST = 0.01
 """Scores below are not looked at further."""
 _LID, _HEAD = FEATURES.index("lid"), FEATURES.index("head_speed")
@@ -165,7 +165,8 @@ class Spotter:
         if held is None or (best is not None and best.score > held.score and best.onset_ns < held.offset_ns):
             self._held = best
             return []
-        if best is not None and best.onset_ns < held.offset_ns and motion.t_ns - held.found_ns < _WAIT_NS:
+        wait_ns = _WAIT_NS if held.score < _SURE else _WAIT_SURE_NS
+        if best is not None and best.onset_ns < held.offset_ns and motion.t_ns - held.found_ns < wait_ns:
             return []
         self._held = None
         self._place(held)
