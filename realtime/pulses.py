@@ -73,7 +73,7 @@ FINISHED = slice(0, len(_FINISHED))
 TURNED = slice(len(_FINISHED), None)
 """Those that have just passed their apex."""
 
-_AWAY = 0.3
+_AWAY = 0.1
 """Part of a course's energy that a fit must gain per second that it moves away from the first estimates."""
 
 

@@ -46,7 +46,7 @@ def test_a_fit_finds_amplitude_level_and_drift() -> None:
 def test_refining_finds_the_course() -> None:
     t = np.arange(-0.4, 0.45, 0.005)
     course = 2 * raised_cosine(-t, 0.17, 0.01, -0.22) + 0.5 + 0.8 * t
-    assert refine(t, course, -0.13, 0.19) == pytest.approx((-0.17, -0.01, 0.22), abs=0.021)
+    assert refine(t, course, -0.13, 0.19) == pytest.approx((-0.17, -0.01, 0.22), abs=0.025)
     assert refine(t[:3], course[:3], -0.13, 0.19) == (-0.13, 0.0, 0.19)
 
 
