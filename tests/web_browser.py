@@ -18,7 +18,7 @@ from mer_live.realtime.camera import CameraConfig, open_source
 from mer_live.realtime.demo_clip import demo_clip
 
 BITS, BLOCK = 12, 16
-"""The frame's number stands in its top left corner: 12 squares of 16 px, white is 1, the lowest bit first."""
+"""A frame's number in its top left corner: 12 squares of 16 px, white is 1, the lowest bit first."""
 
 
 def browser_path() -> str:
@@ -30,8 +30,11 @@ def browser_path() -> str:
     return path
 
 
-def write_camera(path: Path, fps: int, seconds: float) -> Path:
-    """The demo clip as a y4m that Chromium plays over and over as its camera."""
+def write_camera(path: Path, fps: int, seconds: float, *, numbered: bool = False) -> Path:
+    """The demo clip as a y4m that Chromium plays over and over as its camera.
+
+    ``numbered``: each frame's number stands in its corner, as BITS and BLOCK say.
+    """
     source = open_source(CameraConfig(source=str(demo_clip())))
     (width, height), rate = source.size, 200
     wanted = [round(k * rate / fps) for k in range(round(seconds * fps))]
@@ -42,7 +45,7 @@ def write_camera(path: Path, fps: int, seconds: float) -> Path:
             while read <= at and source.fill(frame) is not None:
                 read += 1
             yuv = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
-            for bit in range(BITS):
+            for bit in range(BITS if numbered else 0):
                 yuv[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 235 if number >> bit & 1 else 16
             file.write(b"FRAME\n" + yuv.tobytes())
     source.stop()

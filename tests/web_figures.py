@@ -60,7 +60,7 @@ def main() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as folder, server(port) as process, sync_playwright() as playwright:
-        camera = write_camera(Path(folder) / "camera.y4m", args.fps, CLIP_S)
+        camera = write_camera(Path(folder) / "camera.y4m", args.fps, CLIP_S, numbered=True)
         chrome = browser(playwright, browser_path(), camera)
         pages = [chrome.new_page() for _ in range(args.sessions)]
         for page in pages:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import gc
 import logging
 
 from mer_live.realtime.web.config import WebConfig
@@ -76,8 +78,21 @@ class Sessions:
         _log.info("session %s ends: %s", peer.id, peer.reason)
         try:
             await peer.close()
+            if len(self._peers) == 1:  # nobody is left to be held up by it
+                await asyncio.to_thread(give_memory_back)
         except Exception:
             _log.exception("session %s did not end cleanly", peer.id)
         finally:
             del self._peers[peer.id]
             self._metrics.count_end(peer.reason or "")
+
+
+def give_memory_back() -> None:
+    """Hand what the allocator keeps of freed memory to the system, or sessions that come and go seem to leak.
+
+    Each one's pictures and models leave holes: 460 MB become 540 after 240 sessions, and 335 by this call.
+    glibc alone has it; elsewhere nothing happens.
+    """
+    gc.collect()
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -69,7 +69,7 @@ function stop(words) {
   overlay.clear();
   $("stop").textContent = "Start again";
   mute(false);
-  stageWords("Stopped. The camera is off.");
+  stageWords(server.mode === "own" ? "Stopped. The camera is off." : "Stopped.");
   notice(words ? "error" : "", words);
 }
 
@@ -195,7 +195,8 @@ async function start() {
       "This server shows a camera of its own; yours is not asked for. Its pictures are analysed in memory and sent, encrypted, to those who watch; nothing is stored.";
     $("agree-words").textContent = "I have read this. The people in front of that camera know and have agreed.";
     $("begin").textContent = "Watch";
-    $("mute").hidden = true;
+    // What belongs to a visitor's own camera: pausing, the bitrate that reaches the server, trying it out.
+    for (const part of [$("mute"), $("f-rate").parentElement, $("try-it")]) part.hidden = true;
   } else if (!isSecureContext) {
     notice("error", CAMERA.insecure);
   }

@@ -86,6 +86,7 @@ def test_from_consent_to_the_downloaded_events(
         )
         assert page.inner_text("#f-arrives").startswith("640×480")
         if path := os.environ.get("MER_SCREENSHOT"):  # how docs/web.png is made
+            page.wait_for_function("() => document.querySelectorAll('.card[data-state=final]').length > 2")
             page.screenshot(path=path)
         page.click("#mute")
         page.wait_for_selector("#mute[aria-pressed=true]")
@@ -189,10 +190,29 @@ def test_a_token_is_asked_for(chromium: str, camera: Path, play: Any, port: int)
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
 
 
-def test_the_servers_own_camera(chromium: str, play: Any, port: int) -> None:
+def test_the_servers_own_camera_by_keyboard_alone(chromium: str, play: Any, port: int) -> None:
+    def go_to(name: str) -> None:
+        for _ in range(8):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement.id") == name:
+                return
+        pytest.fail(f"#{name} is not reached by the Tab key")
+
     with server(port, "--video", str(demo_clip())), browser(play, chromium, None) as chrome:
         page = chrome.new_page()
-        begin(page, port)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_function("() => document.getElementById('begin').textContent === 'Watch'")
+        go_to("agree")
+        page.keyboard.press("Space")
+        go_to("begin")
+        page.keyboard.press("Enter")
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
-        page.wait_for_selector(".card", timeout=WAIT_MS)
+        assert page.evaluate("document.activeElement.id") == "stop"
+        page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
         page.wait_for_function("() => document.getElementById('video').videoWidth === 640", timeout=WAIT_MS)
+        spoken = page.inner_text("#spoken")
+        assert spoken.split(",")[0] in page.inner_text("#cards").lower()
+        assert page.evaluate("[...document.querySelectorAll('button, input, select, canvas[role]')].every("
+                             "(e) => e.labels?.length || e.ariaLabel || e.textContent.trim())")  # fmt: skip
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#status[data-state=closed]")
