@@ -51,7 +51,7 @@ def write(folder: Path, key: EngineKey = KEY, data: bytes = b"engine" * 1000) ->
 
 @rtx
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("name", ["madtn", "atnet", "ststnet"])
+@pytest.mark.parametrize("name", ["madtn", "atnet", "ststnet", "minet"])
 def test_every_network_compiles_for_every_capability(name: str, precision: Precision, tmp_path: Path) -> None:
     bundle = random_bundle(name)
     for capability in CAPABILITIES:
@@ -72,7 +72,7 @@ def test_shipped_bundles_compile(name: str, tmp_path: Path) -> None:
     build_engine(bundle, engine_key(bundle, "fp16", "rtx", "8.9"), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["madtn", "atnet", "ststnet"])
+@pytest.mark.parametrize("name", ["madtn", "atnet", "ststnet", "minet"])
 def test_half_model_agrees_with_the_float_one(name: str) -> None:
     bundle = random_bundle(name)
     inputs = sample_inputs(bundle, 3, seed=4)
