@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +30,18 @@ SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8)
 class Scale:
     """How much is measured."""
 
-    clips: int = 6
+    clips: int = 5
     """Animated clips per rate."""
-    seconds: float = 10.0
+    seconds: float = 9.0
     passes: int = 3
     """Injections per real clip, each with other events."""
     clip_seconds: float = 1e6
     rates: tuple[float, ...] = RATES
+    jobs: int = 2
+    """Processes that render; times are processor time, so they do not count each other."""
 
 
-QUICK = Scale(clips=2, seconds=6.0, passes=1, clip_seconds=12.0)
+QUICK = Scale(clips=2, seconds=6.0, passes=1, clip_seconds=12.0, jobs=1)
 
 
 def portrait() -> FacePhoto:
@@ -61,25 +66,38 @@ def people(faces: Path | None, scale: Scale) -> tuple[list[FacePhoto], str]:
     return [load_photo(faces, name) for name in names], f"{len(names)} people whom no training saw"
 
 
-def animated_sets(photos: Sequence[FacePhoto], scale: Scale, seed: int) -> Iterator[tuple[str, Recording]]:
-    """(set name, recording) of set (b), rate by rate; the crops are kept at 200 fps for the offline search."""
+def _animated(photo: FacePhoto, scale: Scale, rate: float, seed: int, k: int) -> list[tuple[str, Recording]]:
+    """One recording of set (b); some crops at 200 fps are kept for the offline search."""
+    number = seed + 1000 * int(rate) + k
+    made = animated(photo, rate, number, scale.seconds, keep_crops=rate == 200 and k < 3)
+    return [(f"animated {rate:.0f} fps", made)]
+
+
+def _real(path: Path, scale: Scale, seed: int) -> list[tuple[str, Recording]]:
+    """One clip's part of sets (a) and (c)."""
+    footage = Footage(path, last_s=scale.clip_seconds)
+    injected = [(f"injected {path.stem}", footage.injected(seed + k)) for k in range(scale.passes)]
+    return [(f"untouched {path.stem}", footage.untouched()), *injected]
+
+
+def recorded(
+    photos: Sequence[FacePhoto], clips: Sequence[Path], scale: Scale, seed: int
+) -> dict[str, list[Recording]]:
+    """Set name -> its recordings; the order does not depend on how many work at it."""
+    tasks = [partial(_real, path, scale, seed) for path in clips]
     for rate in scale.rates:
-        for k in range(scale.clips):
-            photo = photos[k % len(photos)]
-            number = seed + 1000 * int(rate) + k
-            yield (
-                f"animated {rate:.0f} fps",
-                animated(photo, rate, number, scale.seconds, keep_crops=rate == 200 and k < 4),
-            )
-
-
-def real_sets(clips: Path, scale: Scale, seed: int) -> Iterator[tuple[str, Recording]]:
-    """(set name, recording) of sets (a) and (c)."""
-    for path in sorted(clips.glob("*.mp4")):
-        footage = Footage(path, last_s=scale.clip_seconds)
-        yield f"untouched {path.stem}", footage.untouched()
-        for k in range(scale.passes):
-            yield f"injected {path.stem}", footage.injected(seed + k)
+        tasks += [
+            partial(_animated, photos[k % len(photos)], scale, rate, seed, k) for k in range(scale.clips)
+        ]
+    if scale.jobs == 1:
+        done = [task() for task in tasks]
+    else:
+        with ProcessPoolExecutor(scale.jobs, get_context("spawn")) as pool:
+            done = [job.result() for job in [pool.submit(task) for task in tasks]]
+    sets: dict[str, list[Recording]] = {}
+    for name, recording in (pair for pairs in done for pair in pairs):
+        sets.setdefault(name, []).append(recording)
+    return sets
 
 
 def scorer_for(name: str) -> Scorer | None:
@@ -151,14 +169,10 @@ def measure(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
     photos, said = people(faces, scale)
-    recordings: dict[str, list[Recording]] = {}
-    for name, recording in animated_sets(photos, scale, seed):
-        recordings.setdefault(name, []).append(recording)
-    if clips is not None and clips.is_dir():
-        for name, recording in real_sets(clips, scale, seed):
-            recordings.setdefault(name, []).append(recording)
-    else:
+    real = sorted(clips.glob("*.mp4")) if clips is not None else []
+    if not real:
         said += f"; no real clips at {clips}: sets (a) and (c) were left out"
+    recordings = recorded(photos, real, scale, seed)
     heard: list[tuple[Judged, bool]] = []
     results: dict[str, list[Result]] = {}
     for name, group in recordings.items():

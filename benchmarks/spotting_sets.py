@@ -87,6 +87,7 @@ class _Timed:
     """A motion meter with a stopwatch (processor time, so that other programs do not count)."""
 
     def __init__(self) -> None:
+        cv2.setNumThreads(1)  # what other threads do would not be counted
         self.motion_ms: list[float] = []
         self._flow_ms: list[float] = []
         self._meter = MotionMeter()

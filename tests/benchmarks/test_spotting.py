@@ -200,7 +200,9 @@ def test_reliability_of_nothing_is_empty() -> None:
 @pytest.mark.slow
 def test_the_benchmark_runs_without_any_data(tmp_path: Path) -> None:
     pytest.importorskip("skimage")
-    report = measure(None, None, tmp_path, scale=Scale(clips=1, seconds=2.5, rates=(200.0, 25.0)), plots=True)
+    report = measure(
+        None, None, tmp_path, scale=Scale(clips=1, seconds=2.5, rates=(200.0, 25.0), jobs=1), plots=True
+    )
     assert "portrait" in report["note"]
     assert set(report["sets"]) == {f"animated {r} fps" for r in (200, 25)}
     result = BenchmarkResult("spotting", figures=figures(report), details=report)
