@@ -30,10 +30,10 @@ SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8)
 class Scale:
     """How much is measured."""
 
-    clips: int = 5
+    clips: int = 6
     """Animated clips per rate."""
     seconds: float = 9.0
-    passes: int = 3
+    passes: int = 6
     """Injections per real clip, each with other events."""
     clip_seconds: float = 1e6
     rates: tuple[float, ...] = RATES

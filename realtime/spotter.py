@@ -151,7 +151,7 @@ class Spotter:
         held, self._rising = self._rising, best
         if held is not None and (best is None or best.score < held.score):
             self._tell("apex", held, motion)
-        if best is None or best.score < self.config.threshold:
+        if best is None or best.score < self.config.provisional:
             return spots
         self._count += 1
         self._place(best)

@@ -31,8 +31,13 @@ class SpotterConfig:
 
     @property
     def threshold(self) -> float:
-        """Score that an event needs."""
+        """Score that a final event needs."""
         return float(1.0 / (1.0 + np.exp(6.0 * (self.sensitivity - 0.5))))
+
+    @property
+    def provisional(self) -> float:
+        """Score that a provisional event needs: four times the odds, since half a movement tells less."""
+        return 4.0 * self.threshold / (1.0 + 3.0 * self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
