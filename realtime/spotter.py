@@ -30,7 +30,9 @@ _WAIT_NS, _WAIT_SURE_NS, _SURE = 38_000_000, 18_000_000, 0.9
 """A best hypothesis that none has beaten for the first is decided on; for the second if its score is high."""
 _LEAST = 0.01
 """Scores below are not looked at further."""
-_LID, _HEAD = FEATURES.index("lid"), FEATURES.index("head_speed")
+_LARGEST_DRIFT = 0.8
+"""Drift over 0.3 s against the amplitude; beyond, a fit explains a large rise by a small fall on the way."""
+_LID, _HEAD, _DRIFT = (FEATURES.index(name) for name in ("lid", "head_speed", "drift"))
 
 
 @dataclass(slots=True)
@@ -125,6 +127,7 @@ class Spotter:
         onsets = now - COURSES.onset[rows] * 1e9
         free = onsets >= self._busy_until_ns + self.config.apart_s * 1e9
         free &= found.largest_px[rows] <= self.config.largest_px
+        free &= found.features[rows, _DRIFT] <= _LARGEST_DRIFT
         scores = np.where(free, score(found.features[rows]), 0.0)
         k = int(np.argmax(scores))
         if scores[k] < _LEAST:

@@ -36,8 +36,8 @@ class SpotterConfig:
 
     @property
     def provisional(self) -> float:
-        """Score that a provisional event needs: four times the odds, since half a movement tells less."""
-        return 4.0 * self.threshold / (1.0 + 3.0 * self.threshold)
+        """Score that a provisional event needs: six times the odds, since half a movement tells less."""
+        return 6.0 * self.threshold / (1.0 + 5.0 * self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
