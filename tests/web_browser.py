@@ -75,6 +75,8 @@ def server(port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
 def browser(playwright: Any, path: str, camera: Path | None, *, allowed: bool = True) -> Any:
     """A headless Chromium; without ``camera`` it has none."""
     arguments = ["--no-sandbox", "--disable-gpu"]
+    if (shared := Path("/dev/shm")).exists() and shutil.disk_usage(shared).total < 2**28:
+        arguments.append("--disable-dev-shm-usage")  # a container's 64 MB are too few for video
     if allowed:
         arguments.append("--use-fake-ui-for-media-stream")
     if camera is not None:
