@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiortc import (
     MediaStreamTrack,
@@ -70,7 +71,9 @@ class ClipTrack(MediaStreamTrack):
 class Page:
     """One visitor."""
 
-    def __init__(self, http: TestClient[Any, Any], track: MediaStreamTrack | None = None) -> None:
+    def __init__(
+        self, http: TestClient[Any, Any] | ClientSession, track: MediaStreamTrack | None = None
+    ) -> None:
         self.http = http
         self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.channel: RTCDataChannel = self.pc.createDataChannel("mer")
@@ -140,11 +143,11 @@ class Page:
 
 
 async def post_offer(
-    http: TestClient[Any, Any], body: Message | bytes, **headers: str
+    http: TestClient[Any, Any] | ClientSession, body: Message | bytes, **headers: str
 ) -> tuple[int, Message]:
-    """POST /offer as our own page would, unless ``headers`` say otherwise."""
+    """POST /offer as our own page would, unless ``headers`` (or those of a session) say otherwise."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    origin = {"Origin": f"http://{http.host}:{http.port}"}
+    origin = {} if isinstance(http, ClientSession) else {"Origin": f"http://{http.host}:{http.port}"}
     async with http.post("/offer", data=data, headers={**origin, **headers}) as response:
         return response.status, await response.json()
 

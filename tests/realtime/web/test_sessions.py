@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import re
 import threading
 from pathlib import Path
@@ -248,8 +247,8 @@ def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint
 
 
 def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> None:
-    """Ten here; 200 with MER_CYCLES=200, as the figures in the README were taken."""
-    cycles = int(os.environ.get("MER_CYCLES", "10"))
+    """`python tests/web_cycles.py` takes the figures of a server by itself; here the visitor is in the same process."""
+    cycles = 10
     process = psutil.Process()
     seen: list[tuple[int, int, float]] = []
 
@@ -268,12 +267,10 @@ def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> Non
                 seen.append((process.num_threads(), process.num_fds(), process.memory_info().rss / 1e6))
 
     asyncio.run(run())
-    if cycles > 10:
-        print(*seen[::20], seen[-1], sep="\n")
     warm = cycles // 2
     assert seen[-1][0] <= seen[warm][0] + 1
     assert seen[-1][1] <= seen[warm][1] + 1
-    assert seen[-1][2] < seen[warm][2] + 40
+    assert seen[-1][2] < seen[warm][2] + 30
 
 
 async def stage(site: Any, frames: NDArray[np.uint8]) -> asyncio.Task[None]:
