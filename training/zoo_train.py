@@ -50,7 +50,7 @@ class ZooConfig:
     """Of ATNet's ResNet-10; the paper's 64 to 512 take more than three times the time."""
     spatial_weights: str = ""
     """Folder of ``mer-train pretrain`` with ATNet's spatial stream, which then begins with macro-expressions."""
-    madtn_epochs: int = 18
+    madtn_epochs: int = 12
     temporal_epochs: int = 10
     spatial_epochs: int = 3
     fusion_epochs: int = 4
