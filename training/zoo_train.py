@@ -51,9 +51,9 @@ class ZooConfig:
     spatial_weights: str = ""
     """Folder of ``mer-train pretrain`` with ATNet's spatial stream, which then begins with macro-expressions."""
     madtn_epochs: int = 12
-    temporal_epochs: int = 10
-    spatial_epochs: int = 3
-    fusion_epochs: int = 4
+    temporal_epochs: int = 8
+    spatial_epochs: int = 2
+    fusion_epochs: int = 3
     batch: int = 32
     lr: float = 1e-3
     weight_decay: float = 0.02
