@@ -36,10 +36,10 @@ class SaAtRecipe:
     """ResNet-110."""
     student_epochs: int = 10
     """Of the student on the same macro-expressions, before it sees micro-expressions."""
-    epochs: int = 8
+    epochs: int = 4
     """Of the transfer."""
     lr: float = 5e-4
-    style_steps: int = 200
+    style_steps: int = 100
     stem_stride: int = 4
     width: int = 24
     """Of the student, a ResNet-18: 1.6 M parameters."""
@@ -98,8 +98,12 @@ def first_weights(faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe
         ("teacher", cifar, how.teacher_epochs),
         ("student", small, how.student_epochs),
     ):
-        folders[name] = work / f"sa-at-{name}"
-        if not (folders[name] / PROVENANCE).is_file():
-            log.info("%s on %d macro-expressions", name, len(macro))
-            save(pretrain("sa-at", settings, macro, PretrainConfig(epochs=epochs, seed=seed)), folders[name])
+        folder = folders[name] = work / f"sa-at-{name}"
+        config = PretrainConfig(epochs=epochs, seed=seed)
+        if (folder / PROVENANCE).is_file():
+            kept = load(folder).provenance
+            if kept["config"] == asdict(config) and kept["data"]["samples"] == macro.hash:
+                continue
+        log.info("%s on %d macro-expressions", name, len(macro))
+        save(pretrain("sa-at", settings, macro, config), folder)
     return folders
