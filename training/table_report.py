@@ -52,14 +52,12 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
 
 
 def _about(table: Mapping[str, Any]) -> Iterator[str]:
-    clips = sum(c["clips"] for c in table["counts"].values())
-    people = sum(c["subjects"] for c in table["counts"].values())
     seeds = sorted({seed for row in table["rows"] for seed in row.get("seeds", ())})
-    second = _second(table)
+    counts = ", ".join(f"{n} {c['clips']} / {c['subjects']}" for n, c in table["counts"].items())
     yield (
-        f"{clips} clips of {people} people in {', '.join(table['counts'])}, {table['folds']} folds, sample list "
-        f"`{table['sample_list'][:12]}`. UF1 / {second}: mean over seeds {', '.join(map(str, seeds))} (+- deviation; "
-        "methods without randomness run once), then each part."
+        f"Clips / people: {counts}; folds: {table['folds']}; sample list `{table['sample_list'][:12]}`. "
+        f"Cells: UF1 / {_second(table)}, mean over seeds {', '.join(map(str, seeds))} (+- deviation; a method "
+        "without randomness runs once)."
     )
     lines = published(table["protocol"])
     if lines and table["count_differences"]:
@@ -81,7 +79,8 @@ def _parts(table: Mapping[str, Any]) -> list[str]:
         names |= dict.fromkeys(row.get("scores", {}))
     for line in _beside(table):
         names |= dict.fromkeys(line.cells)
-    return list(names)
+    alone = list(table["counts"]) if len(table["counts"]) == 1 else []  # one database is the full set
+    return [name for name in names if name not in alone]
 
 
 def _beside(table: Mapping[str, Any]) -> list[Published]:
@@ -136,12 +135,12 @@ def verdicts(table: Mapping[str, Any]) -> list[str]:
         if not parts:
             continue
         above = {n: v for n, v in parts.items() if v > mine + _EXACT}
-        seeds = len(row["seeds"])
+        count = len(row["seeds"])
         verdict = f"is at or above all {len(parts)} of its ablations"
         if above:
             which = ", ".join(f"{n} ({v:.3f})" for n, v in above.items())
             verdict = f"is **below** {which}, at or above its other {len(parts) - len(above)}"
-        lines.append(f"- **{name}** ({mine:.3f}, {seeds} seeds) {verdict}.")
+        lines.append(f"- **{name}** ({mine:.3f}, {count} seed{'s' if count > 1 else ''}) {verdict}.")
     return ["Full methods against their own ablations, by UF1:", "", *lines] if lines else []
 
 
