@@ -21,7 +21,7 @@ from mer_live.training.material import FoldError, FoldResult, Job, Material, gat
 from mer_live.training.methods import make_method
 from mer_live.training.prepared import PreparedSet
 from mer_live.training.protocols import ProtocolError, Split, make_split
-from mer_live.training.table_rows import UNAVAILABLE, Row, row_settings
+from mer_live.training.table_rows import UNAVAILABLE, Row, all_rows, row_settings
 
 Progress = Callable[[int, int, str, float], None]
 """(jobs done, jobs in all, row and protocol of the one just finished, its seconds)."""
@@ -196,8 +196,9 @@ def _run(entries: Sequence[_Entry], executor: Executor, progress: Progress | Non
         if entry.material is not None:
             done = {(r.seed, r.fold) for r in entry.results}
             jobs += [(k, job) for job in plan(entry.material, entry.request.seeds, done, _GROUP)]
-    # Long jobs first, so that no worker is left with one at the end: what has epochs before what has none.
-    jobs.sort(key=lambda job: getattr(make_method(entries[job[0]].row.method), "deterministic", False))
+    # Long jobs first, so that no worker is left with one at the end: rows stand from the cheap to the dear.
+    order = {row.name: -k for k, row in enumerate(all_rows())}
+    jobs.sort(key=lambda job: order.get(entries[job[0]].row.name, 0))
     finished: Iterator[Any] = executor.run(run_entry_job, tuple(e.material for e in entries), jobs)
     with closing(finished):  # type: ignore[type-var]
         for count, ((k, _), result) in enumerate(finished, 1):
@@ -241,6 +242,9 @@ def _table(place: Place, entries: Sequence[_Entry]) -> dict[str, Any]:
 def _line(entry: _Entry) -> dict[str, Any]:
     row = entry.row
     line: dict[str, Any] = {"row": row.name, "method": row.method, "ablation_of": row.ablation_of}
+    wanted = len(entry.request.seeds) * len(entry.split.folds)
+    if not entry.reason and len(entry.results) < wanted:
+        entry.reason = f"{len(entry.results)} of {wanted} folds are done: repeat the command"
     if entry.reason or entry.material is None:
         return line | {"reason": entry.reason}
     found = report(entry.request, entry.prepared, entry.split, entry.material, entry.results, 0.0)
