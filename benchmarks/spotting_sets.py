@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from mer_live.engines.adm import adm_row
 from mer_live.engines.flow import make_flow
 from mer_live.engines.motion_image import resize_gray
-from mer_live.engines.representation import AdmSpec
 from mer_live.realtime.anchor import STABLE_POINTS
 from mer_live.realtime.face import FaceTracker, Landmarker, choose_face
-from mer_live.realtime.motion import MotionMeter
+from mer_live.realtime.motion import METER_ADM, MotionMeter
 from mer_live.realtime.types import CLASSES, FaceCrop, Frame, Motion
 from mer_live.training.synthesis.face_model import FacePhoto, similarity
 from mer_live.training.synthesis.inject import Injector
@@ -91,7 +90,7 @@ class _Timed:
         self.motion_ms: list[float] = []
         self._flow_ms: list[float] = []
         self._meter = MotionMeter()
-        self._adm = AdmSpec()
+        self._adm = METER_ADM
         self._flow = make_flow(self._adm.flow)
         self._previous: NDArray[np.uint8] | None = None
 

@@ -22,6 +22,8 @@ from mer_live.realtime.types import FaceCrop, Motion
 
 Array = NDArray[np.float64]
 
+METER_ADM = AdmSpec(flow_px=112)
+"""The ADM rows where no bundle asks for any: of the cheapest flow that the tracker can start from."""
 _WINDOW = (15, 15)
 _CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 6, 0.02)
 _GAP_NS = 300_000_000
@@ -127,7 +129,7 @@ class MotionMeter:
 
     Args:
         size: S, side of the crops, pixels.
-        adm: the ADM rows to make; the bundles' cards name them.
+        adm: the ADM rows to make; the bundles' cards name them. Default: ``METER_ADM``.
 
     Raises:
         ValueError: a crop of another size, or time that runs backwards.
@@ -135,7 +137,7 @@ class MotionMeter:
 
     def __init__(self, size: int = 224, adm: AdmSpec | None = None) -> None:
         self.size = size
-        self._adm = adm or AdmSpec()
+        self._adm = adm or METER_ADM
         self._flow: Flow = make_flow(self._adm.flow)
         self._shrunk = size / self._adm.flow_px
         self._ref: _Reference | None = None

@@ -15,6 +15,7 @@ from mer_live.engines.clip import Clip
 from mer_live.engines.flow import Flow, FlowConfig, make_flow
 from mer_live.engines.representation import AdmSpec, RepresentationSpec, network_input, represent
 from mer_live.engines.runners import Runner, open_runner
+from mer_live.realtime.motion import METER_ADM
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Recognizer:
         self._runners: list[Runner] = []
         self._flows: dict[FlowConfig, Flow] = {}
         specs = [wanted.representation for bundle in bundles for wanted in bundle.card.inputs]
-        self._adm = next((spec for spec in specs if isinstance(spec, AdmSpec)), AdmSpec())
+        self._adm = next((spec for spec in specs if isinstance(spec, AdmSpec)), METER_ADM)
         try:
             for bundle in bundles:
                 self._runners.append(open_runner(bundle, backend=backend, threads=threads))

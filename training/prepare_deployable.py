@@ -15,7 +15,7 @@ from mer_live.realtime.face import FaceTracker
 from mer_live.realtime.history import CropHistory
 from mer_live.realtime.landmark_thread import Detector
 from mer_live.realtime.landmarks import FaceDetection, Landmarker
-from mer_live.realtime.motion import MotionMeter
+from mer_live.realtime.motion import METER_ADM, MotionMeter
 from mer_live.realtime.spotter import Spotter, SpotterConfig
 from mer_live.realtime.types import Frame, Spot
 from mer_live.training.datasets.frames import FrameError
@@ -101,8 +101,8 @@ def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None
         return min(max(index - lead, 0), len(where) - 1)
 
     offset = None if spot.offset is None else inside(spot.offset)
-    if any(isinstance(spec, AdmSpec) and spec != AdmSpec() for _, spec in config.representations):
-        clip = replace(clip, adm=None)  # the meter's own rows are the default ones
+    if any(isinstance(spec, AdmSpec) and spec != METER_ADM for _, spec in config.representations):
+        clip = replace(clip, adm=None)  # the meter's own rows are others
     return replace(spot, onset=inside(spot.onset), apex=inside(spot.apex), offset=offset), clip
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.adm import adm_rows
 from mer_live.engines.clip import Clip
-from mer_live.engines.flow import FlowConfig, make_flow
+from mer_live.engines.flow import make_flow
 from mer_live.engines.representation import (
     AdmSpec,
     ApexSpec,
@@ -31,7 +31,7 @@ from mer_live.training.synthesis.face_model import FacePhoto, load_photo
 MOTION = MotionSpec(scaling="minmax")
 APEX = ApexSpec()
 # The live path pays this flow on every frame: the fastest preset.
-ADM = AdmSpec(flow=FlowConfig(preset="ultrafast"), flow_px=224)
+ADM = AdmSpec()
 FRAMES = FramesSpec(steps=8, size=112)
 VERSION = 4
 """Changes whenever the same request would give other clips."""
