@@ -15,7 +15,7 @@ import pytest
 import torch
 from folders import write_set
 
-from mer_live.training import trainer
+from mer_live.training import methods, trainer
 from mer_live.training.evaluate import Request, evaluate
 from mer_live.training.material import Job, gather, run_job, target_side, training_side
 from mer_live.training.methods import Labelled, Unlabelled, make_method, register
@@ -193,6 +193,7 @@ def test_a_method_that_looks_for_the_test_fold_finds_none(
     module = types.ModuleType("peeking_method")
     vars(module)["Peeking"] = Peeking
     monkeypatch.setitem(sys.modules, "peeking_method", module)
+    monkeypatch.setattr(methods, "_METHODS", dict(methods._METHODS))  # gone again after the test
     register("peeking", "peeking_method:Peeking")
     evaluate(Request(folder, "loso", "peeking", {"flow": "uvs28"}))
     everyone = {f"casme2/{k:03d}" for k in range(1, 5)}
