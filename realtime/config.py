@@ -16,8 +16,7 @@ class LiveConfig:
     spot_queue: int = 8
     """Spots that may wait for the recogniser."""
     landmark_period_ms: int = 60
-    """Time between two landmark detections; they cost 11-15 ms each, beside the path. A file read as fast as
-    possible waits for none of them up to 800 fps."""
+    """Time between two landmark detections; they cost 10-15 ms each, beside the path."""
     sensitivity: float = 0.5
     """0..1: higher finds more and raises more false alarms."""
     threads: int = 1

@@ -2,9 +2,8 @@
 
 Displacement is measured against a reference crop up to a second old, not summed up from frame to frame, so
 it does not integrate noise. Windows of 15 px are aligned by Lucas-Kanade (Bouguet's form in OpenCV), started
-from the last displacement plus the dense flow, on the shrunk crop, that the ADM row needs anyway. On 1 px
-bumps of 10-18 px width in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0.3 (it
-smooths them away).
+from the last displacement plus the dense flow that the ADM row needs anyway. On 1 px bumps of 10-18 px width
+in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0.3 (it smooths them away).
 """
 
 from __future__ import annotations
