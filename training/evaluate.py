@@ -118,7 +118,7 @@ def report(
     seconds: float,
 ) -> dict[str, Any]:
     """Pool the folds of each seed and score them: in full, per database or task, per class and subject."""
-    model = make_method(request.method, request.settings)
+    model = make_method(request.method, material.settings)
     variants = {}
     for variant in material.tested:
         predicted = _predictions(split, material, results, request.seeds, variant)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mer_live.training.methods import Labelled, Method, Unlabelled, make_method
 from mer_live.training.prepared import DEPLOYABLE, PreparedSet
+from mer_live.training.prepared_arrays import resize_rows
 from mer_live.training.protocols import Fold, Split
 
 ANNOTATED = "annotated"
@@ -28,6 +29,7 @@ class Material:
 
     method: str
     settings: Mapping[str, Any]
+    """As given, and what the arrays decided of those left open."""
     inputs: Mapping[str, NDArray[Any]]
     """Input name -> (N, ...), frames as annotated."""
     tested: Mapping[str, Mapping[str, NDArray[Any]]]
@@ -85,6 +87,9 @@ def gather(
     settings = dict(settings or {})
     model = make_method(method, settings)
     names = resolve_inputs(prepared, model)
+    if (settled := getattr(model, "settled", None)) is not None:
+        settings |= settled({name: prepared.array(array).shape[1:] for name, array in names.items()})
+        model = make_method(method, settings)
     wants = model.wants()
     inputs = _arrays(prepared, names, wants)
     tested = {ANNOTATED: inputs}
@@ -94,8 +99,8 @@ def gather(
     copies = {}
     for name, array in names.items():
         found = prepared.copies(array)
-        if found is not None and found.array.shape[1:] == inputs[name].shape[1:]:
-            copies[name] = (np.asarray(found.array), found.rows)
+        if found is not None:
+            copies[name] = (resize_rows(np.asarray(found.array), inputs[name].shape[1:], array), found.rows)
     extract = getattr(model, "extract", None)
     if extract is not None:  # once for all folds: what is made of a clip depends on that clip alone
         tested = {variant: extract(arrays) for variant, arrays in tested.items()}

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from folders import write_cde, write_set
 from typer.testing import CliRunner
 
@@ -15,7 +16,11 @@ from mer_live.training import cli
 from mer_live.training.evaluate import Request, evaluate
 from mer_live.training.executors import LocalExecutor, make_executor
 from mer_live.training.fold_store import StoreError
-from mer_live.training.material import FoldError, Job, Material
+from mer_live.training.material import FoldError, Job, Material, gather
+from mer_live.training.methods import make_method
+from mer_live.training.methods.madtn import Madtn
+from mer_live.training.prepared import PreparedSet
+from mer_live.training.protocols import make_split
 
 FLOW = {"flow": "uvs28"}
 
@@ -204,3 +209,30 @@ def test_a_flow3_array_serves_without_being_mapped(tmp_path: Path) -> None:
     report = evaluate(Request(data, "holdout", "ststnet", settings={"epochs": 1}))
     assert report["inputs"] == {"flow": "flow3"}
     assert report["folds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "settings", "side"), [(28, {}, 28), (130, {}, 112), (28, {"size": 56}, 56)]
+)
+def test_madtn_takes_the_side_of_the_array_unless_told(
+    tmp_path: Path, stored: int, settings: dict[str, Any], side: int
+) -> None:
+    data = write_set(tmp_path / "D")
+    rows = len(np.load(data / "uvs28.npy"))
+    rng = np.random.default_rng(0)
+    np.save(data / "motion.npy", rng.integers(0, 256, (rows, stored, stored, 3), dtype=np.uint8))
+    (data / "copies").mkdir()
+    np.save(data / "copies" / "motion.npy", rng.integers(0, 256, (2, stored, stored, 3), dtype=np.uint8))
+    np.save(data / "copies" / "motion.rows.npy", np.array([0, rows - 1]))
+    prepared = PreparedSet.open(data)
+    split = make_split("holdout", prepared)
+    material = gather(prepared, split, "madtn", settings)
+    assert material.settings["size"] == side
+    assert material.inputs["motion"].shape == (rows, side, side, 3)
+    assert material.copies["motion"][0].shape == (2, side, side, 3)
+    model = make_method("madtn", material.settings)
+    assert isinstance(model, Madtn)
+    network = model.build()
+    assert network.features(torch.zeros(1, 3, side, side)).shape == (1, 256)
+    # 7 x 7 maps at the end at most, so that the first full layer is no larger than the paper size's.
+    assert sum(p.numel() for p in network.parameters()) <= 1_702_000
