@@ -5,24 +5,44 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from mer_live.engines.networks.base import Network
+from mer_live.training.executors import LocalExecutor
 from mer_live.training.export import export_bundle
 from mer_live.training.pretrain import card_of, load
 from mer_live.training.synth_set import DATASET
 from mer_live.training.zoo_cards import ATTRIBUTION, LICENCE, PAPERS, deviations
 from mer_live.training.zoo_clips import make_clips
-from mer_live.training.zoo_mtm import train_mtm
+from mer_live.training.zoo_mtm import render_macro, train_mtm
 from mer_live.training.zoo_report import plot, report
-from mer_live.training.zoo_sa_at import train_sa_at
+from mer_live.training.zoo_sa_at import render_stills, train_sa_at
 from mer_live.training.zoo_train import SPECS, ZooConfig, inputs_of, probabilities, train_atnet, train_madtn
 
 log = logging.getLogger(__name__)
+LOG_FORMAT = "%(asctime)s %(message)s"
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    faces: Path
+    work: Path
+    how: ZooConfig
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    network: Network
+    told: Mapping[str, Any]
+    """What the card says of the training."""
+    probabilities: NDArray[np.float32]
+    """(N, 3) on the held-out clips."""
 
 
 def make_zoo(
@@ -34,8 +54,10 @@ def make_zoo(
 ) -> dict[str, Any]:
     """Train, score and write the bundles ``out/NAME``, all of `SPECS` or ``only`` some; gives the scores.
 
-    Clips are kept in ``work`` and reused; ``work/scores.png`` shows the scores by strength. Raises ValueError
-    for unusable photographs, ExportError when a written network differs from the trained one.
+    Clips are kept in ``work`` and reused; ``work/scores.png`` shows the scores by strength. ``config.jobs``
+    networks are trained at once, each on one thread: the weights do not depend on the number of processors.
+    Raises ValueError for unusable photographs, ExportError when a written network differs from the trained
+    one, ExecutorError when a process died.
     """
     how = config or ZooConfig()
     if unknown := sorted(set(only) - set(SPECS)):
@@ -51,21 +73,18 @@ def make_zoo(
     if how.spatial_weights:
         barred = [f"{DATASET}/{person}" for person in held.subject]
         begun = {"spatial stream began with": card_of(load(how.spatial_weights, barred).provenance)}
-    networks: dict[str, Network] = {}
-    told: dict[str, Mapping[str, Any]] = {}
-    for name in only:
-        if name == "sa-at":
-            networks[name], told[name] = train_sa_at(train, faces, work, how.seed, how.jobs, how.sa_at)
-        elif name == "mtm":
-            networks[name], told[name] = train_mtm(train, faces, work, how.seed, how.jobs, how.mtm)
-        else:
-            networks[name] = {"madtn": train_madtn, "atnet": train_atnet}[name](train, how)
-            told[name] = {
-                k: v for k, v in asdict(how).items() if k not in ("sa_at", "mtm", "spatial_weights")
-            }
-            if name == "atnet":
-                told[name] = {**told[name], **begun}
-    probs = {name: probabilities(network, held, name) for name, network in networks.items()}
+    if "sa-at" in only:
+        render_stills(faces, work, how.seed, how.jobs, how.sa_at)
+    if "mtm" in only:
+        render_macro(faces, work, how.seed, how.jobs, how.mtm)
+    material = _Material(faces, work, how)
+    longest_first = [name for name in ("mtm", "sa-at", "madtn", "atnet") if name in only]
+    trained = dict(LocalExecutor(how.jobs).run(_train, material, longest_first))
+    networks = {name: trained[name].network for name in only}
+    told = {name: dict(trained[name].told) for name in only}
+    if "atnet" in only:
+        told["atnet"] |= begun
+    probs = {name: trained[name].probabilities for name in only}
     results = {name: report(p, held) for name, p in probs.items()}
     together = {}
     if {"madtn", "atnet"} <= set(probs):
@@ -100,3 +119,23 @@ def make_zoo(
         )
     log.info("bundles written after %.0f s", time.monotonic() - began)
     return results
+
+
+def _train(material: _Material, name: str) -> _Trained:
+    """Train and score one bundle's network on the clips that ``work`` holds."""
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")  # a fresh process has none
+    torch.set_num_threads(1)
+    faces, work, how = material.faces, material.work, material.how
+    train = make_clips(faces, work, split="train", count=how.clips, seed=how.seed, jobs=1)
+    network: Network
+    told: Mapping[str, Any]
+    if name == "sa-at":
+        network, told = train_sa_at(train, faces, work, how.seed, how.sa_at)
+    elif name == "mtm":
+        network, told = train_mtm(train, faces, work, how.seed, how.mtm)
+    else:
+        network = {"madtn": train_madtn, "atnet": train_atnet}[name](train, how)
+        told = {k: v for k, v in asdict(how).items() if k not in ("sa_at", "mtm", "spatial_weights", "jobs")}
+    held = make_clips(faces, work, split="test", count=how.held_clips, seed=how.seed, jobs=1)
+    log.info("%s is trained", name)
+    return _Trained(network, told, probabilities(network, held, name))

@@ -25,18 +25,21 @@ def zoo(
     spatial_weights: Annotated[
         str | None, typer.Option(help="Folder of mer-train pretrain: ATNet's spatial stream begins with it.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Rendering processes.")] = 2,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes: clips rendered, networks trained at once.")
+    ] = 2,
 ) -> None:
     """Render clips of the training people, train the networks, score them on others, write bundles."""
     import json
     import logging
     from dataclasses import replace
 
+    from mer_live.training.executors import ExecutorError
     from mer_live.training.export import ExportError
-    from mer_live.training.zoo import make_zoo
+    from mer_live.training.zoo import LOG_FORMAT, make_zoo
     from mer_live.training.zoo_train import SPECS, ZooConfig
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
     given: dict[str, Any] = {
         "clips": clips,
         "held_clips": held,
@@ -46,7 +49,10 @@ def zoo(
     config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
     try:
         results = make_zoo(faces, work, out, config, only or tuple(SPECS))
-    except (ValueError, OSError, ExportError) as error:
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; the clips rendered so far are in {work}: repeat to go on", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, ExportError, ExecutorError) as error:
         typer.echo(f"mer-train: {error}", err=True)
         raise typer.Exit(2) from None
     typer.echo(json.dumps(results, indent=1))

@@ -37,18 +37,25 @@ class MtmRecipe:
     """See `MtmConfig`."""
 
 
-def train_mtm(
-    clips: ZooClips, faces: Path, work: Path, seed: int, jobs: int, how: MtmRecipe
-) -> tuple[Network, Mapping[str, Any]]:
-    """Train MaNet and MiNet; gives MiNet and what the card tells of its making.
+def render_macro(faces: Path, work: Path, seed: int, jobs: int, how: MtmRecipe) -> Path:
+    """Folder of the training people's macro-expressions, rendered where they are missing.
 
-    Macro-expressions are kept in ``work`` and reused. Raises ValueError for unusable photographs, or where
-    ``work`` holds macro-expressions of another recipe.
+    Raises ValueError for unusable photographs, or where ``work`` holds those of another recipe.
     """
     specs = (("apex", APEX), ("frames", FRAMES))
     request = SynthSet(faces, "train", "macro", how.macro_clips, specs, seed=seed)
+    return render_set(request, work / "macro-frames", jobs)
+
+
+def train_mtm(
+    clips: ZooClips, faces: Path, work: Path, seed: int, how: MtmRecipe
+) -> tuple[Network, Mapping[str, Any]]:
+    """Train MaNet and MiNet; gives MiNet and what the card tells of its making.
+
+    Raises ValueError as `render_macro` does.
+    """
     config = MtmConfig(
-        macro=str(render_set(request, work / "macro-frames", jobs)),
+        macro=str(render_macro(faces, work, seed, 1, how)),
         pretrain_epochs=how.pretrain_epochs,
         epochs=how.epochs,
         batch=how.batch,

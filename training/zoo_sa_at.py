@@ -45,15 +45,23 @@ class SaAtRecipe:
     """Of the student, a ResNet-18: 1.6 M parameters."""
 
 
+def render_stills(faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe) -> Path:
+    """Folder of the training people's macro-expressions, rendered where they are missing.
+
+    Raises ValueError for unusable photographs, or where ``work`` holds those of another recipe.
+    """
+    request = SynthSet(faces, "train", "macro", how.stills, (("apex", FACE),), seed=seed)
+    return render_set(request, work / "macro", jobs)
+
+
 def train_sa_at(
-    clips: ZooClips, faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe
+    clips: ZooClips, faces: Path, work: Path, seed: int, how: SaAtRecipe
 ) -> tuple[Network, Mapping[str, Any]]:
     """Train teacher, style generator and student; gives the student and what the card tells of its making.
 
-    Macro-expressions and first weights are kept in ``work`` and reused. Raises ValueError for unusable
-    photographs, or where ``work`` holds macro-expressions of another recipe.
+    First weights are kept in ``work`` and reused. Raises ValueError as `render_stills` does.
     """
-    folders = first_weights(faces, work, seed, jobs, how)
+    folders = first_weights(render_stills(faces, work, seed, 1, how), work, seed, how)
     told = {name: load(folder).provenance for name, folder in folders.items()}
     config = SaAtConfig(
         teacher_weights=str(folders["teacher"]),
@@ -87,10 +95,9 @@ def train_sa_at(
     }
 
 
-def first_weights(faces: Path, work: Path, seed: int, jobs: int, how: SaAtRecipe) -> dict[str, Path]:
+def first_weights(stills: Path, work: Path, seed: int, how: SaAtRecipe) -> dict[str, Path]:
     """Folders of the weights of "teacher" and "student", trained on macro-expressions where they are missing."""
-    request = SynthSet(faces, "train", "macro", how.stills, (("apex", FACE),), seed=seed)
-    macro = PreparedSet.open(render_set(request, work / "macro", jobs))
+    macro = PreparedSet.open(stills)
     cifar = {"trunk": "cifar", "depth": 110, "stem_stride": how.stem_stride}
     small = {"trunk": "resnet18", "width": how.width}
     folders = {}
