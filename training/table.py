@@ -44,6 +44,8 @@ class TableRequest:
     database: str | None = None
     test_fraction: float = 0.25
     split_seed: int = 0
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """What a method calls an array -> the array it is read from."""
 
 
 @dataclass(slots=True)
@@ -124,7 +126,7 @@ def _places(request: TableRequest) -> tuple[list[Place], list[dict[str, str]]]:
         reasons = []
         before = len(places)
         for folder in request.data:
-            prepared = PreparedSet.open(folder)
+            prepared = PreparedSet.open(folder, request.inputs)
             try:
                 split = make_split(
                     protocol,
@@ -157,7 +159,7 @@ def _prepare(
     deterministic = getattr(make_method(row.method, settings), "deterministic", False)
     seeds = table.seeds[:1] if deterministic else table.seeds
     request = Request(
-        folder, protocol, row.method, {}, settings, seeds, table.partial, table.database,
+        folder, protocol, row.method, table.inputs, settings, seeds, table.partial, table.database,
         table.test_fraction, table.split_seed,
     )  # fmt: skip
     entry = _Entry(row, request, prepared, split)

@@ -18,12 +18,25 @@ def table(
     ] = None,
     methods: Annotated[
         str,
-        typer.Option(help="Rows, such as lbp-top/linear,atnet; a method's name takes its ablations too."),
-    ] = "all",
+        typer.Option(
+            help="Rows, such as lbp-top/linear,atnet; a method's name takes its ablations too. "
+            "[default: all; none with --vary]"
+        ),
+    ] = "",
     protocols: Annotated[
         str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso, holdout; comma-separated.")
     ] = "",
     seeds: Annotated[str, typer.Option(help="Comma-separated; every seed is a whole run.")] = "0,1,2",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=ARRAY: what a method calls NAME is read from ARRAY.npy."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A sweep: METHOD.KEY=VALUE,VALUE,... makes a row of each value; repeat it for a grid."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="METHOD.KEY=VALUE, such as mtm.macro=prepared/ck.")
     ] = None,
@@ -48,23 +61,24 @@ def table(
 ) -> None:
     """Run methods x protocols x seeds and write table.md, table.csv, table.json and a plot of each table."""
     from mer_live.training.executors import ExecutorError, make_executor
+    from mer_live.training.prepared import parse_inputs
     from mer_live.training.prepared_index import write_atomically
     from mer_live.training.table import TableRequest, run_table
     from mer_live.training.table_quick import quick_requests
     from mer_live.training.table_report import markdown, write_table
-    from mer_live.training.table_rows import choose_rows, parse_row_settings
+    from mer_live.training.table_rows import choose_rows, parse_row_settings, varied_rows
 
     target = out or Path("out") / ("table-quick" if quick else "table")
     count = jobs or len(os.sched_getaffinity(0))
     try:
-        names = tuple(n.strip() for n in methods.split(",") if n.strip())
+        names = tuple(n.strip() for n in (methods or ("" if vary else "all")).split(",") if n.strip())
         which = tuple(p.strip() for p in protocols.split(",") if p.strip())
         numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
         where = make_executor(executor, jobs=count, address=address)
         if quick:
-            if data or settings or database or partial:
+            if data or settings or database or partial or vary or inputs:
                 raise ValueError(
-                    "--quick makes its own data and has its own settings: leave --data and --set away"
+                    "--quick makes its own data and has its own settings: leave --data, --input, --set and --vary away"
                 )
             which = which or ("holdout", "cdmer1")
             if unknown := sorted(set(which) - {"holdout", "cdmer1"}):
@@ -74,10 +88,18 @@ def table(
             if not data:
                 raise ValueError("name a prepared set with --data FOLDER, or take --quick")
             given = parse_row_settings(settings or [])
-            rows = choose_rows(names)
+            rows = choose_rows(names) + varied_rows(vary or [])
             requests = [
                 TableRequest(
-                    tuple(data), rows, which or ("cde",), numbers, given, partial, database, test_fraction
+                    tuple(data),
+                    rows,
+                    which or ("cde",),
+                    numbers,
+                    given,
+                    partial,
+                    database,
+                    test_fraction,
+                    inputs=parse_inputs(inputs or []),
                 )
             ]
         result = run_table(requests, target, where, _progress(time.perf_counter()))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from mer_live.training.features import FEATURES
@@ -98,6 +99,32 @@ def row_settings(row: Row, given: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     return settings
 
 
+def varied_rows(items: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of a sweep: ``["madtn.mmd_weight=0,2", "madtn.lr=1e-4,2e-4"]`` gives one for each of four settings.
+
+    Raises:
+        ValueError: An item is not METHOD.KEY=VALUE,VALUE..., or there is no such method, setting or value.
+    """
+    grids: dict[str, dict[str, list[str]]] = {}
+    for item in items:
+        method, key, text = _parts(item, "--vary", "METHOD.KEY=VALUE,VALUE, such as madtn.mmd_weight=0,1,2")
+        if method not in method_names():
+            raise ValueError(f"--vary {item!r}: no method is called {method!r}")
+        values = list(dict.fromkeys(v.strip() for v in text.split(",") if v.strip()))
+        if not values:
+            raise ValueError(f"--vary {item!r} names no value")
+        grids.setdefault(method, {})[key] = values
+    rows = []
+    for method, grid in grids.items():
+        for chosen in product(*grid.values()):
+            settings = dict(zip(grid, chosen, strict=True))
+            make_method(method, settings)
+            rows.append(
+                Row(f"{method}/{','.join(f'{k}={v}' for k, v in settings.items())}", method, settings)
+            )
+    return tuple(rows)
+
+
 def parse_row_settings(items: Iterable[str]) -> dict[str, dict[str, str]]:
     """Turn ``["mtm.macro=prepared/ck"]`` of the command line into ``{"mtm": {"macro": "prepared/ck"}}``.
 
@@ -107,11 +134,16 @@ def parse_row_settings(items: Iterable[str]) -> dict[str, dict[str, str]]:
     known = {row.name for row in all_rows()} | set(method_names())
     result: dict[str, dict[str, str]] = {}
     for item in items:
-        left, sign, value = item.partition("=")
-        row, dot, key = left.strip().rpartition(".")
-        if not (sign and dot and key.strip()):
-            raise ValueError(f"--set {item!r} is not METHOD.KEY=VALUE, such as mtm.macro=prepared/ck")
+        row, key, value = _parts(item, "--set", "METHOD.KEY=VALUE, such as mtm.macro=prepared/ck")
         if row not in known:
             raise ValueError(f"--set {item!r}: no method or row is called {row!r}")
-        result.setdefault(row, {})[key.strip()] = value.strip()
+        result.setdefault(row, {})[key] = value
     return result
+
+
+def _parts(item: str, option: str, form: str) -> tuple[str, str, str]:
+    left, sign, value = item.partition("=")
+    row, dot, key = left.strip().rpartition(".")
+    if not (sign and dot and key.strip()):
+        raise ValueError(f"{option} {item!r} is not {form}")
+    return row, key.strip(), value.strip()

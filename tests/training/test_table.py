@@ -16,7 +16,14 @@ from mer_live.training.executors import LocalExecutor
 from mer_live.training.published_scores import published
 from mer_live.training.table import TableRequest, run_table
 from mer_live.training.table_report import csv_text, markdown, verdicts, write_table
-from mer_live.training.table_rows import UNAVAILABLE, all_rows, choose_rows, parse_row_settings, row_settings
+from mer_live.training.table_rows import (
+    UNAVAILABLE,
+    all_rows,
+    choose_rows,
+    parse_row_settings,
+    row_settings,
+    varied_rows,
+)
 
 TINY = {"ststnet": {"epochs": 1}, "madtn": {"epochs": 1, "size": 32, "hidden": 8}}
 
@@ -189,6 +196,42 @@ def test_command(tmp_path: Path) -> None:
         failed = CliRunner().invoke(app, [*more, "--out", str(tmp_path / "out")])
         assert failed.exit_code == 2
         assert why in failed.output
+
+
+def test_a_sweep_has_a_row_for_each_value(tmp_path: Path) -> None:
+    grid = varied_rows(["madtn.mmd_weight=0,2", "madtn.lr=1e-4", "svm.kernel=linear"])
+    assert [row.name for row in grid] == [
+        "madtn/mmd_weight=0,lr=1e-4",
+        "madtn/mmd_weight=2,lr=1e-4",
+        "svm/kernel=linear",
+    ]
+    data = write_set(tmp_path / "D")  # index.csv and uvs28.npy alone
+    arguments = f"table --data {data} --input motion=uvs28 --vary madtn.hidden=4,8 --protocols holdout"
+    arguments += f" --seeds 0 --jobs 1 --set madtn.epochs=1 --out {tmp_path / 'out'}"
+    result = CliRunner().invoke(app, arguments.split())
+    assert result.exit_code == 0, result.output
+    (table,) = json.loads((tmp_path / "out" / "table.json").read_text())["tables"]
+    assert [(r["row"], r["config"]["hidden"]) for r in table["rows"]] == [
+        ("madtn/hidden=4", 4),
+        ("madtn/hidden=8", 8),
+    ]
+    assert all(0 <= r["scores"]["full"]["uf1"] <= 1 for r in table["rows"])
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ("madtn=1", "is not METHOD.KEY=VALUE,VALUE, such as"),
+        ("magic.lr=1", "no method is called 'magic'"),
+        ("madtn.lr=,", "names no value"),
+        ("madtn.colour=red", "unknown setting 'colour'"),
+        ("madtn.epochs=many", "setting epochs=many"),
+    ],
+)
+def test_a_bad_sweep_is_one_sentence(tmp_path: Path, item: str, words: str) -> None:
+    result = CliRunner().invoke(app, ["table", "--data", str(tmp_path), "--vary", item])
+    assert result.exit_code == 2
+    assert words in result.output
 
 
 def test_quick_settings_are_settings_of_the_methods() -> None:
