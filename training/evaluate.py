@@ -142,15 +142,19 @@ def report(
         "frames_found": _found(prepared, material),
         "target_domain": "test clips without labels" if adapted else None,
         "stacked": material.stacked and hasattr(model, "fit_many"),
-        "epoch_choice": "inner subject-disjoint split"
-        if getattr(model.config, "inner_fraction", 0) > 0
-        else "fixed last epoch",
+        "epoch_choice": _epoch_choice(model.config),
         "seeds": list(request.seeds),
         "split_seed": request.split_seed if request.protocol == "holdout" else None,
         "fingerprint": material.fingerprint,
         "seconds": {"this_run": seconds, "folds": float(sum(r.seconds for r in results))},
         "versions": versions(),
     }
+
+
+def _epoch_choice(config: object) -> str:
+    if not hasattr(config, "inner_fraction"):
+        return "no epochs"
+    return "inner subject-disjoint split" if config.inner_fraction > 0 else "fixed last epoch"
 
 
 def _found(prepared: PreparedSet, material: Material) -> dict[str, dict[str, int]]:

@@ -46,6 +46,7 @@ def test_a_folder_with_two_files_gives_68_folds_and_one_json(tmp_path: Path) -> 
     assert len(report["sample_list"]) == 64
     assert sum(map(sum, report["confusion"])) == 442
     assert report["config"]["kernel"] == "rbf"
+    assert report["epoch_choice"] == "no epochs"
     assert report["seeds"] == [4]
     assert report["versions"]["numpy"]
     assert {f.name for f in out.glob("*.png")} == {"confusion-annotated.png", "subjects-annotated.png"}
