@@ -170,8 +170,7 @@ class Mtm(TwoStream):
             ValueError: A guiding loss is on and no macro-expressions are named.
         """
         c = self.config
-        self._start = self._pretrained(train, seed, c.inner_fraction)
-        self._guide = None
+        macro = None
         if c.spatial or c.relation or c.temporal or c.contrast:
             if not c.macro:
                 raise ValueError(
@@ -179,6 +178,9 @@ class Mtm(TwoStream):
                     "losses off (spatial, relation, temporal and contrast = 0)"
                 )
             macro = macro_side(c.macro, self.wants(), train.barred)
+        self._start = self._pretrained(train, seed, c.inner_fraction)
+        self._guide = None
+        if macro is not None:
             manet = (
                 self._loaded(train.barred)
                 if c.manet_weights
@@ -217,6 +219,7 @@ class Mtm(TwoStream):
     def _pretrained(self, data: Labelled, seed: int, inner_fraction: float) -> Network:
         c = self.config
         model = TwoStream(replace(c, epochs=c.pretrain_epochs, inner_fraction=inner_fraction))
+        model.progress = self.progress
         model.fit(data, seed=seed)
         assert model.network is not None
         return model.network
