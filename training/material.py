@@ -77,8 +77,9 @@ def gather(
     settings: Mapping[str, Any] | None = None,
     *,
     stacked: bool = True,
+    tests: bool = True,
 ) -> Material:
-    """Read and check every array before the first fold starts.
+    """Read and check every array before the first fold starts; without ``tests`` only what training needs.
 
     Raises:
         PreparedError: An array is missing, does not fit, or holds NaN.
@@ -91,11 +92,11 @@ def gather(
         settings |= settled({name: prepared.array(array).shape[1:] for name, array in names.items()})
         model = make_method(method, settings)
     wants = model.wants()
-    inputs = _arrays(prepared, names, wants)
+    inputs = read_inputs(prepared, names, wants)
     tested = {ANNOTATED: inputs}
-    other = prepared.variant(DEPLOYABLE)
+    other = prepared.variant(DEPLOYABLE) if tests else None
     if other is not None:
-        tested[DEPLOYABLE] = _arrays(other, names, wants)
+        tested[DEPLOYABLE] = read_inputs(other, names, wants)
     copies = {}
     for name, array in names.items():
         found = prepared.copies(array)
@@ -146,6 +147,13 @@ def resolve_inputs(prepared: PreparedSet, model: Method) -> dict[str, str]:
         other = _ALIASES.get(name, name)
         names[name] = other if not prepared.has(name) and prepared.has(other) else name
     return names
+
+
+def read_inputs(
+    prepared: PreparedSet, names: Mapping[str, str], wants: Mapping[str, tuple[int, ...] | None]
+) -> dict[str, NDArray[Any]]:
+    """Return input name -> (N, ...) rows of the shape that the method wants; ``names`` as of `resolve_inputs`."""
+    return {name: np.asarray(prepared.array(array, wants.get(name))) for name, array in names.items()}
 
 
 def training_side(material: Material, fold: Fold) -> Labelled:
@@ -225,9 +233,3 @@ def _test(material: Material, fold: Fold, model: Method, seed: int) -> FoldResul
         probabilities[variant] = [[float(v) for v in row] for row in p]
     keys = tuple(str(material.keys[r]) for r in fold.test)
     return FoldResult(fold.name, seed, keys, probabilities)
-
-
-def _arrays(
-    prepared: PreparedSet, names: Mapping[str, str], wants: Mapping[str, tuple[int, ...] | None]
-) -> dict[str, NDArray[Any]]:
-    return {name: np.asarray(prepared.array(array, wants.get(name))) for name, array in names.items()}

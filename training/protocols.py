@@ -131,6 +131,18 @@ def make_split(
     return split
 
 
+def train_on_all(table: Table, split: Split | None = None) -> Split:
+    """Return one fold that trains on every clip (of ``split``, where given) and tests none: what goes live.
+
+    Raises:
+        ProtocolError: A subject is not namespaced by its database.
+    """
+    _check_subjects(table)
+    protocol, labels = ("all", table.labels) if split is None else (split.protocol, split.labels)
+    fold = Fold("all", np.flatnonzero(labels >= 0), np.empty(0, np.int64))
+    return _finish(protocol, table, labels, (fold,), () if split is None else split.differences)
+
+
 def _column(table: Table, name: str) -> NDArray[np.str_]:
     if name not in table.index:
         raise ProtocolError(f"index.csv has no column {name!r}: write train or test into one of that name")

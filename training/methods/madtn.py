@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from mer_live.engines.motion_image import CHANNELS
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation import MotionSpec, RepresentationSpec
@@ -93,8 +94,9 @@ class Madtn(NetworkMethod):
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
-        """Return the one input."""
-        return {"motion": MotionSpec(size=self.config.side)}
+        """Return the one input, with the channels of the ablation."""
+        channels = tuple(CHANNELS[c] for c in _KEPT[self.config.channels])
+        return {"motion": MotionSpec(size=self.config.side, channels=channels)}
 
     def optimizer(
         self, network: Network, steps: int, epochs: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -44,6 +44,7 @@ class NetworkMethod(ABC):
     Attributes:
         network: The trained network in eval mode; None before `fit`.
         report: Losses per epoch and seconds of the last `fit`.
+        progress: Called after each epoch with its number, how many there are, and the mean loss.
     """
 
     name: ClassVar[str]
@@ -54,6 +55,7 @@ class NetworkMethod(ABC):
         self.config = config if config is not None else self.Config()
         self.network: Network | None = None
         self.report: Fit | None = None
+        self.progress: Callable[[int, int, float], None] | None = None
 
     @abstractmethod
     def build(self) -> Network:
@@ -123,6 +125,10 @@ class NetworkMethod(ABC):
             p = self._logits(network, held.inputs)
             return float(F.cross_entropy(p, torch.from_numpy(held.labels)))
 
+        def tell(epoch: int, losses: Mapping[str, float]) -> None:
+            if self.progress is not None:
+                self.progress(epoch, epochs, losses["total"])
+
         steps = max(1, len(list(self.batches(train, np.random.default_rng(0)))))
         epochs = self.epochs(steps)
         optimizer, scheduler, every = self.optimizer(network, steps, epochs)
@@ -136,6 +142,7 @@ class NetworkMethod(ABC):
                 scheduler=scheduler,
                 scheduler_every=every,
                 early_stop=EarlyStop(held_loss, self.config.patience) if held is not None else None,
+                progress=tell,
             )
         self.network = network
 
