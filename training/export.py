@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -82,8 +84,7 @@ def export_bundle(
     gives another result for one sample than for the batch, ValueError when inputs do not fit together.
     """
     inputs = _input_cards(network, specs, samples)
-    if out_dir.exists() and not (out_dir / CARD).is_file():
-        raise ValueError(f"{out_dir} exists and is no bundle; name another folder or remove it")
+    check_folder(out_dir)
     reference = _rounded_copy(network)
     out_dir.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{out_dir.name}-", dir=out_dir.parent))
@@ -117,6 +118,15 @@ def export_bundle(
     return replace(bundle, path=out_dir)
 
 
+def check_folder(out_dir: Path) -> None:
+    """Raise ValueError unless a bundle can be written there: nothing is lost, and the place is writable."""
+    if out_dir.exists() and not (out_dir / CARD).is_file():
+        raise ValueError(f"{out_dir} exists and is no bundle; name another folder or remove it")
+    above = next(folder for folder in out_dir.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise ValueError(f"{out_dir} cannot be written: {above} is no folder that you may write to")
+
+
 def write_onnx(network: Network, samples: Mapping[str, NDArray[np.float32]], path: Path) -> None:
     """Export with a dynamic batch; ``samples`` (2, ...): with one sample the batch would be frozen to 1."""
     import onnx
@@ -124,18 +134,20 @@ def write_onnx(network: Network, samples: Mapping[str, NDArray[np.float32]], pat
     # The exporter warns about every torchvision operator that is not there.
     logging.getLogger("torch.onnx._internal.exporter._registration").setLevel(logging.ERROR)
     batch = torch.export.Dim("batch", min=1, max=1024)
-    program = torch.onnx.export(
-        network.eval(),
-        tuple(torch.from_numpy(np.array(samples[n])) for n in network.input_names),
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=list(network.input_names),
-        output_names=["logits"],
-        dynamic_shapes=(tuple({0: batch} for _ in network.input_names),),
-        # Not optimised, so the initialisers keep the state dict's names and layouts; engines fold on loading.
-        optimize=False,
-        verbose=False,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torch about torch; parity is checked afterwards
+        program = torch.onnx.export(
+            network.eval(),
+            tuple(torch.from_numpy(np.array(samples[n])) for n in network.input_names),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=list(network.input_names),
+            output_names=["logits"],
+            dynamic_shapes=(tuple({0: batch} for _ in network.input_names),),
+            # Not optimised, so the initialisers keep the state dict's names and layouts; engines fold on loading.
+            optimize=False,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     pack_float16(model)
