@@ -7,6 +7,7 @@ import typer
 from mer_live.training import (
     cdmer_synth_cli,
     evaluate_cli,
+    export_cli,
     prepare_cli,
     pretrain_cli,
     synth_cli,
@@ -29,6 +30,7 @@ app.command("zoo")(zoo_cli.zoo)
 app.command("prepare")(prepare_cli.prepare_command)
 app.command("pretrain")(pretrain_cli.pretrain_command)
 app.command("evaluate")(evaluate_cli.evaluate_command)
+app.command("export")(export_cli.export_command)
 app.command("table")(table_cli.table)
 app.command("cdmer-synth")(cdmer_synth_cli.cdmer_synth)
 
