@@ -120,7 +120,8 @@ def _deviations(plan: Plan) -> list[str]:
         if isinstance(live.spec, AdmSpec | FramesSpec)
         or (isinstance(live.spec, MotionSpec) and "offset" in live.spec.channels)
     ]
-    if cut:
+    offsets = plan.prepared.index.get("offset")  # empty where a movement was not seen to end
+    if cut and (offsets is None or (offsets[plan.trained.rows] != "").all()):
         found.append(
             f"trained on whole clips only: a provisional decision shows {' and '.join(cut)} of a movement that "
             "has not ended, which no training clip did"
