@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import (
     CARD,
     MODEL,
+    NOT_VALIDATED,
     Bundle,
     Card,
     InputCard,
@@ -67,6 +68,7 @@ def export_bundle(
     training: Mapping[str, Any] | None = None,
     papers: tuple[str, ...] = (),
     deviations: tuple[str, ...] = (),
+    validation: str = NOT_VALIDATED,
     classes: tuple[str, ...] = CLASSES,
     backends: tuple[str, ...] = ("onnxruntime", "openvino"),
 ) -> Bundle:
@@ -101,6 +103,7 @@ def export_bundle(
             attribution=attribution,
             sha256=file_sha256(temporary / MODEL),
             scores=json.loads(json.dumps(scores or {})),
+            validation=validation,
             training=json.loads(json.dumps(training or {})),
             papers=papers,
             deviations=deviations,

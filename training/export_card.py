@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mer_live.engines.bundle import NOT_VALIDATED
 from mer_live.engines.representation import AdmSpec, FramesSpec, MotionSpec
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluate import versions
@@ -27,6 +28,9 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "ststnet": ("clips are shuffled every epoch",),
     "mtm": ("frames from onset to offset, not to the apex",),
 }
+_RECORDED = (
+    "Scores, if any, are of cut clips of the databases named here; not validated live, nor on other people."
+)
 _PREPARED = ("variant", "missing_apex", "copies", "sensitivity", "lead_s", "tail_s", "margin_s", "software")
 
 
@@ -43,6 +47,7 @@ def card_fields(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
         "training": _training(plan, model),
         "papers": (PAPERS[request.method],) if request.method in PAPERS else (),
         "deviations": tuple(_deviations(plan)),
+        "validation": NOT_VALIDATED if plan.prepared.parameters.get("synthetic") else _RECORDED,
     }
 
 
@@ -114,12 +119,16 @@ def _deviations(plan: Plan) -> list[str]:
     changed = {k: Path(v).name if k == "macro" or k.endswith("_weights") else v for k, v in changed.items()}
     if changed:
         found.append("settings: " + ", ".join(f"{k} {json.dumps(v)}" for k, v in changed.items()))
-    cut = [
-        name
-        for name, live in plan.inputs.items()
-        if isinstance(live.spec, AdmSpec | FramesSpec)
-        or (isinstance(live.spec, MotionSpec) and "offset" in live.spec.channels)
-    ]
+    cut = (
+        []
+        if getattr(config, "provisional", 0)
+        else [
+            name
+            for name, live in plan.inputs.items()
+            if isinstance(live.spec, AdmSpec | FramesSpec)
+            or (isinstance(live.spec, MotionSpec) and "offset" in live.spec.channels)
+        ]
+    )
     offsets = plan.prepared.index.get("offset")  # empty where a movement was not seen to end
     if cut and (offsets is None or (offsets[plan.trained.rows] != "").all()):
         found.append(

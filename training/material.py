@@ -9,6 +9,7 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,8 +117,12 @@ def gather(
         "folds": [(f.name, f.train.tolist(), f.test.tolist(), f.adapt) for f in split.folds],
         "stacked": stacked,
         "macro": PreparedSet.open(macro).hash if (macro := getattr(model.config, "macro", "")) else None,
+        "weights": _weights_described(asdict(model.config)),
     }
     digest.update(json.dumps(described, sort_keys=True).encode())
+    for name in sorted(copies):
+        for part in copies[name]:
+            digest.update(name.encode() + np.ascontiguousarray(part).tobytes())
     for variant in tested.values():
         for name in sorted(variant):
             digest.update(name.encode() + np.ascontiguousarray(variant[name]).tobytes())
@@ -134,6 +139,17 @@ def gather(
         stacked,
         digest.hexdigest(),
     )
+
+
+def _weights_described(config: Mapping[str, Any]) -> dict[str, str]:
+    """Setting -> what the folder of first weights that it names says of them, their hash included."""
+    named = {key: value for key, value in config.items() if key.endswith("_weights") and value}
+    if not named:
+        return {}
+    from mer_live.training.pretrain import PROVENANCE  # loads torch, which the SVM does without
+
+    files = {key: Path(folder) / PROVENANCE for key, folder in named.items()}
+    return {key: file.read_text(encoding="utf-8") for key, file in files.items() if file.is_file()}
 
 
 def resolve_inputs(prepared: PreparedSet, model: Method) -> dict[str, str]:

@@ -231,6 +231,8 @@ def test_madtn_takes_the_side_of_the_array_unless_told(
     assert material.settings["size"] == side
     assert material.inputs["motion"].shape == (rows, side, side, 3)
     assert material.copies["motion"][0].shape == (2, side, side, 3)
+    np.save(data / "copies" / "motion.rows.npy", np.array([1, rows - 1]))  # other copies: other folds
+    assert gather(PreparedSet.open(data), split, "madtn", settings).fingerprint != material.fingerprint
     model = make_method("madtn", material.settings)
     assert isinstance(model, Madtn)
     network = model.build()

@@ -101,6 +101,7 @@ def test_the_card(data: Path, report: dict[str, Any], bundle: tuple[Path, str]) 
     assert card.scores["scores"]["annotated"]["casme2"]["interval"]
     assert (card.scores["protocol"], card.scores["seeds"]) == ("loso", [0, 1])
     assert "saw all 3 subjects, so it has no score of its own" in card.scores["note"]
+    assert "not validated live" in card.validation
     assert card.training["config"]["size"] == 28
     assert card.training["inputs"] == {"motion": {"array": "paper", "made": "prepare.json"}}
     assert any("no MMD" in line for line in card.deviations)

@@ -123,6 +123,17 @@ def test_mmd_pulls_the_domains_together() -> None:
     assert gap[2.0] < 0.5 * gap[0.0]
 
 
+def test_some_training_images_may_lack_the_offset() -> None:
+    images = clips(40, (32, 32, 3), "motion", level=10).inputs
+    model = Madtn(MadtnConfig(size=32, provisional=0.5, rotation_deg=0))
+    shown = model.augment(images, np.random.default_rng(0))["motion"]
+    without = ~shown[..., 2].any(axis=(1, 2))
+    assert 10 < without.sum() < 30
+    assert np.array_equal(shown[~without], images["motion"][~without])
+    assert np.array_equal(shown[..., :2], images["motion"][..., :2])
+    assert images["motion"][..., 2].any(axis=(1, 2)).all()  # the clips themselves stay whole
+
+
 def test_ablation_zeroes_channels_and_is_seen_at_prediction_too() -> None:
     model = Madtn(MadtnConfig(size=32, channels="onof-face"))
     (x,) = model.tensors(clips(2, (32, 32, 3), "motion").inputs)

@@ -14,12 +14,14 @@ from mer_live.engines.networks import build
 from mer_live.realtime.types import CLASSES
 from mer_live.training.augment import shake
 from mer_live.training.cli import app
+from mer_live.training.material import gather
 from mer_live.training.methods import Labelled, make_method
 from mer_live.training.methods.atnet import Atnet
 from mer_live.training.prepare_config import parse_representations
 from mer_live.training.prepared import PreparedSet
 from mer_live.training.prepared_index import save_array, write_index
 from mer_live.training.pretrain import PretrainConfig, load, pretrain, save, start_from
+from mer_live.training.protocols import make_split
 from mer_live.training.synth_set import SynthSet, render_set
 
 SMALL = {"depth": "8", "width": "4", "stem_stride": "4", "init_std": "0"}
@@ -104,6 +106,17 @@ def test_atnet_begins_with_the_spatial_stream(macro: Path, tmp_path: Path) -> No
     train = Labelled({"adm": np.zeros((2, 64, 128), np.float32)}, np.array([0, 1]), np.array(["a/1", "a/2"]))
     with pytest.raises(ValueError, match="do not fit"):
         make_method("atnet", {"variant": "temporal", "spatial_weights": str(folder)}).fit(train)
+
+
+def test_folds_hang_on_the_weights_not_on_their_folder(macro: Path, tmp_path: Path) -> None:
+    prepared, folder = PreparedSet.open(macro), tmp_path / "w"
+    split = make_split("holdout", prepared)
+    settings = {"variant": "spatial", "spatial_weights": str(folder)}
+    prints = set()
+    for seed in (0, 1):
+        save(pretrain("atnet", NARROW, prepared, PretrainConfig(epochs=1, seed=seed)), folder)
+        prints |= {gather(prepared, split, "atnet", settings).fingerprint for _ in range(2)}
+    assert len(prints) == 2
 
 
 def test_command(macro: Path, tmp_path: Path) -> None:

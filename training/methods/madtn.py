@@ -54,6 +54,9 @@ class MadtnConfig(LoopConfig):
     middle_frames: bool = True
     """Draw one of the clip's central frames per epoch where the set holds copies. The paper takes each
     of them as a sample of its own; drawing keeps every clip's weight equal and an epoch short."""
+    provisional: float = 0.0
+    """Share of the training images that lack the third channel, as a provisional decision lacks it, since the
+    movement has not ended; the paper sees whole clips only."""
     size: int = 0
     """Side of the image; 0 is the array's own, 112 (the paper's) at most: a smaller array enlarged shows the
     network nothing more, and 28 px take a thirteenth of the time of 112."""
@@ -118,11 +121,15 @@ class Madtn(NetworkMethod):
         return {"motion": images}
 
     def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
-        """Rotate each image as a whole, the corners become black."""
-        angles = rng.uniform(-self.config.rotation_deg, self.config.rotation_deg, len(rows["motion"]))
-        if not self.config.rotation_deg:
-            return rows
-        return {"motion": np.stack([_rotated(i, a) for i, a in zip(rows["motion"], angles, strict=True)])}
+        """Rotate each image as a whole, the corners become black; take the third channel from some."""
+        images, config = rows["motion"], self.config
+        if config.rotation_deg:
+            angles = rng.uniform(-config.rotation_deg, config.rotation_deg, len(images))
+            images = np.stack([_rotated(i, a) for i, a in zip(images, angles, strict=True)])
+        if config.provisional:
+            images = images.copy()
+            images[rng.random(len(images)) < config.provisional, ..., 2] = 0
+        return {"motion": images}
 
     def tensors(self, arrays: Inputs) -> list[Tensor]:
         """Scale as every other input, then drop the channels of the ablation."""
