@@ -24,6 +24,7 @@ from mer_live.engines.representation import (
     represent,
 )
 from mer_live.realtime.types import CLASSES
+from mer_live.training.prepared_index import write_atomically
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
 from mer_live.training.synthesis.face_model import FacePhoto, load_photo
@@ -191,7 +192,8 @@ def make_clips(
         raise ValueError(
             f"{folder} holds clips made by another recipe; remove it or name another --work folder"
         )
-    note.write_text(text, encoding="utf-8")
+    if not note.exists():  # written once and whole: several processes read it
+        write_atomically(note, text.encode())
     todo = [
         _Job(faces, k, people, count, seed, fps, folder / f"{subject}-{count}.npz")
         for k, subject in enumerate(people)

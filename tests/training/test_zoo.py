@@ -40,7 +40,7 @@ def faces(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, object]]:
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("zoo")
     config = ZooConfig(
-        clips=6, held_clips=6, madtn_epochs=1, temporal_epochs=1, spatial_epochs=1, fusion_epochs=1, jobs=1,
+        clips=6, held_clips=6, madtn_epochs=1, temporal_epochs=1, spatial_epochs=1, fusion_epochs=1, jobs=2,
         batch=6, sa_at=SaAtRecipe(stills=6, teacher_epochs=1, student_epochs=1, epochs=1, style_steps=2, width=4),
         mtm=MtmRecipe(macro_clips=4, pretrain_epochs=1, epochs=1, width=4),
     )  # fmt: skip
@@ -84,7 +84,10 @@ def test_clips_are_kept_and_repeat(
     bundles: tuple[Path, Path, dict[str, object]], faces: Path, tmp_path: Path
 ) -> None:
     work, _, _ = bundles
+    note = work / "test-1" / "request.json"
+    written = note.stat().st_mtime_ns
     kept = make_clips(faces, work, split="test", count=6, seed=1, jobs=1)
+    assert note.stat().st_mtime_ns == written  # another process may be reading it
     again = make_clips(faces, tmp_path, split="test", count=6, seed=1, jobs=2)
     for name in ZooClips.__slots__:
         a, b = getattr(kept, name), getattr(again, name)
