@@ -48,8 +48,8 @@ class Madtn(Network):
         stages = []
         for width, kernel, pool in zip(config.widths, config.kernels, config.pools, strict=True):
             conv = nn.Conv2d(before, width, kernel, padding=kernel // 2)
-            # The paper names LeakyReLU first; it rises everywhere, so the maximum may be taken before it, on
-            # a quarter of the memory traffic, with the same outputs and gradients to the last bit.
+            # The paper names LeakyReLU first; it rises everywhere, so the maximum may be taken before it: the
+            # same function on a quarter of the memory traffic.
             stages.append(nn.Sequential(conv, nn.MaxPool2d(pool), nn.LeakyReLU(config.slope)))
             side, before = side // pool, width
         self.stages = nn.Sequential(*stages)
