@@ -53,7 +53,7 @@ CAMERAS = (
 class Plan:
     """What to render; the same plan gives the same bytes."""
 
-    people: int = 16
+    people: int = 24
     clips: int = 6
     """Per person and camera; classes take turns."""
     size: int = 56

@@ -67,7 +67,7 @@ ablations."""
 CLIPS = (216, 144)
 """Micro-expressions, three of each person; macro-expressions."""
 PLAN = Plan(people=24, clips=4, frames=8)
-"""96 clips of each camera; of 36, a batch held nearly all, and MMD did harm."""
+"""96 clips of each camera, so that a batch of 32 is a sample of them."""
 
 
 def quick_requests(

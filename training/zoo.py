@@ -68,6 +68,8 @@ def make_zoo(
     overlap = set(train.subject) & set(held.subject)
     if overlap:
         raise ValueError(f"people in both sets: {sorted(overlap)}")
+    people = {"train": len(set(train.subject)), "held out": len(set(held.subject))}
+    del train  # some 2 GB, which each training process reads for itself
     log.info("%d clips ready after %.0f s", how.clips + how.held_clips, time.monotonic() - began)
     begun: dict[str, Any] = {}
     if how.spatial_weights:
@@ -91,7 +93,6 @@ def make_zoo(
         results["average"] = report(np.mean([probs["madtn"], probs["atnet"]], axis=0), held)
         together = {"average of madtn and atnet": results["average"]}
     plot(results, work / "scores.png")
-    people = {"train": len(set(train.subject)), "held out": len(set(held.subject))}
     for name, network in networks.items():
         rows = np.linspace(0, len(held.label) - 1, 16).astype(int)
         export_bundle(
