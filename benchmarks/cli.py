@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from mer_live.benchmarks.train import train
+from mer_live.benchmarks.folds import train
 
 if TYPE_CHECKING:
     from mer_live.benchmarks.result import Result
@@ -86,7 +86,7 @@ def fit_spotter(
     ] = Path("out/fit-spotter"),
 ) -> None:
     """Fit the spotter anew, with and without each real clip (about ten minutes on two cores)."""
-    from mer_live.benchmarks.spotting_fit import fit_all
+    from mer_live.training.spotter.fit import fit_all
 
     fit_all(faces, clips, seed, cache)
 
@@ -120,7 +120,7 @@ def peers(
     json: Json = None,
 ) -> None:
     """What you might pick instead, on the same clip in the same run."""
-    from mer_live.realtime.camera import SourceError
+    from mer_live.realtime.sources.camera import SourceError
 
     try:
         _measure("peers", json, quick=quick, video=video, envs=envs)
@@ -137,7 +137,7 @@ def report(
     ] = None,
 ) -> None:
     """One HTML page with plots from any results."""
-    from mer_live.benchmarks.report import write_comparison, write_page
+    from mer_live.benchmarks.report.page import write_comparison, write_page
     from mer_live.benchmarks.result import Result
 
     try:
@@ -158,7 +158,7 @@ def readme(
     file: Annotated[Path, typer.Option(help="File with the markers.")] = Path("README.md"),
 ) -> None:
     """Write the performance table between the markers of README.md."""
-    from mer_live.benchmarks.readme import committed, rewrite
+    from mer_live.benchmarks.report.readme import committed, rewrite
     from mer_live.benchmarks.result import Result
 
     try:
@@ -177,7 +177,7 @@ def everything(
     quick: Quick = False,
 ) -> None:
     """Live, latency, throughput and delay, each in a process of its own, and their report."""
-    from mer_live.benchmarks.report import write_page
+    from mer_live.benchmarks.report.page import write_page
     from mer_live.benchmarks.result import Result
     from mer_live.realtime.report import write_json
 

@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 
 from mer_live.benchmarks.inputs import Recording, demo_recording
 from mer_live.benchmarks.result import Figure, Result, Times
-from mer_live.engines.adm import adm_row
 from mer_live.engines.bundle import Bundle, load_bundle
-from mer_live.engines.clip import Clip
-from mer_live.engines.flow import FlowConfig, make_flow
-from mer_live.engines.motion_image import resize_gray
-from mer_live.engines.representation import AdmSpec, RepresentationSpec, network_input, represent
+from mer_live.engines.representation.adm import adm_row
+from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.flow import FlowConfig, make_flow
+from mer_live.engines.representation.motion_image import resize_gray
+from mer_live.engines.representation.represent import AdmSpec, RepresentationSpec, network_input, represent
 from mer_live.engines.runners import BACKENDS, BackendError, open_runner
-from mer_live.realtime.camera import CameraConfig, MemorySource, open_source
 from mer_live.realtime.cli import BUNDLES
-from mer_live.realtime.crop import Cropper
 from mer_live.realtime.demo_clip import demo_clip
-from mer_live.realtime.face import FaceTracker
-from mer_live.realtime.landmarks import Landmarker
-from mer_live.realtime.motion import MotionMeter
+from mer_live.realtime.face.crop import Cropper
+from mer_live.realtime.face.landmarks import Landmarker
+from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sinks import CsvSink, JsonlSink, Sink
-from mer_live.realtime.spotter import Spotter
+from mer_live.realtime.sources.camera import CameraConfig, MemorySource, open_source
+from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Event, FaceCrop, Frame
 
 Gray = NDArray[np.uint8]

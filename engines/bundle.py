@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.engines.records import from_json, to_json
-from mer_live.engines.representation import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
+from mer_live.engines.representation.represent import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
 
 MODEL = "model.onnx"
 CARD = "card.json"

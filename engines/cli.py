@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mer_live.engines.engine_file import EngineHeader, Flavour, Precision
+    from mer_live.engines.trt.file import EngineHeader, Flavour, Precision
 
 EXIT_UNUSABLE = 4
 """Bundle, backend or engine cannot be used, as in mer-live."""
@@ -61,8 +61,8 @@ def build(
     out: Out = None,
 ) -> None:
     """Compile a bundle and check the result before it is kept."""
-    from mer_live.engines.build import build_engine, engine_key
     from mer_live.engines.bundle import load_bundle
+    from mer_live.engines.trt.build import build_engine, engine_key
 
     with _errors_told():
         opened = load_bundle(bundle)
@@ -76,7 +76,7 @@ def build(
 @app.command()
 def inspect(file: Annotated[Path, typer.Argument(help="Engine file.")]) -> None:
     """Show what an engine was built from and for."""
-    from mer_live.engines.engine_file import read_header
+    from mer_live.engines.trt.file import read_header
 
     with _errors_told():
         header = read_header(file)
@@ -90,10 +90,10 @@ def verify(
     bundle: Annotated[str, typer.Argument(help="Bundle that it should have been built from.")],
 ) -> None:
     """Check checksum and key of an engine, and on its own kind of GPU its answers against ONNX Runtime."""
-    from mer_live.engines.build import check_parity, engine_key
     from mer_live.engines.bundle import load_bundle
-    from mer_live.engines.cuda_device import present_gpu
-    from mer_live.engines.engine_file import read_engine
+    from mer_live.engines.trt.build import check_parity, engine_key
+    from mer_live.engines.trt.file import read_engine
+    from mer_live.engines.trt.gpu import present_gpu
 
     with _errors_told():
         opened = load_bundle(bundle)
@@ -111,8 +111,8 @@ def verify(
 @app.command("list")
 def list_command(out: Out = None) -> None:
     """List kept engines, and say which the installed libraries can no longer use."""
-    from mer_live.engines.engine_file import EngineError, engine_dir, list_engines
-    from mer_live.engines.flavour import installed_flavours, load_flavour
+    from mer_live.engines.trt.file import EngineError, engine_dir, list_engines
+    from mer_live.engines.trt.library import installed_flavours, load_flavour
 
     folder = out or engine_dir()
     with _errors_told():
@@ -138,7 +138,7 @@ def list_command(out: Out = None) -> None:
 
 
 def _flavour(chosen: FlavourName | None, capabilities: list[str] | None) -> Flavour:
-    from mer_live.engines.flavour import installed_flavours
+    from mer_live.engines.trt.library import installed_flavours
 
     if chosen is not None:
         return "tensorrt" if chosen is FlavourName.TENSORRT else "rtx"
@@ -170,8 +170,8 @@ def _rows(header: EngineHeader) -> list[tuple[str, object]]:
 def _errors_told() -> Iterator[None]:
     """One sentence on stderr and an exit code for what a user can do something about."""
     from mer_live.engines.bundle import BundleError
-    from mer_live.engines.engine_file import EngineError
     from mer_live.engines.runners.base import BackendError
+    from mer_live.engines.trt.file import EngineError
 
     try:
         yield

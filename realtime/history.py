@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.clip import Clip
+from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.types import FaceCrop, Motion, Spot
 
 

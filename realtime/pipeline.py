@@ -16,16 +16,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mer_live.engines.clip import Clip
-from mer_live.realtime.camera import FrameSource
+from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.face import FaceTracker
+from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.history import CropHistory
-from mer_live.realtime.motion import MotionMeter
+from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks import Sink
-from mer_live.realtime.spotter import Spotter, SpotterConfig
+from mer_live.realtime.sources.camera import FrameSource
+from mer_live.realtime.spotter.spotter import Spotter, SpotterConfig
 from mer_live.realtime.stats import Durations, Rate
 from mer_live.realtime.types import CLASSES, Event, Spot, Withdrawal
 

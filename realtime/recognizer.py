@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.clip import Clip
-from mer_live.engines.flow import Flow, FlowConfig, make_flow
-from mer_live.engines.representation import AdmSpec, RepresentationSpec, network_input, represent
+from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.flow import Flow, FlowConfig, make_flow
+from mer_live.engines.representation.represent import AdmSpec, RepresentationSpec, network_input, represent
 from mer_live.engines.runners import Runner, open_runner
-from mer_live.realtime.motion import METER_ADM
+from mer_live.realtime.motion.meter import METER_ADM
 
 
 @dataclass(frozen=True, slots=True)

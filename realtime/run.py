@@ -12,16 +12,16 @@ from rich.console import Console
 
 from mer_live.engines.bundle import BundleError, load_bundle
 from mer_live.engines.runners import BACKENDS, BackendError
-from mer_live.realtime.camera import CameraConfig, SourceError, list_cameras, open_source
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
-from mer_live.realtime.landmarks import LandmarkerError, preload
+from mer_live.realtime.face.landmarks import LandmarkerError, preload
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report, write_json
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
 from mer_live.realtime.sinks.terminal import TerminalSink
+from mer_live.realtime.sources.camera import CameraConfig, SourceError, list_cameras, open_source
 
 SOURCE_ERRORS = (SourceError,)
 BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)

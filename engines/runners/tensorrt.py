@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.build import engine_key, ensure_engine
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.cuda_device import present_gpu
-from mer_live.engines.engine_file import EngineError, Flavour, Precision
-from mer_live.engines.flavour import INSTALL, installed_flavours, load_flavour
 from mer_live.engines.runners.base import BackendError, RunnerBase
+from mer_live.engines.trt.build import engine_key, ensure_engine
+from mer_live.engines.trt.file import EngineError, Flavour, Precision
+from mer_live.engines.trt.gpu import present_gpu
+from mer_live.engines.trt.library import INSTALL, installed_flavours, load_flavour
 
 
 class TensorRtRunner(RunnerBase):
@@ -49,7 +49,7 @@ class TensorRtRunner(RunnerBase):
         """Deserialize, allocate and warm up; on the CPU (only the tests do that) nothing is pinned."""
         import torch
 
-        from mer_live.engines.engine_session import EngineSession
+        from mer_live.engines.trt.session import EngineSession
 
         self._torch = torch
         cuda = device.type == "cuda"

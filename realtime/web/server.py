@@ -15,18 +15,18 @@ from typing import Any
 
 from aiohttp import web
 
-from mer_live.engines.clip import Clip
-from mer_live.realtime.camera import CameraConfig, FrameSource
+from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.recognizer import Recognition, Recognizer
+from mer_live.realtime.sources.camera import CameraConfig, FrameSource
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.guard import known_origin, knows_token, make_guard, refusal
+from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.metrics import Metrics
-from mer_live.realtime.web.own_camera import OwnCamera
-from mer_live.realtime.web.peer import Peer
-from mer_live.realtime.web.sdp import OfferError
 from mer_live.realtime.web.server_camera import ServerCamera
-from mer_live.realtime.web.sessions import Sessions
-from mer_live.realtime.web.viewer import Viewer
+from mer_live.realtime.web.visit.own_camera import OwnCamera
+from mer_live.realtime.web.visit.peer import Peer
+from mer_live.realtime.web.visit.sessions import Sessions
+from mer_live.realtime.web.visit.viewer import Viewer
 
 _log = logging.getLogger(__name__)
 _ANSWER_S = 10.0

@@ -6,16 +6,16 @@ import asyncio
 import contextlib
 import logging
 
-from mer_live.realtime.camera import CameraConfig, FrameSource, SourceError, open_source
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.ring import RingReader
-from mer_live.realtime.web.audience import Audience
+from mer_live.realtime.sources.camera import CameraConfig, FrameSource, SourceError, open_source
 from mer_live.realtime.web.config import WebConfig
-from mer_live.realtime.web.messages import encode, newest_ns
+from mer_live.realtime.web.media.picture import Pictures
 from mer_live.realtime.web.metrics import Metrics
-from mer_live.realtime.web.picture import Pictures
+from mer_live.realtime.web.visit.audience import Audience
+from mer_live.realtime.web.visit.messages import encode, newest_ns
 
 _log = logging.getLogger(__name__)
 _POLL_S = 0.1

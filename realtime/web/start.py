@@ -11,9 +11,9 @@ from pathlib import Path
 
 from mer_live.engines.bundle import BundleError, load_bundle
 from mer_live.engines.runners import BACKENDS, BackendError
-from mer_live.realtime.camera import CameraConfig, SourceError, open_source
-from mer_live.realtime.landmarks import Landmarker, LandmarkerError
+from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
 from mer_live.realtime.process import settle_process
+from mer_live.realtime.sources.camera import CameraConfig, SourceError, open_source
 from mer_live.realtime.web.config import WebConfig, browser_config
 from mer_live.realtime.web.server import SharedRecognizer, serve
 

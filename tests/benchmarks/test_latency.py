@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from some_bundles import some_bundles
+from support.some_bundles import some_bundles
 
 from mer_live.benchmarks import latency
 from mer_live.benchmarks.inputs import Recording, demo_recording
-from mer_live.benchmarks.report import write_page
+from mer_live.benchmarks.report.page import write_page
 from mer_live.benchmarks.result import Result
 
 

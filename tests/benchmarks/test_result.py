@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mer_live.benchmarks.latency import _timed
-from mer_live.benchmarks.report import ratio_interval, write_comparison, write_page
+from mer_live.benchmarks.report.page import ratio_interval, write_comparison, write_page
 from mer_live.benchmarks.result import Figure, Result, Times
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from some_bundles import some_bundles
+from support.some_bundles import some_bundles
 
 from mer_live.benchmarks import throughput
 from mer_live.benchmarks.inputs import Recording, demo_recording

@@ -11,13 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.realtime.camera import CameraConfig, MemorySource, Pace, SourceError, open_source
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_truth, match
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import JsonlSink, record
+from mer_live.realtime.sources.camera import CameraConfig, MemorySource, Pace, SourceError, open_source
 from mer_live.realtime.types import Event, Withdrawal
 
 SECONDS = 3.5

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from moving_clips import moving_clip
-from random_bundles import random_bundle, random_network
+from support.moving_clips import moving_clip
+from support.random_bundles import random_bundle, random_network
 
-from mer_live.engines.representation import network_input, represent
+from mer_live.engines.representation.represent import network_input, represent
 from mer_live.realtime.recognizer import Recognizer
-from mer_live.training.export import round_weights
+from mer_live.training.export.bundle import round_weights
 
 
 @pytest.mark.parametrize("offset", [None, 21])

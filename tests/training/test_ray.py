@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from folders import write_set
+from support.folders import write_set
 
-from mer_live.training.evaluate import Request, evaluate
+from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.training.evaluation.material import FoldError, Job, Material
 from mer_live.training.executors import ExecutorError, LocalExecutor, RayExecutor
-from mer_live.training.material import FoldError, Job, Material
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'mer-live[ray]'")
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation import AdmSpec, ApexSpec, RepresentationSpec, mirror_adm
+from mer_live.engines.representation.represent import AdmSpec, ApexSpec, RepresentationSpec, mirror_adm
+from mer_live.training.learning.pretrain import start_from
+from mer_live.training.learning.trainer import Rows, oversample
 from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
-from mer_live.training.pretrain import start_from
-from mer_live.training.trainer import Rows, oversample
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation import ApexSpec, RepresentationSpec
-from mer_live.training.losses import margin_loss
+from mer_live.engines.representation.represent import ApexSpec, RepresentationSpec
+from mer_live.training.learning.losses import margin_loss
+from mer_live.training.learning.trainer import Rows, epoch_batches, oversample
 from mer_live.training.methods import Inputs, Labelled
 from mer_live.training.methods.atnet import warped
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
-from mer_live.training.trainer import Rows, epoch_batches, oversample
 
 
 @dataclass(frozen=True, slots=True)

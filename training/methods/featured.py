@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.features import Feature, extract, make_feature
 from mer_live.training.methods import Inputs, parse_settings
+from mer_live.training.methods.features import Feature, extract, make_feature
 
 
 @dataclass(frozen=True, slots=True)

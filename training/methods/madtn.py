@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from mer_live.engines.motion_image import CHANNELS
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation import MotionSpec, RepresentationSpec
-from mer_live.training.losses import MADTN_BANDWIDTHS, mmd2
+from mer_live.engines.representation.motion_image import CHANNELS
+from mer_live.engines.representation.represent import MotionSpec, RepresentationSpec
+from mer_live.training.learning.losses import MADTN_BANDWIDTHS, mmd2
+from mer_live.training.learning.trainer import Rows, endless_batches
 from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
-from mer_live.training.trainer import Rows, endless_batches
 
 log = logging.getLogger(__name__)
 

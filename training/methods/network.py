@@ -15,11 +15,19 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation import Flow3Spec, RepresentationSpec, network_input
-from mer_live.training.losses import Terms
+from mer_live.engines.representation.represent import Flow3Spec, RepresentationSpec, network_input
+from mer_live.training.evaluation.protocols import disjoint_rows
+from mer_live.training.learning.losses import Terms
+from mer_live.training.learning.trainer import (
+    EarlyStop,
+    Fit,
+    Rows,
+    derive,
+    epoch_batches,
+    seeded,
+    train_network,
+)
 from mer_live.training.methods import Inputs, Labelled, Probabilities, Unlabelled
-from mer_live.training.protocols import disjoint_rows
-from mer_live.training.trainer import EarlyStop, Fit, Rows, derive, epoch_batches, seeded, train_network
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.clip import Clip
-from mer_live.realtime.face import crop_warp
+from mer_live.engines.representation.clip import Clip
+from mer_live.realtime.face.tracker import crop_warp
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.actions import Action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor, draw_light, draw_sensor

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.crop import crop_warp
-from mer_live.realtime.landmarks import detect_landmarks
+from mer_live.realtime.face.crop import crop_warp
+from mer_live.realtime.face.landmarks import detect_landmarks
 
 CROP = 224
 """Side of the live crop; every length called ``_px`` in this package is in its pixels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mer_live.engines.clip import Clip
+from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.actions import draw_action
 from mer_live.training.synthesis.clips import (

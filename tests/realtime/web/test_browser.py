@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from web_browser import begin, browser, browser_path, server, write_camera
-from web_relay import lossy
+from support.web_browser import begin, browser, browser_path, server, write_camera
+from support.web_relay import lossy
 
 from mer_live.engines.bundle import list_bundles
 from mer_live.realtime.demo_clip import demo_clip, demo_truth

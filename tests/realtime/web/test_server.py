@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 import pytest
+from support.web_client import SureRecognizer, post_offer, serving
 from typer.testing import CliRunner
-from web_client import SureRecognizer, post_offer, serving
 
 from mer_live.realtime.web import start
 from mer_live.realtime.web.cli import app

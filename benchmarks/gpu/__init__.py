@@ -1,0 +1,1 @@
+"""The CUDA path, measured on a machine that has a card."""

@@ -1,0 +1,79 @@
+"""mer-live itself measured as ``mer-bench peers`` measures the others: one process, the same frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.benchmarks.peers.runner import RawFrames
+from mer_live.engines.bundle import load_bundle
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.report import versions
+from mer_live.realtime.sources.base import Pace
+from mer_live.realtime.sources.camera import CameraConfig, FrameSource
+
+
+class RawSource(FrameSource):
+    """The raw frames as a source, at full speed or as a camera."""
+
+    def __init__(self, frames: RawFrames, pace: Pace) -> None:
+        height, width, _ = frames.shape
+        config = CameraConfig(pace=pace)
+        super().__init__(
+            config, size=(width, height), recorded=True, nominal_fps=frames.fps, description="raw frames"
+        )
+        self._frames, self._next = frames, 0
+
+    def fill(self, slot: NDArray[np.uint8]) -> int | None:
+        """Read the next frame; None after the last."""
+        if self._next == self._frames.count:
+            return None
+        self._frames.read(self._next, slot)
+        self._next += 1
+        return round((self._next - 1) * 1e9 / self._frames.fps)
+
+
+def measure_self(frames: RawFrames, bundles: Sequence[str], started: float) -> dict[str, Any]:
+    """The whole pipeline with engines, at full speed and then live.
+
+    Args:
+        frames: the clip.
+        bundles: names or folders.
+        started: ``time.monotonic()`` when this process began.
+
+    Returns:
+        What ``peer_runner.measure_calls`` returns, and ``version``, ``start_s`` and ``events``. A frame's time
+        is the worker's: landmarks run beside it, so it does not hold a face detection as the others' does.
+    """
+    with Recognizer([load_bundle(name) for name in bundles]) as recognizer:
+        fast, cores = _through(RawSource(frames, "max"), recognizer)
+        live, live_cores = _through(RawSource(frames, "realtime"), recognizer)
+    count, frame = fast.counters, fast.counters.stages["frame"]
+    wall_s = (count.last_done_ns - count.first_done_ns) / 1e9
+    return {
+        "version": versions()["mer-live"],
+        "start_s": count.first_done_ns / 1e9 - started,
+        "frames": count.processed,
+        "fps": (count.processed - 1) / wall_s,
+        "cores": cores,
+        "curve_ms": [frame.quantile_ms(percent / 100) for percent in range(101)],
+        "live": {"offered": live.source.captured, "answered": live.counters.processed, "cores": live_cores},
+        "events": sum(event.final for event in live.events.values()),
+    }
+
+
+def _through(source: FrameSource, recognizer: Recognizer) -> tuple[Pipeline, float]:
+    pipeline = Pipeline(source, recognizer)
+    pipeline.start()
+    while not pipeline.counters.first_done_ns and not pipeline.join(0.005):
+        pass  # the others are not charged for loading their models either
+    cpu, started = time.process_time(), time.perf_counter()
+    pipeline.join()
+    if pipeline.error is not None:
+        raise pipeline.error
+    return pipeline, (time.process_time() - cpu) / (time.perf_counter() - started)

@@ -1,0 +1,1 @@
+"""The same on a CUDA device, in torch."""

@@ -1,0 +1,146 @@
+"""Dense optical flow between two gray crops on the CPU: DIS and Farneback from OpenCV.
+
+Convention:
+    - ``flow[y, x] = (dx, dy)``: the pixel of ``prev`` at ``(x, y)`` lies at ``(x + dx, y + dy)`` in ``next``.
+    - Components in pixels of the given image, ``(x, y)`` on the last axis, x to the right and y down.
+    - A mirrored pair (both images flipped left-right) has the mirrored flow: see ``mirror_flow``.
+
+Thread count is the application's choice (``cv2.setNumThreads``); one thread is fastest at these sizes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FlowConfig:
+    """Which flow and with which parameters; a model card carries it, the live path obeys it."""
+
+    method: Literal["dis", "farneback"] = "dis"
+    preset: Literal["ultrafast", "fast", "medium"] = "fast"
+    """DIS preset (Kroeger et al., ECCV 2016). On one core, 224 px: ultrafast .9, fast 2, medium 9 ms."""
+    levels: int = 3
+    """Farneback: pyramid levels, each half the size of the one before."""
+    window_px: int = 15
+    """Farneback: side of the averaging window."""
+    iterations: int = 3
+    """Farneback: iterations per level."""
+    poly_n: int = 5
+    """Farneback: neighbourhood of the polynomial expansion, px."""
+    poly_sigma: float = 1.2
+    """Farneback: Gaussian of the expansion, px."""
+    gaussian: bool = False
+    """Farneback: Gaussian instead of box window."""
+
+    def __post_init__(self) -> None:
+        if self.method not in ("dis", "farneback"):
+            raise ValueError(f"flow method {self.method!r} is unknown; take 'dis' or 'farneback'")
+        if self.preset not in _DIS_PRESETS:
+            raise ValueError(f"DIS preset {self.preset!r} is unknown; take one of {', '.join(_DIS_PRESETS)}")
+        if min(self.levels, self.window_px, self.iterations, self.poly_n) < 1 or self.poly_sigma <= 0:
+            raise ValueError("Farneback's parameters must all be positive")
+
+
+_DIS_PRESETS = {"ultrafast": 0, "fast": 1, "medium": 2}
+
+
+class Flow(Protocol):
+    """Flow from ``prev`` to ``next``; keep one object per stream and thread.
+
+    ============  =================  =====================================================
+    argument      shape, dtype       meaning
+    ============  =================  =====================================================
+    prev, next    (H, W) uint8       gray images of the same size
+    out           (H, W, 2) float32  result buffer, C-contiguous; None: the object's own
+    returns       (H, W, 2) float32  ``out``, or the own buffer that the next call overwrites
+    ============  =================  =====================================================
+    """
+
+    config: FlowConfig
+
+    def __call__(
+        self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Raise ValueError when shapes or dtypes do not fit."""
+        ...
+
+
+class BufferedFlow:
+    """Input checks and the reused result buffer, common to all methods."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        self.config = config
+        self._buffer: NDArray[np.float32] = np.empty((0, 0, 2), np.float32)
+
+    def __call__(
+        self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """See ``Flow``."""
+        if prev.dtype != np.uint8 or prev.ndim != 2 or next.dtype != np.uint8 or prev.shape != next.shape:
+            raise ValueError(
+                "flow needs two gray uint8 images of one size, "
+                f"got {prev.shape} {prev.dtype} and {next.shape} {next.dtype}"
+            )
+        shape = (*prev.shape, 2)
+        if out is None:
+            if self._buffer.shape != shape:
+                self._buffer = np.empty(shape, np.float32)
+            out = self._buffer
+        elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ValueError(f"out must be {shape} float32 and contiguous, got {out.shape} {out.dtype}")
+        self._compute(prev, next, out)
+        return out
+
+    def _compute(
+        self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32]
+    ) -> None: ...
+
+
+class DisFlow(BufferedFlow):
+    """Dense inverse search (Kroeger, Timofte, Dai, Van Gool; ECCV 2016)."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__(config)
+        self._dis = cv2.DISOpticalFlow.create(_DIS_PRESETS[config.preset])
+
+    def _compute(self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+        # OpenCV takes what lies in the result array as initial guess, also when it allocates the array
+        # itself: without the zeros the flow would depend on what the memory held before.
+        out.fill(0.0)
+        self._dis.calc(prev, next, out)
+
+
+class FarnebackFlow(BufferedFlow):
+    """Polynomial expansion (Farneback; SCIA 2003), the flow of MADTN."""
+
+    def _compute(self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+        c = self.config
+        flags = cv2.OPTFLOW_FARNEBACK_GAUSSIAN if c.gaussian else 0
+        cv2.calcOpticalFlowFarneback(
+            prev, next, out, 0.5, c.levels, c.window_px, c.iterations, c.poly_n, c.poly_sigma, flags
+        )
+
+
+def make_flow(config: FlowConfig | None = None, device: str | None = None) -> Flow:
+    """Return a new flow object for one stream (default: DIS fast).
+
+    ``device``: None computes with OpenCV; a torch device ("cuda", "cpu") takes the torch Farneback.
+    """
+    config = config or FlowConfig()
+    if device is not None:
+        from mer_live.engines.device.torch_flow import TorchFlow
+
+        return TorchFlow(config, device)
+    return DisFlow(config) if config.method == "dis" else FarnebackFlow(config)
+
+
+def mirror_flow(flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Flow of the left-right mirrored pair: (..., W, 2) flipped along W, x component negated."""
+    mirrored = flow[..., ::-1, :] * np.array([-1.0, 1.0], np.float32)
+    return np.ascontiguousarray(mirrored, dtype=np.float32)

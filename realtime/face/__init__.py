@@ -1,0 +1,1 @@
+"""Where the face is, and the crop of it that holds still."""

@@ -1,0 +1,247 @@
+"""Face tracking: landmarks at their own pace beside the path -> for every frame a crop that holds still."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.realtime.face.anchor import AnchorConfig, AnchorPolicy, face_width
+from mer_live.realtime.face.crop import CROP_SIZE, Cropper, crop_gray, crop_warp, warp_points
+from mer_live.realtime.face.landmark_thread import Detection, Detector, LandmarkThread
+from mer_live.realtime.face.landmarks import (
+    FaceDetection,
+    Landmarker,
+    LandmarkerError,
+    detect_landmarks,
+    load_landmarker,
+)
+from mer_live.realtime.face.search import next_region
+from mer_live.realtime.types import FaceCrop, Frame
+
+__all__ = [
+    "CROP_SIZE",
+    "AnchorConfig",
+    "FaceDetection",
+    "FaceStats",
+    "FaceTracker",
+    "Landmarker",
+    "LandmarkerError",
+    "choose_face",
+    "crop_gray",
+    "crop_warp",
+    "detect_landmarks",
+    "face_width",
+    "load_landmarker",
+]
+
+MIN_FACE_PX = 80.0
+"""Ear to ear; a narrower face is reported, not analysed: half a crop pixel is a sixth of a camera pixel."""
+
+Status = Literal["searching", "none", "small", "ok"]
+
+
+@dataclass(frozen=True, slots=True)
+class FaceStats:
+    """How the landmarks fare, for the display and the report."""
+
+    detections: int
+    """Frames that landmarks were sought in."""
+    failures: int
+    """Times the landmarker broke and was built anew."""
+    anchors: int
+    rate_hz: float
+    """Detections per second of stream time, over the last second or so."""
+    detect_ms: float
+    """Median time of the last detections."""
+
+
+def choose_face(
+    faces: tuple[FaceDetection, ...], tracked: NDArray[np.float32] | None
+) -> FaceDetection | None:
+    """The face to follow: the tracked one where its landmarks still lie, else (nothing tracked) the largest.
+
+    Args:
+        faces: what one frame holds.
+        tracked: (478, 2) the last landmarks of the tracked face, or None.
+
+    Returns:
+        None where there is no face, or none within half a face width of the tracked one.
+    """
+    if not faces:
+        return None
+    if tracked is None:
+        return max(faces, key=lambda face: face_width(face.landmarks))
+    centre, width = tracked.mean(axis=0), face_width(tracked)
+
+    def distance(face: FaceDetection) -> float:
+        away = float(np.linalg.norm(face.landmarks.mean(axis=0) - centre)) / width
+        return away + abs(float(np.log(face_width(face.landmarks) / width)))
+
+    nearest = min(faces, key=distance)
+    return nearest if distance(nearest) < 0.5 else None
+
+
+class FaceTracker:
+    """Cuts the face out of every frame; a context manager with its own landmark thread.
+
+    Live (``deterministic=False``): the landmarks get a frame when they are free and ``period_ns`` has
+    passed; `crop` never waits for them and uses the newest answer there is.
+
+    Files (``deterministic=True``): a frame is handed over when its time is ``period_ns`` after the last one
+    handed over, and the answer takes effect on the first frame at least ``period_ns`` later, for which
+    `crop` waits if it must. While there is no face to crop it waits on the spot, so that the first
+    frame with a face is already cropped. So the crops are the same bit for bit at any pace.
+
+    Args:
+        size: S, side of the crops, pixels.
+        period_ns: least time between two landmark detections.
+        deterministic: as above.
+        min_face_px: narrower faces are reported as "small" and not analysed.
+        anchor: thresholds of the crop's hold on the head.
+        make_detector: builds the landmarker, again after a failure; of another kind in tests.
+    """
+
+    def __init__(
+        self,
+        size: int = CROP_SIZE,
+        period_ns: int = 60_000_000,
+        *,
+        deterministic: bool,
+        min_face_px: float = MIN_FACE_PX,
+        anchor: AnchorConfig | None = None,
+        make_detector: Callable[[], Detector] = Landmarker,
+    ) -> None:
+        self.size = size
+        self.status: Status = "searching"
+        """searching: no answer yet; none: no face; small: too small to analyse; ok: crops are coming."""
+        self.faces: tuple[FaceDetection, ...] = ()
+        """Every face of the newest answer, for display."""
+        self.face: FaceDetection | None = None
+        """The one that is followed, as last seen (frame pixels); None with status "none"."""
+        self._period_ns = period_ns
+        self._deterministic = deterministic
+        self._min_face_px = min_face_px
+        self._policy = AnchorPolicy(anchor, size)
+        self._make = make_detector
+        self._thread: LandmarkThread | None = None
+        self._submitted_ns: int | None = None
+        self._cropper: Cropper | None = None
+        self._cropper_anchor = 0
+        self._crop_landmarks: NDArray[np.float32] | None = None
+        self._times: deque[int] = deque(maxlen=20)
+        self._took: deque[int] = deque(maxlen=20)
+        self._detections = 0
+        self._misses = 0
+
+    def __enter__(self) -> Self:
+        self._thread = LandmarkThread(self._make)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the landmark thread; a second call does nothing."""
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
+
+    @property
+    def anchor(self) -> int:
+        """Number of anchorings so far."""
+        return self._policy.anchor
+
+    @property
+    def stats(self) -> FaceStats:
+        """A snapshot; cheap."""
+        times = list(self._times)
+        span = times[-1] - times[0] if len(times) > 1 else 0
+        return FaceStats(
+            detections=self._detections,
+            failures=self._thread.failures if self._thread is not None else 0,
+            anchors=self.anchor,
+            rate_hz=(len(times) - 1) * 1e9 / span if span > 0 else 0.0,
+            detect_ms=float(np.median(self._took)) / 1e6 if self._took else 0.0,
+        )
+
+    def crop(self, frame: Frame, out: NDArray[np.uint8] | None = None) -> FaceCrop | None:
+        """Crop one frame; call it for every frame, in order, from one thread.
+
+        Args:
+            frame: read, never kept: the ring may overwrite it after the call.
+            out: (S, S) contiguous uint8 that receives the crop. The caller owns it, and ``gray`` is a
+                read-only view of it; without it ``gray`` is new memory.
+
+        Returns:
+            None while there is no face to analyse; `status` says why.
+        """
+        if self._thread is None:
+            raise RuntimeError("FaceTracker is closed: use it in a with statement")
+        self._follow(self._thread, frame)
+        warp, landmarks = self._policy.warp, self._policy.landmarks
+        if warp is None or landmarks is None:
+            return None
+        cropper = self._cropper
+        if cropper is None or self._cropper_anchor != self.anchor or cropper.frame_shape != frame.image.shape:
+            height, width = frame.image.shape[:2]
+            cropper = self._cropper = Cropper(warp, height, width, self.size)
+            self._cropper_anchor = self.anchor
+            self._crop_landmarks = warp_points(warp, landmarks)
+            self._crop_landmarks.flags.writeable = False
+            warp.flags.writeable = False
+        gray = cropper.apply(frame.image, out).view()
+        gray.flags.writeable = False
+        return FaceCrop(frame.index, frame.t_ns, gray, warp, self._crop_landmarks, self.anchor)
+
+    def _follow(self, thread: LandmarkThread, frame: Frame) -> None:
+        """Collect the answer that is due and hand over the frame whose turn it is."""
+        due = self._submitted_ns is None or frame.t_ns - self._submitted_ns >= self._period_ns
+        if self._deterministic:
+            if due:
+                self._apply(thread.take(wait=True))
+        else:
+            self._apply(thread.take(wait=False))
+        if not due:
+            return
+        height, width = frame.image.shape[:2]
+        tracked = self.face.landmarks if self.face is not None else None
+        if thread.submit(frame.image, frame.t_ns, next_region(height, width, tracked, self._misses)):
+            self._submitted_ns = frame.t_ns
+            if self._deterministic and self._policy.warp is None:
+                self._apply(thread.take(wait=True))
+
+    def _apply(self, answer: Detection | None) -> None:
+        if answer is None:
+            return
+        self._detections += 1
+        self._times.append(answer.t_ns)
+        self._took.append(answer.took_ns)
+        if answer.faces is None:  # the landmarker broke on this frame: no news is not "no face"
+            return
+        self.faces = answer.faces
+        tracked = self.face.landmarks if self.face is not None else None
+        face = choose_face(answer.faces, tracked)
+        policy = self._policy
+        self._misses = self._misses + 1 if face is None else 0
+        if face is None:
+            if policy.warp is None or policy.lost(answer.t_ns):
+                # Whoever else is in the picture is looked at from the next detection on.
+                self.face, self.status = None, "none"
+            return
+        self.face = face
+        # A face that is being analysed may shrink a little before it is given up.
+        least = self._min_face_px * (0.95 if policy.warp is not None else 1.0)
+        if face_width(face.landmarks) < least:
+            policy.drop()
+            self.status = "small"
+            return
+        policy.seen(face.landmarks, answer.t_ns)
+        self.status = "ok"

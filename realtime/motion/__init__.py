@@ -1,0 +1,1 @@
+"""How the face moves: points tracked from crop to crop, the head taken away."""

@@ -1,0 +1,239 @@
+"""What every frame source is: a thread that fills a ring, stamps the time, and ends cleanly."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.realtime.ring import FrameRing, RingClosedError
+from mer_live.realtime.sources.stamps import Stamps
+
+logger = logging.getLogger(__name__)
+
+Pace = Literal["max", "realtime"]
+
+
+class SourceError(RuntimeError):
+    """A source cannot be opened or died; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Which source, and what is asked of it."""
+
+    source: int | str = 0
+    """Camera number, device path, video file, URL, folder of images, glob or printf pattern of images."""
+    fps: float | None = None
+    """Asked of a camera. For files and images: their true rate, in place of the times they carry (high-speed
+    recordings are often stored as 25 fps; images carry no times at all)."""
+    size: tuple[int, int] | None = None
+    """(width, height) asked of a camera; the other sources keep their own."""
+    fourcc: str | None = None
+    """Pixel format asked of a camera, four letters, for example MJPG."""
+    pace: Pace = "max"
+    """Files: 'max' reads every frame as fast as the reader takes it; 'realtime' behaves as a camera."""
+    duration_s: float | None = None
+    """End after this much stream time."""
+    preload: bool = False
+    """Decode a file into memory before the start."""
+    preload_limit_bytes: int = 4 << 30
+    """Refuse to preload more than this."""
+    read_timeout_s: float = 5.0
+    """URLs: how long to wait for data; a stalled stream also delays the end of its thread by this."""
+    retry_s: float = 30.0
+    """URLs: give up after being without a frame this long."""
+    retry_first_s: float = 0.5
+    """URLs: first pause before connecting again; it doubles up to 4 s."""
+    decoder_threads: int = 1
+    """Files and URLs: threads of the video decoder; one leaves the other cores to the analysis."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps <= 100_000:
+            raise ValueError(f"fps must be positive, not {self.fps}")
+        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
+            raise ValueError(f"size is (width, height) in pixels, not {self.size}")
+        if self.fourcc is not None and len(self.fourcc) != 4:
+            raise ValueError(f"fourcc is four letters such as MJPG, not {self.fourcc!r}")
+        if self.pace not in ("max", "realtime"):
+            raise ValueError(f"pace is 'max' or 'realtime', not {self.pace!r}")
+        if self.duration_s is not None and self.duration_s <= 0:
+            raise ValueError(f"duration_s must be positive, not {self.duration_s}")
+
+
+class FrameSource(ABC):
+    """An open source. ``start(ring)`` runs it on its own thread until the end, ``stop()`` or an error.
+
+    A source implements ``fill`` and ``release``; pacing, time stamps, duration and errors live here.
+    """
+
+    def __init__(
+        self,
+        cfg: CameraConfig,
+        *,
+        size: tuple[int, int],
+        recorded: bool,
+        nominal_fps: float,
+        description: str,
+    ) -> None:
+        self.cfg = cfg
+        self.size = size
+        """(width, height) of every frame, px."""
+        self.recorded = recorded
+        """The frames exist already and carry their own times."""
+        self.live = not recorded
+        """Frames happen now: their times are the monotonic clock's."""
+        self.waits = recorded and cfg.pace == "max"
+        """It can wait for its readers, so its ring should block; otherwise what is not read is lost."""
+        self.nominal_fps = nominal_fps
+        """What the source claims; 0.0 if nothing."""
+        self.description = description
+        """One line for people."""
+        self.error: Exception | None = None
+        """Why the source ended, if not by itself; set before the ring is closed."""
+        self.captured = 0
+        """Frames published."""
+        self.epoch_ns: int | None = None if recorded else 0
+        """Monotonic clock at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None for a
+        recording that is read as fast as possible, and for a paced one before its first frame."""
+        self._stamps = Stamps()
+        self._halt = threading.Event()
+        self._ring: FrameRing | None = None
+        self._thread: threading.Thread | None = None
+
+    @abstractmethod
+    def fill(self, slot: NDArray[np.uint8]) -> int | None:
+        """Put the next frame into ``slot`` (H, W, 3) uint8 BGR and return its time, ns; None at the end.
+
+        Raises SourceError when the source died.
+        """
+
+    def release(self) -> None:  # noqa: B027  (memory has nothing to release)
+        """Give the device or file back."""
+
+    @property
+    def measured_fps(self) -> float:
+        """Rate of the last 2 s, from the frames' times; 0.0 before the second frame."""
+        return self._stamps.recent_fps
+
+    @property
+    def mean_fps(self) -> float:
+        """Rate since the start, from the frames' times; 0.0 before the second frame."""
+        return self._stamps.mean_fps
+
+    @property
+    def nudged(self) -> int:
+        """Frames whose time did not come after the one before and was moved to 1 us after it."""
+        return self._stamps.nudged
+
+    @property
+    def hint(self) -> str | None:
+        """What a person could do about a source that gives less than it should; None when all is well."""
+        return None
+
+    def start(self, ring: FrameRing) -> None:
+        """Begin to write into ``ring``, which is closed at the end; RuntimeError when called twice."""
+        width, height = self.size
+        if ring.shape != (height, width, 3):
+            raise ValueError(f"the ring holds {ring.shape}, but the source gives {(height, width, 3)}")
+        if self._thread is not None:
+            raise RuntimeError("a source runs once: open it again")
+        self._ring = ring
+        self._thread = threading.Thread(target=self._run, args=(ring,), name="capture", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End now: interrupts every wait and closes the ring; readers drain what is left."""
+        self._halt.set()
+        if self._ring is not None:
+            self._ring.close()
+        if self._thread is None:
+            self.release()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the thread; whether it has ended."""
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+            return not self._thread.is_alive()
+        return True
+
+    def __enter__(self) -> Self:
+        """Return the source itself; leaving the block stops and joins it."""
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop and join."""
+        self.stop()
+        self.join()
+
+    def _run(self, ring: FrameRing) -> None:
+        try:
+            while not self._halt.is_set():
+                slot = ring.slot()
+                raw_ns = self.fill(slot)
+                if raw_ns is None:
+                    break
+                t_ns = self._stamps.add(raw_ns)
+                if self._past_duration(t_ns) or not self._await_time(t_ns):
+                    break
+                ring.commit(t_ns)
+                self.captured += 1
+        except RingClosedError:
+            pass  # stop(), or the pipeline has gone: nothing is wrong with the source
+        except SourceError as error:
+            self.error = error
+        except Exception as error:
+            logger.exception("capture thread failed")
+            self.error = error
+        finally:
+            try:
+                self.release()
+            finally:
+                ring.close()
+
+    def _past_duration(self, t_ns: int) -> bool:
+        limit = self.cfg.duration_s
+        return limit is not None and t_ns - (self._stamps.first_ns or 0) >= round(limit * 1e9)
+
+    def _await_time(self, t_ns: int) -> bool:
+        """Hold a paced recording's frame until it is due; False when stopped meanwhile."""
+        if self.live or self.waits:
+            return not self._halt.is_set()
+        if self.epoch_ns is None:
+            self.epoch_ns = time.monotonic_ns() - t_ns
+        wait_ns = self.epoch_ns + t_ns - time.monotonic_ns()
+        # A source that is late publishes at once and keeps its schedule, so it catches up by itself.
+        return not (self._halt.wait(wait_ns / 1e9) if wait_ns > 0 else self._halt.is_set())
+
+
+def place(image: NDArray[np.uint8] | NDArray[np.uint16], slot: NDArray[np.uint8]) -> None:
+    """Put a frame of any size or depth into ``slot`` (H, W, 3) uint8.
+
+    Gray becomes BGR, 16 bits become 8. Another size is scaled to fit with black borders, since a
+    stretched face would change every displacement measured on it.
+    """
+    if image.dtype != np.uint8:
+        image = cv2.convertScaleAbs(image, alpha=1 / 256)
+    if image.ndim == 2 or image.shape[2] == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
+    elif image.shape[2] == 4:
+        image = cv2.cvtColor(image, cv2.COLOR_BGRA2BGR)
+    height, width = slot.shape[:2]
+    rows, columns = image.shape[:2]
+    if (rows, columns) == (height, width):
+        np.copyto(slot, image)
+        return
+    scale = min(width / columns, height / rows)
+    fit_w, fit_h = max(1, round(columns * scale)), max(1, round(rows * scale))
+    left, top = (width - fit_w) // 2, (height - fit_h) // 2
+    slot.fill(0)
+    slot[top : top + fit_h, left : left + fit_w] = cv2.resize(
+        image, (fit_w, fit_h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )

@@ -1,0 +1,1 @@
+"""Which movements are micro-expressions: region displacements in, decisions out."""

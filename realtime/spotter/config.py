@@ -1,0 +1,54 @@
+"""What a user may choose of the spotter, and what it tells those who fit or draw its scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mer_live.realtime.spotter.signals import Array
+
+
+@dataclass(frozen=True, slots=True)
+class SpotterConfig:
+    """What a user may choose; rejects what is out of range."""
+
+    sensitivity: float = 0.5
+    """0..1: higher finds more and raises more false alarms. At 0.5 an event must be more likely than not."""
+    warm_up_s: float = 0.6
+    """After a face appears, before anything may be decided: the face must have been seen at rest or moving."""
+    largest_px: float = 5.0
+    """Mean displacement of a region, at a 224 px crop, beyond which a movement is no micro-expression."""
+    longest_s: float = 0.58
+    """From onset to offset: half a second, and what the estimate may be wrong by."""
+    apart_s: float = 0.12
+    """Least time between one event's offset and the next one's onset."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.sensitivity <= 1.0:
+            raise ValueError(f"sensitivity must be between 0 and 1, not {self.sensitivity}")
+
+    @property
+    def threshold(self) -> float:
+        """Score that a final event needs."""
+        return float(1.0 / (1.0 + np.exp(6.0 * (self.sensitivity - 0.5))))
+
+    @property
+    def provisional(self) -> float:
+        """Score that a provisional event needs: six times the odds, since half a movement tells less."""
+        return 6.0 * self.threshold / (1.0 + 5.0 * self.threshold)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One scored candidate, for those who fit or draw the scores."""
+
+    phase: Literal["apex", "offset"]
+    onset_ns: int
+    apex_ns: int
+    offset_ns: int
+    """Of an apex: where it would end."""
+    features: Array
+    score: float
+    decided_ns: int

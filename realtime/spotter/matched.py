@@ -1,0 +1,187 @@
+"""An adaptive matched filter over the whole face: does its motion now look like one expression, come and gone?
+
+The last 0.84 s of region displacements are compared with raised-cosine courses (pulses.py). What a fit finds is
+a displacement of every region, the candidate's pattern. It is judged in units of what this face has been doing
+of late: a covariance whose structure (which regions move together while people talk) is learned beforehand and
+whose size, region by region, follows the last second. In these units the pattern is compared with patterns of
+action units: that is the adaptive matched filter of radar (Robey et al., IEEE T-AES 28(1), 1992, eq. 8), with
+shrinkage toward a prior structure instead of a sample covariance. So a brow that twitches stands out while the
+mouth talks, and a mouth that talks does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mer_live.realtime.motion.regions import REGIONS, region
+from mer_live.realtime.spotter.pulses import AGES, COURSES, Array, Bank
+from mer_live.realtime.spotter.signals import History
+
+ROWS = len(REGIONS) + 2
+"""Rows of the history: the regions; head x, y px; lid texture relative to the face's, 0."""
+_HEAD, _LID = len(REGIONS), len(REGIONS) + 1
+_UPPER = np.isin(np.arange(len(REGIONS)), region("brow", "lid", "under_eye", "glabella"))
+_OLD = (0, 4, 8)
+"""Samples of the window whose second difference tells how much each region moves: older than any candidate."""
+_LARGEST_STEP_PX = 4.0
+_MEMORY_S = 1.2
+_PRIOR_S = 0.8
+"""Time that the learned proportions between regions are worth against what was seen of this face."""
+_NOISE_PX2 = 0.02
+"""Of the measurement; no region ever counts as stiller."""
+_START_PX2 = 0.1
+
+FEATURES: tuple[str, ...] = (
+    *("size", "clear", "coherence", "cosine", "amplitude", "log_amplitude", "misfit", "before", "drift"),
+    *("misfit_px", "rest_of_face", "rest_clear", "left_over", "upper", "upper_pattern", "unrest", "gain"),
+    *("rise", "fall", "head_speed", "lid", "third", "rest_px", "rest_units", "range"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Faces:
+    """What is known of faces in general: how their regions move together, and the patterns looked for."""
+
+    covariance: Array
+    """(2R, 2R) of second differences of talking faces, mean of the diagonal 1."""
+    patterns: Array
+    """(K, 2R) unit vectors, closed under mirroring."""
+
+    @property
+    def proportion(self) -> Array:
+        """(R,) mean square of each region's motion, mean 1."""
+        size = np.diag(self.covariance).reshape(-1, 2).mean(1)
+        return np.asarray(size / size.mean())
+
+    def whitener(self, ridge: float = 0.05) -> Array:
+        """(2R, 2R) W with W.T W the inverse of the correlation, which is shrunk toward independence."""
+        d = np.sqrt(np.diag(self.covariance))
+        c = self.covariance / np.outer(d, d) * (1.0 - ridge) + ridge * np.eye(len(d))
+        return np.asarray(np.linalg.inv(np.linalg.cholesky(c)))
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What a bank found at one moment, hypothesis by hypothesis."""
+
+    features: Array
+    """(J, len(FEATURES)), unchanged when the face is mirrored."""
+    largest_px: Array
+    """(J,) largest displacement of a region."""
+    weights: Array
+    """(J, 2R) beam of each hypothesis: its product with displacements is px along the pattern."""
+
+
+class MatchedFilter:
+    """Compares the newest window with banks of courses; remembers only how much each region moves."""
+
+    def __init__(self, faces: Faces) -> None:
+        self._whitener = faces.whitener()
+        self._patterns = faces.patterns
+        self._upper_share = (
+            np.square(faces.patterns.reshape(len(faces.patterns), -1, 2)).sum(2)[:, _UPPER].sum(1)
+        )
+        self._proportion = faces.proportion
+        self._regions = len(self._proportion)
+        self._window = np.zeros((len(AGES), ROWS, 2))
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the face."""
+        self._moved = np.zeros(self._regions)
+        self._seen_s = 0.0
+
+    @property
+    def level(self) -> float:
+        """Largest displacement of any region over the last 0.16 s, in units of ``spread_px``."""
+        away = self._window[-1, : self._regions] - self._window[-5, : self._regions]
+        return float((np.hypot(away[:, 0], away[:, 1]) / self.spread_px).max())
+
+    @property
+    def spread_px(self) -> Array:
+        """(R,) how much each region has been moving, measurement noise included."""
+        level = float((self._moved / self._proportion).mean()) if self._seen_s else _START_PX2
+        total = self._moved * self._seen_s + _PRIOR_S * level * self._proportion
+        return np.asarray(np.sqrt(total / (self._seen_s + _PRIOR_S) + _NOISE_PX2))
+
+    def look(self, history: History, now_ns: int, dt_s: float) -> None:
+        """Take the window that ends at ``now_ns``; the last one was ``dt_s`` ago."""
+        window = self._window = history.sample(now_ns - AGES * 1e9)  # (L, ROWS, 2)
+        a, b, c = (window[k, : self._regions] for k in _OLD)
+        step = np.clip(b - 0.5 * (a + c), -_LARGEST_STEP_PX, _LARGEST_STEP_PX)
+        self._seen_s = self._seen_s * float(np.exp(-dt_s / _MEMORY_S)) + dt_s
+        self._moved += (np.square(step).mean(1) - self._moved) * min(1.0, dt_s / self._seen_s)
+
+    def match(self, bank: Bank = COURSES) -> Matched:
+        """Fit every course of a bank to the window."""
+        n = self._regions
+        spread = np.repeat(self.spread_px, 2)
+        x = self._window[:, :n].reshape(len(AGES), 2 * n)
+        x = x - x.mean(0)
+        y = (x / spread) @ self._whitener.T
+        p = (self._patterns / spread) @ self._whitener.T  # (K, 2R) whitened patterns
+        q = np.square(p).sum(1)  # (K,)
+        rows = np.arange(len(bank.onset))
+        a, ya = bank.fit[:, 0] @ x, bank.fit[:, 0] @ y  # (J, 2R) amplitude of every region
+        size = np.sqrt(np.square(a).sum(1)) + 1e-3
+        clear = np.sqrt(np.square(ya).sum(1)) + 1e-3
+        response = ya @ p.T  # (J, K)
+        coherence = response / np.sqrt(q) / clear[:, None]
+        cosine = a @ self._patterns.T / size[:, None]
+        best = np.argmax(coherence + cosine, axis=1)
+        amplitude = response[rows, best] / q[best]
+        tall = np.maximum(np.abs(amplitude), 0.05)
+        beam = (y @ p.T / q).T[best]  # (J, L) px along the best pattern
+        plain = (x @ self._patterns.T).T[best]
+        used, inside = bank.used, bank.inside
+        rest = np.square(np.einsum("jab,jb->ja", bank.residual, beam))
+        misfit = np.sqrt((rest * inside).sum(1) / inside.sum(1)) / tall
+        outside = used - inside
+        before = np.sqrt((rest * outside).sum(1) / outside.sum(1)) / tall
+        drift = np.abs(np.einsum("jl,jl->j", bank.fit[:, 2], beam)) * 0.3 / tall
+        rest_plain = np.square(np.einsum("jab,jb->ja", bank.residual, plain)).sum(1) / used.sum(1)
+        tall_plain = np.maximum(np.abs(np.einsum("jl,jl->j", bank.fit[:, 0], plain)), 0.05)
+        rest_px = _left(x, bank)
+        rest_units = _left(y, bank)
+        by_region = np.square(a).reshape(len(rows), n, 2).sum(2)
+        over = a - amplitude[:, None] * self._patterns[best]
+        speed = np.hypot(*np.diff(self._window[-13:, _HEAD], axis=0).T).max() / (AGES[0] - AGES[1])
+        lid = float(self._window[-14:, _LID, 0].max())
+        columns = (
+            np.log(size),
+            np.log(clear),
+            coherence[rows, best],
+            cosine[rows, best],
+            np.clip(amplitude, -5.0, 5.0),
+            np.log(np.abs(amplitude) + 0.05),
+            np.minimum(misfit, 3.0),
+            np.minimum(before, 3.0),
+            np.minimum(drift, 3.0),
+            np.minimum(np.sqrt(rest_plain) / tall_plain, 3.0),
+            np.log(rest_px / size + 0.02),
+            np.log(rest_units / clear + 0.02),
+            np.sqrt(np.square(over).sum(1)) / size,
+            by_region[:, _UPPER].sum(1) / by_region.sum(1),
+            self._upper_share[best],
+            np.full(len(rows), np.log(np.square(spread).mean())),
+            np.log(q[best]),
+            10.0 * (bank.onset - bank.apex),
+            10.0 * (bank.apex - bank.offset),
+            np.full(len(rows), np.log(1.0 + speed)),
+            np.full(len(rows), min(lid, 6.0)),
+            np.partition(coherence, -3, axis=1)[:, -3],
+            np.log(rest_px + 0.05),
+            np.log(rest_units + 0.05),
+            np.log(np.ptp(beam, axis=1) / tall + 0.1),
+        )
+        weights = (p[best] @ self._whitener / spread) / q[best, None]
+        return Matched(np.stack(columns, 1), np.sqrt(by_region.max(1)), weights)
+
+
+def _left(x: Array, bank: Bank) -> Array:
+    """(J,) root mean square over time of what fits leave of (L, n) signals."""
+    total = bank.used @ np.square(x).sum(1)
+    explained = np.square(bank.basis @ x).sum((1, 2))
+    return np.asarray(np.sqrt(np.maximum(total - explained, 0.0) / bank.used.sum(1)))

@@ -1,0 +1,1 @@
+"""A visitor's pictures: track, clock, jitter buffer, session descriptions."""

@@ -1,0 +1,132 @@
+"""A visitor who sends the own camera: one pipeline, fed by the visitor's track."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from aiortc import MediaStreamTrack
+from aiortc.mediastreams import MediaStreamError
+
+from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.types import CLASSES
+from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.media.jitter import hasten
+from mer_live.realtime.web.media.track import TrackSource, analysed_size, now_ns
+from mer_live.realtime.web.metrics import Metrics, SessionFigures
+from mer_live.realtime.web.visit.audience import Audience
+from mer_live.realtime.web.visit.health import Health
+from mer_live.realtime.web.visit.outbox import Outbox
+from mer_live.realtime.web.visit.peer import Peer
+
+_JOIN_S = 5.0
+
+
+class OwnCamera(Peer):
+    """Analyses what the page sends; nothing of it is kept or sent back."""
+
+    mode = "own"
+    sends_video = True
+
+    def __init__(self, config: WebConfig, metrics: Metrics, recognizer: Recognizer) -> None:
+        super().__init__(config, metrics)
+        self._recognizer = recognizer
+        self._audience = Audience(asyncio.get_running_loop(), metrics)
+        self._source: TrackSource | None = None
+        self._pipeline: Pipeline | None = None
+        self._starting: asyncio.Future[Pipeline] | None = None
+        self._announced: tuple[int, int] | None = None
+        self._muted = False
+        self._health = Health()
+        self.pc.on("track", self._on_track)
+
+    def hello(self) -> dict[str, Any]:
+        """Engine and classes."""
+        return {
+            "stream": self._audience.id,
+            "classes": CLASSES,
+            "engine": self._recognizer.engine,
+            "backend": self._recognizer.backend,
+            "why": self._recognizer.why,
+            "source": "browser camera",
+        }
+
+    async def prepare(self, offer: dict[str, Any]) -> None:
+        """Keep what the page says of its camera."""
+        for transceiver in self.pc.getTransceivers():
+            hasten(transceiver.receiver)
+        match offer.get("video"):
+            case {"width": int(width), "height": int(height)} if 16 <= min(width, height) < 8192:
+                self._announced = (width, height)
+
+    def joined(self, box: Outbox) -> None:
+        """Let the page hear."""
+        self._audience.join(box)
+
+    def mute(self, on: bool) -> None:
+        """Throw frames away unseen while ``on``."""
+        self._muted = on
+        if self._source is not None:
+            self._source.muted = on
+
+    def figures(self) -> SessionFigures:
+        """For /metrics."""
+        fps = self._pipeline.counters.rate.hz if self._pipeline is not None else 0.0
+        return SessionFigures(self.mode, fps, self._health.received_fps)
+
+    async def free(self) -> None:
+        """Stop the pipeline and wait for its threads, outside the event loop."""
+        if self._source is not None:
+            self._source.stop()
+        if self._starting is not None:
+            await asyncio.wait([self._starting])
+        if self._pipeline is not None:
+            self._pipeline.stop()
+            await asyncio.to_thread(self._pipeline.join, _JOIN_S)
+        self._pipeline = self._source = None
+
+    def _start(self, source: TrackSource) -> Pipeline:
+        self._pipeline = Pipeline(source, self._recognizer, [self._audience], self.config.live)
+        self._pipeline.start()
+        return self._pipeline
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video" and self._source is None:
+            self.spawn(self._receive(track))
+
+    async def _receive(self, track: MediaStreamTrack) -> None:
+        """Call recv() without pause for as long as the track lives: what is not fetched piles up."""
+        try:
+            while True:
+                frame = await track.recv()
+                now = now_ns()
+                self.lifetime.heard_ns = now
+                if not self._muted:
+                    self.lifetime.used_ns = now
+                if self._source is None:
+                    size = analysed_size(
+                        (frame.width, frame.height), self._announced, self.config.most_pixels
+                    )
+                    self._source = TrackSource(
+                        size, depth=self.config.handover_frames, late_s=self.config.late_s
+                    )
+                    self._source.muted = self._muted
+                    self.spawn(self._analyse(self._source))
+                self._source.offer(frame, now)
+        except MediaStreamError:
+            self.end("gone")
+
+    async def _analyse(self, source: TrackSource) -> None:
+        # In a thread, for it takes a while; shielded, for a thread cannot be cancelled and `free` must see its end.
+        self._starting = asyncio.get_running_loop().run_in_executor(None, self._start, source)
+        pipeline = await asyncio.shield(self._starting)
+        self.spawn(self._audience.report(pipeline, self.config.state_hz))
+        while True:
+            await asyncio.sleep(1)
+            if self.box is not None:
+                stats = await self.pc.getStats()
+                self.box.put(self._health.message(pipeline, self.box, stats))
+            if source.error is not None or pipeline.error is not None:
+                self.end("error", str(source.error or "The analysis failed on the server."))
+                return

@@ -1,0 +1,173 @@
+"""One visitor's connection: negotiation, data channel, signs of life, and an end that frees everything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from abc import ABC, abstractmethod
+from typing import Any
+
+from aiortc import (
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+
+from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.media.sdp import OfferError, ask_for_bitrate, clean_offer
+from mer_live.realtime.web.media.track import now_ns
+from mer_live.realtime.web.metrics import Metrics, SessionFigures
+from mer_live.realtime.web.visit.lifetime import Allowance, Lifetime
+from mer_live.realtime.web.visit.messages import MessageError, Mute, Ping, Stop, encode, parse
+from mer_live.realtime.web.visit.outbox import Outbox
+
+_log = logging.getLogger(__name__)
+_LAST_WORDS_S = 0.15
+_CLOSE_S = 5.0
+
+
+class Peer(ABC):
+    """What both kinds of session share; lives in the event loop.
+
+    ``reason`` says why it has ended, or why it must: whoever sets it first wins, and the registry's watch
+    then calls ``close``.
+    """
+
+    mode = ""
+    sends_video = False
+    """Whether the page sends its camera."""
+
+    def __init__(self, config: WebConfig, metrics: Metrics) -> None:
+        self.id = secrets.token_hex(8)
+        self.config = config
+        self.metrics = metrics
+        self.lifetime = Lifetime(config, now_ns())
+        self.reason: str | None = None
+        self.words = ""
+        self.box: Outbox | None = None
+        # No STUN server: addresses of this machine only, and no packet to anybody but the visitor.
+        self.pc = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._allowance = Allowance(config.messages_per_s)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.ended = asyncio.Event()
+        """Set once as soon as there is a reason to close."""
+        self.pc.on("datachannel", self._on_channel)
+        self.pc.on("connectionstatechange", self._on_state)
+
+    @abstractmethod
+    def figures(self) -> SessionFigures:
+        """For /metrics."""
+
+    @abstractmethod
+    def hello(self) -> dict[str, Any]:
+        """What the page is told when the channel opens, beside what all sessions have."""
+
+    @abstractmethod
+    async def prepare(self, offer: dict[str, Any]) -> None:
+        """Attach tracks, after the offer was set and before it is answered."""
+
+    @abstractmethod
+    async def free(self) -> None:
+        """Let go of everything that is not the connection."""
+
+    def joined(self, box: Outbox) -> None:  # noqa: B027  (not every kind has something to do)
+        """The channel is open and ``hello`` was sent."""
+
+    def mute(self, on: bool) -> None:  # noqa: B027
+        """The page wants analysing to stop or to go on."""
+
+    async def answer(self, offer: dict[str, Any]) -> str:
+        """The answer to an offer ``{"sdp": ...}``. Raises OfferError, one sentence."""
+        cleaned = clean_offer(offer["sdp"], sends_video=self.sends_video)
+        try:
+            await self.pc.setRemoteDescription(RTCSessionDescription(cleaned, "offer"))
+            await self.prepare(offer)
+            await self.pc.setLocalDescription(await self.pc.createAnswer())
+        except Exception as error:  # a parser of strangers' text may raise anything
+            _log.debug("an offer could not be answered", exc_info=True)
+            raise OfferError("the offer could not be answered") from error
+        return ask_for_bitrate(self.pc.localDescription.sdp)
+
+    def end(self, reason: str, words: str = "") -> None:
+        """Ask for the end; returns at once, the first reason stands."""
+        if self.reason is None:
+            self.reason, self.words = reason, words
+            self.ended.set()
+
+    async def close(self) -> None:
+        """Say goodbye, then free everything, however long it takes; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        if self.box is not None and self.reason not in ("lost", "gone"):
+            self.box.put(encode("bye", reason=self.reason, message=self.words))
+            await asyncio.sleep(_LAST_WORDS_S)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.box is not None:
+            self.metrics.messages_dropped += self.box.dropped + self.box.waiting
+        try:
+            await self.free()
+        finally:
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                await asyncio.wait_for(self.pc.close(), _CLOSE_S)
+
+    def spawn(self, work: Any) -> None:
+        """Run a coroutine until it ends, or the session does; its failure ends the session."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("session %s failed", self.id, exc_info=error)
+            self.end("error", "The analysis failed on the server.")
+
+    def _on_state(self) -> None:
+        state = self.pc.connectionState
+        if state == "connected":
+            self.lifetime.heard_ns = now_ns()
+        elif state in ("failed", "closed"):
+            self.end("gone")
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        if self.box is not None or channel.label != "mer":
+            channel.close()
+            return
+        self.box = box = Outbox(channel, self.config.outbox_messages, self.config.outbox_bytes)
+        channel.bufferedAmountLowThreshold = self.config.outbox_bytes // 2
+        channel.on("bufferedamountlow", box.flush)
+        channel.on("close", lambda: self.end("gone"))
+        channel.on("message", self._on_message)
+        self.lifetime.connected = True
+        self.lifetime.heard_ns = now_ns()
+        box.put(encode("hello", session=self.id, mode=self.mode, idle_s=self.config.idle_s,
+                       total_s=self.config.total_s, state_hz=self.config.state_hz, **self.hello()))  # fmt: skip
+        self.joined(box)
+
+    def _on_message(self, data: str | bytes) -> None:
+        now = now_ns()
+        if not self._allowance.take(now):
+            self.end("flood", "The page sent too many messages.")
+            return
+        try:
+            message = parse(data, self.config.message_bytes)
+        except MessageError as error:
+            self.metrics.messages_refused += 1
+            _log.debug("message refused: %s", error)
+            return
+        self.lifetime.heard_ns = now
+        match message:
+            case Ping(t_ms):
+                if self.box is not None:
+                    self.box.put(encode("pong", t=t_ms, mono_ms=round(now / 1e6, 2)))
+            case Mute(on):
+                self.mute(on)
+            case Stop():
+                self.end("stop")

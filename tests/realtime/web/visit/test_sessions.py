@@ -1,0 +1,368 @@
+from __future__ import annotations
+
+import asyncio
+import gc
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+from support.web_client import ClipTrack, Page, SureRecognizer, emptied, post_offer, serving
+
+from mer_live.engines.bundle import BundleError, load_bundle
+from mer_live.realtime.demo_clip import demo_clip, demo_truth
+from mer_live.realtime.face.landmarks import Landmarker
+from mer_live.realtime.sources.camera import CameraConfig, MemorySource, open_source
+from mer_live.realtime.web import server
+from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.server import SharedRecognizer
+from mer_live.realtime.web.server_camera import ServerCamera
+
+FPS = 30
+SECONDS = 2.6
+"""Long enough for the first event of the demo clip."""
+
+
+@pytest.fixture(scope="module")
+def clip() -> NDArray[np.uint8]:
+    """The beginning of the demo clip as a 30 fps camera would have seen it."""
+    source = open_source(CameraConfig(source=str(demo_clip())))
+    width, height = source.size
+    wanted = {round(k * 200 / FPS) for k in range(round(SECONDS * FPS))}
+    frames, frame = [], np.empty((height, width, 3), np.uint8)
+    for number in range(max(wanted) + 1):
+        source.fill(frame)
+        if number in wanted:
+            frames.append(frame.copy())
+    source.stop()
+    return np.stack(frames)
+
+
+@pytest.fixture(scope="module")
+def grey() -> NDArray[np.uint8]:
+    return np.full((1, 48, 64, 3), 128, np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm() -> None:
+    Landmarker().close()  # as the server does at its start
+
+
+async def watched(page: Page, track: ClipTrack) -> None:
+    """Offer the clip; it plays once the server sees the face."""
+    status, _ = await page.offer(video={"width": 640, "height": 480})
+    assert status == 200
+    await page.until("state", lambda m: m["face"] == "ok", 60)
+    track.play()
+
+
+def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> None:
+    try:
+        engines: Any = SharedRecognizer([load_bundle("madtn")], backend="onnxruntime")
+    except BundleError:
+        engines = SureRecognizer()  # what is seen and when does not depend on the engine
+
+    async def run() -> None:
+        # Sender and server share the machine: nothing may depend on how fast it is.
+        async with serving(WebConfig(late_s=1e6), engines) as (site, http):
+            track = ClipTrack(clip, FPS)
+            page = Page(http, track)
+            await watched(page, track)
+            hello = await page.until("hello")
+            assert hello["engine"] == engines.engine
+            provisional = await page.until("event", lambda m: not m["final"], 60)
+            final = await page.until("event", lambda m: m["final"], 60)
+            assert final["id"] == provisional["id"]
+            assert final["revision"] == provisional["revision"] + 1
+            assert final["label"] == demo_truth()[0].label
+            assert abs(sum(final["probs"].values()) - 1) < 1e-3
+            state = await page.until("state", lambda m: m["box"] is not None)
+            assert state["frame"] == [640, 480]
+            left, top, width, height = state["box"]
+            assert 0 < left < 640 - width
+            assert 0 < top < 480 - height
+            health = await page.until("health", lambda m: m["received_fps"] > 0)
+            assert health["received"] == [640, 480]
+            async with http.get("/metrics") as response:
+                text = await response.text()
+            assert 'mer_events_total{kind="final"} 1' in text
+            assert "mer_sessions 1" in text.splitlines()
+            page.send(type="stop")
+            assert (await page.until("bye"))["reason"] == "stop"
+            await emptied(site)
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_five_percent_of_the_packets_may_be_lost(clip: NDArray[np.uint8]) -> None:
+    rng = np.random.default_rng(5)
+
+    async def run() -> None:
+        async with serving(WebConfig(late_s=1e6)) as (site, http):
+            track = ClipTrack(clip, FPS)
+            page = Page(http, track)
+            await watched(page, track)
+            way = page.pc.sctp.transport.transport
+            send = way._send
+
+            async def lossy(data: bytes) -> None:
+                if rng.random() >= 0.05:
+                    await send(data)
+
+            way._send = lossy
+            await page.until("state", lambda m: (m["t_s"] or 0) > SECONDS + 1, 60)
+            # How many frames get through depends on the machine; that they keep coming does not.
+            health = await page.until("health", lambda m: m["packets_lost"] > 0)
+            await page.until("health", lambda m: m["frames"] > health["frames"])
+            assert len(site.sessions) == 1
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_the_end_of_a_session_frees_its_threads(grey: NDArray[np.uint8]) -> None:
+    def names() -> set[str]:
+        return {
+            t.name for t in threading.enumerate() if t.name.startswith(("mer-", "capture", "landm", "video-"))
+        }
+
+    async def run() -> None:
+        async with serving() as (site, http):
+            before = names()
+            page = Page(http, ClipTrack(grey))
+            await page.offer()
+            await page.until("state", lambda m: m["t_s"] is not None)
+            assert {"mer-worker", "mer-recogniser", "capture"} <= names()
+            page.send(type="stop")
+            await emptied(site)
+            assert names() == before
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_a_connection_that_dies_without_a_word_is_freed(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving(WebConfig(silence_s=0.5)) as (site, http):
+            track = ClipTrack(grey)
+            page = Page(http, track)
+            await page.offer()
+            await page.until("hello")
+
+            async def vanish(*_: Any) -> None:
+                """No packet leaves any more; nobody says goodbye."""
+
+            page.pc.sctp.transport.transport._send = vanish
+            await emptied(site, 10)
+            assert site.metrics.ended == {"lost": 1}
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_an_answered_offer_that_never_connects_gives_its_place_back(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving(WebConfig(connect_s=0.5)) as (site, http):
+            page = Page(http, ClipTrack(grey))
+            await page.pc.setLocalDescription(await page.pc.createOffer())
+            status, _ = await post_offer(http, {"sdp": page.pc.localDescription.sdp})
+            assert (status, len(site.sessions)) == (200, 1)
+            await emptied(site)
+            assert site.metrics.ended == {"connect": 1}
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_the_fifth_is_told_that_the_server_is_busy(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving() as (site, http):
+            pages = [Page(http, ClipTrack(grey)) for _ in range(5)]
+            for page in pages[:4]:
+                assert (await page.offer())[0] == 200
+            status, answer = await pages[4].offer()
+            assert (status, answer["error"]) == (503, "busy")
+            await pages[0].until("hello")
+            pages[0].send(type="stop")
+            async with asyncio.timeout(15):
+                while len(site.sessions) == 4:
+                    await asyncio.sleep(0.02)
+            again = Page(http, ClipTrack(grey))
+            assert (await again.offer())[0] == 200
+            for page in (*pages, again):
+                await page.close()
+
+    asyncio.run(run())
+
+
+def test_malformed_messages_are_refused_and_a_flood_is_cut_off(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving(WebConfig(messages_per_s=20)) as (site, http):
+            page = Page(http, ClipTrack(grey))
+            await page.offer()
+            await page.until("hello")
+            for data in ("{", "[]", '{"v":1,"type":"exec"}', "x" * 5000, b"\x00\xff"):
+                page.channel.send(data)
+            page.send(type="ping", t=41.5)
+            assert (await page.until("pong"))["t"] == 41.5
+            assert site.metrics.messages_refused == 5
+            for _ in range(60):
+                page.send(type="ping", t=1)
+            await emptied(site)
+            assert site.metrics.ended == {"flood": 1}
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving() as (_, http):
+            page = Page(http, ClipTrack(grey))
+            await page.offer()
+            await page.until("state", lambda m: m["t_s"] is not None)
+            page.send(type="mute", on=True)
+            page.send(type="ping", t=1)
+            await page.until("pong")
+            still = await quiet(page)
+            page.send(type="mute", on=False)
+            await page.until("state", lambda m: (m["t_s"] or 0) > still + 0.2)
+            await page.close()
+
+    async def quiet(page: Page) -> float:
+        """Stream time once five states in a row say the same."""
+        async with asyncio.timeout(20):
+            while True:
+                times = [m["t_s"] for m in page.messages if m["type"] == "state"][-5:]
+                if len(times) == 5 and len(set(times)) == 1:
+                    return float(times[0])
+                await asyncio.sleep(0.05)
+
+    asyncio.run(run())
+
+
+def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> None:
+    """`python tests/web_cycles.py` takes the figures of a server by itself; here the visitor is in the same process."""
+    cycles = 10
+    process = psutil.Process()
+    seen: list[tuple[int, int, float]] = []
+
+    async def run() -> None:
+        async with serving() as (site, http):
+            for k in range(cycles):
+                page = Page(http, ClipTrack(grey))
+                await page.offer()
+                await page.until("state", lambda m: m["t_s"] is not None)
+                if k % 3:
+                    page.send(type="stop")
+                    await page.until("bye")
+                await page.close()
+                await emptied(site)
+                gc.collect()
+                seen.append((process.num_threads(), process.num_fds(), process.memory_info().rss / 1e6))
+
+    asyncio.run(run())
+    warm = cycles // 2
+    assert seen[-1][0] <= seen[warm][0] + 1
+    assert seen[-1][1] <= seen[warm][1] + 1
+    assert seen[-1][2] < seen[warm][2] + 30
+
+
+async def stage(site: Any, frames: NDArray[np.uint8]) -> asyncio.Task[None]:
+    """Give the server a camera of its own that plays ``frames`` at 60 fps."""
+    times = [round(k * 1e9 / 60) for k in range(len(frames))]
+    source = MemorySource(list(frames), t_ns=times, pace="realtime")
+    site.camera = ServerCamera(
+        site.config, CameraConfig(source=str(demo_clip()), pace="realtime"), SureRecognizer(), site.metrics
+    )
+    return asyncio.create_task(site.camera.run(source))
+
+
+async def cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_viewers_of_the_servers_camera_get_video_and_state(clip: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving() as (site, http):
+            filming = await stage(site, np.concatenate([clip] * 4))
+            pages = [Page(http) for _ in range(2)]
+            for page in pages:
+                assert (await page.offer())[0] == 200
+            for page in pages:
+                assert (await page.until("hello"))["mode"] == "server"
+                await page.until("state", lambda m: m["face"] == "ok", 60)
+            async with asyncio.timeout(30):
+                while min(page.pictures for page in pages) < 5:
+                    await asyncio.sleep(0.05)
+            async with http.get("/healthz") as response:
+                assert (await response.json())["mode"] == "server"
+            assert site.camera.pictures.viewers == 2
+            for page in pages:
+                page.send(type="stop")
+            await emptied(site)
+            assert site.camera.pictures.viewers == 0
+            await cancelled(filming)
+            for page in pages:
+                await page.close()
+
+    asyncio.run(run())
+
+
+def test_a_viewer_that_never_reads_delays_nobody(clip: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        config = WebConfig(outbox_messages=4, outbox_bytes=2048, state_hz=200)
+        async with serving(config) as (site, http):
+            filming = await stage(site, np.concatenate([clip] * 6))
+            deaf, page = Page(http), Page(http)
+            await deaf.offer()
+            await deaf.until("hello")
+
+            async def ignore(*_: Any) -> None:
+                """Take no packet, so that nothing is ever acknowledged."""
+
+            deaf.pc.sctp._handle_data = ignore
+            await page.offer()
+            peer = next(p for p in site.sessions._peers.values() if p.box is not None)
+            box = peer.box
+            assert box is not None
+            async with asyncio.timeout(60):
+                while box.dropped < 50:
+                    await asyncio.sleep(0.02)
+                    peer.lifetime.heard_ns = 10**18  # what it sends still arrives
+            assert box.waiting <= 5
+            assert page.channel.readyState == "open"
+            await page.until("state", lambda m: m["t_s"] is not None)
+            await cancelled(filming)
+            for each in (deaf, page):
+                await each.close()
+
+    asyncio.run(run())
+
+
+def test_offers_of_the_wrong_kind_get_no_session(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving() as (site, http):
+            page = Page(http)  # wants to watch, but here is nothing to see
+            status, answer = await page.offer()
+            assert (status, answer["error"]) == (400, "offer")
+            assert len(site.sessions) == 0
+            assert (await post_offer(http, b"{}"))[0] == 400
+            await page.close()
+
+    asyncio.run(run())
+
+
+def test_no_picture_reaches_the_disk() -> None:
+    """The package has no call that writes a file."""
+    writes = re.compile(
+        r"(?<!def )(?<![.\w])open\(|imwrite|VideoWriter|MediaRecorder|write_(bytes|text)|\.save\("
+    )
+    for file in Path(server.__file__).parent.glob("*.py"):
+        assert not writes.search(file.read_text()), file

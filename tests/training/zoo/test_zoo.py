@@ -1,0 +1,151 @@
+"""How the shipped bundles are made, on a handful of clips."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mer_live.engines.bundle import load_bundle
+from mer_live.engines.representation.clip import Clip
+from mer_live.realtime.types import CLASSES
+from mer_live.training.synthesis.clips import EventTruth, SynthClip
+from mer_live.training.synthesis.face_model import split_of
+from mer_live.training.zoo.clips import ZooClips, cut_like_a_spotter, make_clips
+from mer_live.training.zoo.make import make_zoo
+from mer_live.training.zoo.mtm import MtmRecipe
+from mer_live.training.zoo.report import report
+from mer_live.training.zoo.sa_at import SaAtRecipe
+from mer_live.training.zoo.train import ZooConfig
+
+
+@pytest.fixture(scope="module")
+def faces(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two people of each split that the zoo uses."""
+    folder = tmp_path_factory.mktemp("faces")
+    taken = {"train": 0, "val": 0, "test": 0}
+    for path in sorted((shared_data / "faces").glob("*_neutral.jpg")):
+        split = split_of(path.stem.removesuffix("_neutral"))
+        if split != "val" and taken[split] < 2:
+            taken[split] += 1
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, object]]:
+    work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("zoo")
+    config = ZooConfig(
+        clips=6, held_clips=6, madtn_epochs=1, temporal_epochs=1, spatial_epochs=1, fusion_epochs=1, jobs=2,
+        batch=6, sa_at=SaAtRecipe(stills=6, teacher_epochs=1, student_epochs=1, epochs=1, style_steps=2, width=4),
+        mtm=MtmRecipe(macro_clips=4, pretrain_epochs=1, epochs=1, width=4),
+    )  # fmt: skip
+    return work, out, make_zoo(faces, work, out, config)
+
+
+def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, object]]) -> None:
+    work, out, results = bundles
+    assert (work / "scores.png").stat().st_size > 5000
+    for name in ("madtn", "atnet", "sa-at", "mtm"):
+        card = load_bundle(out / name).card
+        assert card.classes == CLASSES
+        assert card.licence == "CC-BY-4.0"
+        assert "DeBruine" in card.attribution
+        assert "10.6084/m9.figshare.5047666" in card.attribution
+        assert card.validation.startswith("Not validated on spontaneous")
+        assert card.scores["own"] == results[name]
+        if name == "sa-at":
+            teacher = card.training["teacher"]
+            assert teacher["network"]["config"]["depth"] == 110
+            assert teacher["macro-expressions"] == {"synth": 6}
+            assert teacher["rendered"]["kind"] == "macro"
+            assert len(teacher["sha256"]) == len(teacher["samples"]) == 64
+            assert "average of madtn and atnet" not in card.scores
+        elif name == "mtm":
+            assert card.training["recipe"]["macro_clips"] == 4
+            assert {"spatial", "relation", "temporal", "contrast"} < set(
+                card.training["first and last losses"][1]
+            )
+        else:
+            assert card.training["clips"] == 6
+        assert set(card.scores["own"]) == {"final", "provisional"}
+
+
+def test_an_unknown_bundle_is_refused(faces: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no recipe for 'magic'; there are madtn, atnet, sa-at, mtm"):
+        make_zoo(faces, tmp_path, tmp_path, only=["magic"])
+
+
+def test_clips_are_kept_and_repeat(
+    bundles: tuple[Path, Path, dict[str, object]], faces: Path, tmp_path: Path
+) -> None:
+    work, _, _ = bundles
+    note = work / "test-1" / "request.json"
+    written = note.stat().st_mtime_ns
+    kept = make_clips(faces, work, split="test", count=6, seed=1, jobs=1)
+    assert note.stat().st_mtime_ns == written  # another process may be reading it
+    again = make_clips(faces, tmp_path, split="test", count=6, seed=1, jobs=2)
+    for name in ZooClips.__slots__:
+        a, b = getattr(kept, name), getattr(again, name)
+        # Area averages of OpenCV may differ in the last bit with where the memory lies.
+        assert np.allclose(a, b, atol=1e-6, rtol=0) if name == "adm" else np.array_equal(a, b), name
+    assert sorted(kept.label) == sorted([0, 1, 2] * 4)
+    # A face must not tell the class.
+    for person in set(kept.subject):
+        assert len(set(kept.label[kept.subject == person])) == 3
+    request = json.loads((work / "test-1" / "request.json").read_text())
+    assert set(request["people"]).isdisjoint(
+        json.loads((work / "train-1" / "request.json").read_text())["people"]
+    )
+    (work / "test-1" / "request.json").write_text("{}")
+    with pytest.raises(ValueError, match="another recipe"):
+        make_clips(faces, work, split="test", count=6, seed=1, jobs=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1), fps=st.sampled_from([25.0, 30.0, 60.0, 200.0]), final=st.booleans(),
+    rise=st.floats(0.06, 0.25), fall=st.floats(0.1, 0.35),
+)  # fmt: skip
+def test_cuts_are_like_a_spotters(seed: int, fps: float, final: bool, rise: float, fall: float) -> None:
+    times = [0.06, 0.06 + rise, 0.06 + rise + fall]
+    frames = int(np.ceil((times[2] + 0.06) * fps)) + 1
+    onset, apex, offset = int(times[0] * fps), round(times[1] * fps), int(np.ceil(times[2] * fps))
+    gray = np.zeros((frames, 224, 224), np.uint8)
+    gray[:, 0, 0] = np.arange(frames)
+    clip = Clip(gray, np.arange(frames), onset, apex, offset, np.ones((frames, 128), np.float32))
+    truth = EventTruth("negative", *times, onset, apex, offset, 1.0, "AU4")
+    made = SynthClip(clip, 0, "x", truth, (), fps, None)
+    cut = cut_like_a_spotter(made, np.random.default_rng(seed), final=final)
+    assert cut.onset == 0
+    assert cut.apex >= 1
+    assert (cut.offset is not None) == final
+    first = int(cut.gray[0, 0, 0])
+    assert abs(first / fps - times[0]) <= 0.03 + 0.35 * rise + 1 / fps
+    assert abs((first + cut.apex) / fps - times[1]) <= 0.08 + 1.5 / fps
+    assert cut.adm is not None
+    assert not cut.adm[0].any()
+    if not final:
+        assert (len(cut.gray) - 1 - cut.apex) / fps <= 0.06 + 1 / fps
+
+
+def test_report_counts_phases_apart() -> None:
+    n = 12
+    label = np.arange(n) % 3
+    clips = ZooClips(
+        np.zeros((n, 3, 2, 2), np.uint8), np.zeros((n, 8, 2, 2), np.uint8), np.zeros((n, 64, 128), np.float32),
+        label, np.full(n, "x"),
+        np.full(n, 1.5, np.float32), np.full(n, 200, np.float32), np.arange(n) < 6,
+    )  # fmt: skip
+    probs = np.eye(3, dtype=np.float32)[label]
+    probs[6:] = [1, 0, 0]
+    found = report(probs, clips)
+    assert found["final"]["uf1"] == 1
+    assert found["provisional"]["uar"] == pytest.approx(1 / 3, abs=1e-4)
+    assert found["final"]["by_intensity"]["1-2 px"]["clips"] == 6
+    assert found["final"]["by_intensity"]["2-4 px"] == {"clips": 0}
+    assert found["final"]["by_fps"]["25-60"] == {"clips": 0}

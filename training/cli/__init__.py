@@ -1,0 +1,1 @@
+"""``mer-train``: one file a command."""

@@ -1,0 +1,142 @@
+"""``mer-train evaluate``: a protocol, a method, and scores that a reviewer can check."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mer_live.training.evaluation.material import FoldResult
+
+
+def _fail(message: object) -> typer.Exit:
+    typer.echo(f"mer-train: {message}", err=True)
+    return typer.Exit(2)
+
+
+def evaluate_command(
+    data: Annotated[Path, typer.Option(help="Prepared set: a folder with index.csv and .npy arrays.")],
+    method: Annotated[str, typer.Option(help="madtn, atnet, ststnet, svm, ...")],
+    protocol: Annotated[str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso, holdout or split.")] = "cde",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=ARRAY: what the method calls NAME is read from ARRAY.npy."),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Comma-separated; every seed is a whole run.")] = "0",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Short for --set epochs=N.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the method's configuration.")
+    ] = None,
+    database: Annotated[str | None, typer.Option(help="loso, holdout: within this database.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="holdout: share of the clips to test on.")] = 0.25,
+    split_seed: Annotated[int, typer.Option(help="holdout: which subjects.")] = 0,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
+    ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Train one fold after the other also where many go at once.")
+    ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes, or CPUs of a Ray cluster started here; all if not given."),
+    ] = None,
+    executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for finished folds, report and plots; out/... if not given.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds that are in --out.")] = False,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the report here.")] = None,
+) -> None:
+    """Train and test every fold; scores are pooled over folds, with deviation and interval."""
+    from mer_live.training.evaluation.evaluate import Request, evaluate
+    from mer_live.training.evaluation.material import FoldError
+    from mer_live.training.executors import ExecutorError, make_executor
+    from mer_live.training.methods import make_method, parse_settings
+    from mer_live.training.prepared.index import write_atomically
+    from mer_live.training.prepared.prepared_set import parse_inputs
+
+    target = out or Path("out") / "evaluate" / f"{method}-{protocol}"
+    begin = time.perf_counter()
+    try:
+        chosen: dict[str, Any] = dict(parse_settings(settings or []))
+        if epochs is not None:
+            if hasattr(make_method(method).config, "epochs"):
+                chosen["epochs"] = epochs
+            else:
+                typer.echo(f"{method} has no epochs: --epochs {epochs} is left aside", err=True)
+        numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
+        request = Request(
+            data, protocol, method, parse_inputs(inputs or []), chosen, numbers, partial, database,
+            test_fraction, split_seed, not plain,
+        )  # fmt: skip
+        where = make_executor(executor, jobs=jobs or len(os.sched_getaffinity(0)), address=address)
+        report = evaluate(request, out=target, resume=resume, executor=where, progress=_progress(begin))
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; the finished folds are in {target}: repeat with --resume", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, FoldError, ExecutorError, OSError, ImportError) as error:
+        raise _fail(error) from None
+    text = (json.dumps(report, indent=1) + "\n").encode()
+    for file in filter(None, (target / "report.json", json_file)):
+        write_atomically(file, text)
+    try:
+        from mer_live.training.evaluation.plots import write_plots
+
+        plots = write_plots(report, target)
+    except ImportError:
+        plots = []
+        typer.echo("no plots: pip install 'mer-live[train]'", err=True)
+    for line in summary(report):
+        typer.echo(line)
+    typer.echo(
+        f"{json_file or target / 'report.json'}" + (f", {len(plots)} plots in {target}" if plots else "")
+    )
+
+
+def summary(report: Mapping[str, Any]) -> list[str]:
+    """Return the lines of a report for a terminal: clips, hash, and a row of scores each."""
+    lines = [f"{report['method']}, {report['protocol']}, {report['folds']} folds, seeds {report['seeds']}"]
+    for name, c in report["counts"].items():
+        lines.append(
+            f"  {name}: {c['clips']} clips of {c['subjects']} subjects "
+            f"({c['negative']} negative, {c['positive']} positive, {c['surprise']} surprise)"
+        )
+    lines += [f"  NOT the published list: {difference}" for difference in report["count_differences"]]
+    lines.append(f"  sample list {report['sample_list']}")
+    if report["protocol"].startswith("cdmer"):
+        using = report["target_domain"] or "not used by this method"
+        lines.append(f"  target domain: {using}")
+    elif report["method"] == "madtn":
+        lines.append("  no target domain in this protocol: MMD is off")
+    for variant, scored in report["variants"].items():
+        lines.append(f"{variant:<12} {'UF1':>7} {'std':>6} {'95 % interval':>15} {'UAR':>7} {'accuracy':>9}")
+        for name, s in scored["scores"].items():
+            low, high = s["interval"]["uf1"]
+            lines.append(
+                f"  {name:<10} {s['uf1']:7.4f} {s['std']['uf1']:6.4f}   {low:5.3f} .. {high:5.3f} "
+                f"{s['uar']:7.4f} {s['accuracy']:9.4f}"
+            )
+    lines.append(f"{report['seconds']['this_run']:.0f} s, {report['epoch_choice']}")
+    return lines
+
+
+def _progress(begin: float) -> Any:
+    first: list[int] = []
+
+    def show(done: int, total: int, result: FoldResult) -> None:
+        first[:] = first or [done - 1]
+        passed = time.perf_counter() - begin
+        left = passed / max(done - first[0], 1) * (total - done)
+        typer.echo(
+            f"[{done}/{total}] seed {result.seed} {result.fold}: {result.seconds:.1f} s, {left:.0f} s left",
+            err=True,
+        )
+
+    return show

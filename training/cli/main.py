@@ -1,0 +1,35 @@
+"""``mer-train``: every command of the training package, each loaded only when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from mer_live.training.cli import cdmer_synth, evaluate, export, prepare, pretrain, synth, table, zoo
+
+app = typer.Typer(
+    name="mer-train",
+    help="Make, prepare, train, evaluate and export.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command("synth")(synth.synth)
+app.command("synth-set")(synth.synth_set)
+app.command("demo-clip")(synth.demo_clip)
+app.command("zoo")(zoo.zoo)
+app.command("prepare")(prepare.prepare_command)
+app.command("pretrain")(pretrain.pretrain_command)
+app.command("evaluate")(evaluate.evaluate_command)
+app.command("export")(export.export_command)
+app.command("table")(table.table)
+app.command("cdmer-synth")(cdmer_synth.cdmer_synth)
+
+
+def main() -> None:
+    """Entry point of ``mer-train``."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""``mer-train prepare``: from a database on disk to a prepared set."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, cast
+
+import typer
+
+_USAGE, _DATA, _STOPPED = 2, 3, 130
+
+
+def _fail(message: object, code: int) -> NoReturn:
+    typer.echo(f"mer-train prepare: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def prepare_command(
+    dataset: Annotated[
+        list[str],
+        typer.Option(
+            help="smic-hs, smic-vis, smic-nir, casme2, samm, casme-sq, samm-lv, ck+, mmi, jaffe, or a name "
+            "of your own for CLASS/SUBJECT/CLIP folders or a CSV. May be given several times."
+        ),
+    ],
+    root: Annotated[
+        list[Path], typer.Option(help="Where it was unpacked; once for each --dataset, or once for all.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the prepared set; made if missing.")],
+    representations: Annotated[
+        str,
+        typer.Option(
+            help="[ARRAY=]NAME[:PARAMETER=VALUE]..., separated by commas; motion, apex, adm, flow3, frames."
+        ),
+    ] = "motion,apex,adm,flow3",
+    variant: Annotated[
+        str,
+        typer.Option(help="annotated: the sheet's frames; deployable: what our spotter finds; or both."),
+    ] = "annotated",
+    sample_list: Annotated[
+        Path | None, typer.Option("--list", help="Keep the clips of MEGC 2019's combined_3class_gt.csv.")
+    ] = None,
+    classes: Annotated[
+        str, typer.Option(help="cde, cdmer, or all: every clip that has a class in either.")
+    ] = "all",
+    revision: Annotated[str, typer.Option(help="Sheet of CASME II: 2014 or 2019.")] = "2014",
+    frames: Annotated[
+        str, typer.Option(help="Frames of CASME II: raw, cropped, or any (raw first).")
+    ] = "any",
+    fps: Annotated[
+        float, typer.Option(min=0, help="Rate of image folders without a reader of their own.")
+    ] = 0.0,
+    missing_apex: Annotated[
+        str, typer.Option(help="Where no apex is annotated: middle (temporal) or search (LBP).")
+    ] = "middle",
+    copies: Annotated[
+        float, typer.Option(help="Share of a clip whose frames make further motion images; 0 for none.")
+    ] = 0.2,
+    sensitivity: Annotated[float, typer.Option(help="Of the spotter, deployable only, 0 to 1.")] = 0.5,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one for each core if not given.")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Forget what an earlier run left.")] = False,
+) -> None:
+    """Crop faces as the live path does and write the arrays that methods train on.
+
+    Exit status: 0 done, 2 usage, 3 the data cannot be read. A stopped run goes on when started again.
+    """
+    from mer_live.realtime.face.landmarks import LandmarkerError
+    from mer_live.training.datasets.sample import DatasetError
+    from mer_live.training.prepare.config import VARIANTS, PrepareConfig, parse_representations
+    from mer_live.training.prepared.prepared_set import DEPLOYABLE
+
+    for name, value, allowed in (
+        ("variant", variant, (*VARIANTS, "both")),
+        ("classes", classes, ("cde", "cdmer", "all")),
+        ("revision", revision, ("2014", "2019")),
+        ("frames", frames, ("raw", "cropped", "any")),
+    ):
+        if value not in allowed:
+            _fail(f"--{name} {value!r} is unknown: choose {', '.join(allowed)}", _USAGE)
+    if len(root) not in (1, len(dataset)):
+        _fail(f"{len(dataset)} --dataset and {len(root)} --root: give one root, or one for each", _USAGE)
+    try:
+        specs = parse_representations(representations)
+        wanted = VARIANTS if variant == "both" else (cast(Any, variant),)
+        configs = [PrepareConfig(specs, one, cast(Any, missing_apex), copies, sensitivity) for one in wanted]
+    except ValueError as error:
+        _fail(error, _USAGE)
+    roots = root * len(dataset) if len(root) == 1 else root
+    try:
+        reading = _read(dataset, roots, sample_list, classes, revision, frames, fps)
+        for note in reading.notes:
+            typer.echo(f"note: {note}")
+        for config in configs:
+            beside = out / DEPLOYABLE if config.variant == "deployable" else out
+            _prepare_and_tell(reading, beside, config, jobs or os.cpu_count() or 1, restart)
+    except (DatasetError, LandmarkerError, OSError) as error:
+        _fail(error, _DATA)
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on where it was", _STOPPED)
+
+
+def _read(
+    names: list[str],
+    roots: list[Path],
+    listing: Path | None,
+    classes: str,
+    revision: str,
+    frames: str,
+    fps: float,
+) -> Any:
+    from mer_live.training.datasets import read_dataset
+    from mer_live.training.datasets.megc2019 import apply_list, read_list
+    from mer_live.training.datasets.sample import merge
+
+    entries = None if listing is None else read_list(listing)
+    options: dict[str, Any] = {"scheme": classes, "revision": revision, "frames": frames, "fps": fps}
+    readings = [read_dataset(name, place, **options) for name, place in zip(names, roots, strict=True)]
+    return merge(readings) if entries is None else apply_list(merge(readings), entries)
+
+
+def _prepare_and_tell(reading: Any, out: Path, config: Any, jobs: int, restart: bool) -> None:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from mer_live.realtime.types import CLASSES
+    from mer_live.training.prepare.run import prepare
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as bar:
+        task = bar.add_task(config.variant, total=None)
+
+        def tell(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        outcome = prepare(reading, out, config, jobs=jobs, restart=restart, progress=tell)
+    for entry in outcome.skipped:
+        typer.echo(f"skipped: {entry.name}: {entry.reason}")
+    for name, counts in outcome.counts.items():
+        numbers = ", ".join(f"{counts[what]} {what}" for what in ("clips", "subjects", *CLASSES))
+        typer.echo(f"{name}: {numbers}")
+    if outcome.without_class:
+        typer.echo(f"{outcome.without_class} clips have an emotion that is none of the three classes")
+    sources = ", ".join(f"{count} {source}" for source, count in outcome.found.items())
+    typer.echo(f"frames: {sources}")
+    done = "written" if outcome.fresh else "already there"
+    typer.echo(f"{config.variant} set {done}: {outcome.path} (sample list {outcome.hash[:12]})")

@@ -1,0 +1,96 @@
+"""``mer-train synth`` and ``mer-train demo-clip``: animated faces with exact truth, from photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _fail(message: object) -> typer.Exit:
+    typer.echo(f"mer-train: {message}", err=True)
+    return typer.Exit(2)
+
+
+def synth(
+    faces: Annotated[
+        Path, typer.Option(help="Folder of NAME_neutral.jpg and, optionally, NAME_smiling.jpg.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write; made if missing.")],
+    count: Annotated[int, typer.Option(min=1, help="Clips (or videos) to make.")] = 10,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second; drawn from 25..200 if not given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
+    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "all",
+    video: Annotated[
+        bool, typer.Option("--video", help="Whole videos with many events instead of cut clips.")
+    ] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each video.")] = 10.0,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the videos.")] = "640x480",
+    crf: Annotated[int, typer.Option(min=0, max=51, help="h264 quality, lower is better.")] = 18,
+) -> None:
+    """Render micro-expressions with exact onset, apex, offset, class and strength."""
+    from mer_live.training.synthesis import batch
+
+    try:
+        width, _, height = size.partition("x")
+        request = batch.Request(
+            faces, out, count, fps, seed, split, video, seconds, (int(width), int(height)), crf
+        )
+    except ValueError:
+        raise _fail(f"--size must be WIDTHxHEIGHT, for example 640x480, got {size!r}") from None
+    try:
+        for path in batch.run(request):
+            typer.echo(path)
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+def synth_set(
+    faces: Annotated[
+        Path, typer.Option(help="Folder of NAME_neutral.jpg and, optionally, NAME_smiling.jpg.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the prepared set.")],
+    kind: Annotated[
+        str, typer.Option(help="micro or macro: macro-expressions are longer and larger.")
+    ] = "micro",
+    clips: Annotated[int, typer.Option(min=1, help="People and classes take turns.")] = 480,
+    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "all",
+    representations: Annotated[
+        str, typer.Option(help="As of mer-train prepare.")
+    ] = "motion,apex,adm,flow3,frames:size=112",
+    fps: Annotated[float | None, typer.Option(help="Drawn from 25..200 if not given, macro 30.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Render people as a prepared set, which ``mer-train evaluate`` and a method's macro setting take."""
+    from mer_live.training.prepare.config import parse_representations
+    from mer_live.training.synthesis.prepared_set import SynthSet, render_set
+
+    if kind not in ("micro", "macro"):
+        raise _fail(f"--kind must be micro or macro, got {kind!r}")
+    try:
+        specs = parse_representations(representations)
+        request = SynthSet(faces, split, kind, clips, specs, fps, seed)  # type: ignore[arg-type]
+
+        def progress(done: int, total: int) -> None:
+            typer.echo(f"[{done}/{total}] clips rendered", err=True)
+
+        typer.echo(render_set(request, out, jobs, progress))
+    except (ValueError, OSError) as error:
+        raise _fail(error) from None
+
+
+def demo_clip(
+    out: Annotated[Path, typer.Option(help="Folder for demo.mp4 and demo.json.")] = Path("realtime/demo"),
+) -> None:
+    """Make the clip that ``mer-live --demo`` plays, from a public-domain portrait."""
+    from mer_live.training.synthesis import demo
+
+    try:
+        path = demo.make(out)
+    except (ValueError, OSError, ImportError) as error:
+        raise _fail(error) from None
+    typer.echo(path)

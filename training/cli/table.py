@@ -1,0 +1,131 @@
+"""``mer-train table``: the papers' comparison, ours beside the published figures."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def table(
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Prepared set; repeat it. Each protocol runs on every set that makes it."),
+    ] = None,
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Rows, such as lbp-top/linear,atnet; a method's name takes its ablations too. "
+            "[default: all; none with --vary]"
+        ),
+    ] = "",
+    protocols: Annotated[
+        str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso, holdout; comma-separated.")
+    ] = "",
+    seeds: Annotated[str, typer.Option(help="Comma-separated; every seed is a whole run.")] = "0,1,2",
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", help="NAME=ARRAY: what a method calls NAME is read from ARRAY.npy."),
+    ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A sweep: METHOD.KEY=VALUE,VALUE,... makes a row of each value; repeat it for a grid."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="METHOD.KEY=VALUE, such as mtm.macro=prepared/ck.")
+    ] = None,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
+    ] = False,
+    database: Annotated[str | None, typer.Option(help="loso, holdout: within this database.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="holdout: share of the clips to test on.")] = 0.25,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Small rendered sets and small networks: every method in minutes.")
+    ] = False,
+    faces: Annotated[Path, typer.Option(help="--quick: folder of NAME_neutral.jpg photographs.")] = Path(
+        "../shared/data/faces"
+    ),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes, or CPUs of a Ray cluster.")] = None,
+    executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of finished folds and tables; the same command goes on with them."),
+    ] = None,
+) -> None:
+    """Run methods x protocols x seeds and write table.md, table.csv, table.json and a plot of each table."""
+    from mer_live.training.executors import ExecutorError, make_executor
+    from mer_live.training.prepared.index import write_atomically
+    from mer_live.training.prepared.prepared_set import parse_inputs
+    from mer_live.training.table.quick import quick_requests
+    from mer_live.training.table.report import markdown, write_table
+    from mer_live.training.table.rows import choose_rows, parse_row_settings, varied_rows
+    from mer_live.training.table.run import TableRequest, run_table
+
+    target = out or Path("out") / ("table-quick" if quick else "table")
+    count = jobs or len(os.sched_getaffinity(0))
+    try:
+        names = tuple(n.strip() for n in (methods or ("" if vary else "all")).split(",") if n.strip())
+        which = tuple(p.strip() for p in protocols.split(",") if p.strip())
+        numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
+        where = make_executor(executor, jobs=count, address=address)
+        if quick:
+            if data or settings or database or partial or vary or inputs:
+                raise ValueError(
+                    "--quick makes its own data and has its own settings: leave --data, --input, --set and --vary away"
+                )
+            which = which or ("holdout", "cdmer1")
+            if unknown := sorted(set(which) - {"holdout", "cdmer1"}):
+                raise ValueError(f"--quick has the protocols holdout and cdmer1, not {unknown[0]}")
+            requests = quick_requests(faces, target / "data", names, which, numbers, count, _rendered)
+        else:
+            if not data:
+                raise ValueError("name a prepared set with --data FOLDER, or take --quick")
+            given = parse_row_settings(settings or [])
+            rows = choose_rows(names) + varied_rows(vary or [])
+            requests = [
+                TableRequest(
+                    tuple(data),
+                    rows,
+                    which or ("cde",),
+                    numbers,
+                    given,
+                    partial,
+                    database,
+                    test_fraction,
+                    inputs=parse_inputs(inputs or []),
+                )
+            ]
+        result = run_table(requests, target, where, _progress(time.perf_counter()))
+    except KeyboardInterrupt:
+        typer.echo(
+            f"\ninterrupted; the finished folds are in {target}: repeat the command to go on", err=True
+        )
+        raise typer.Exit(130) from None
+    except (ValueError, ExecutorError, OSError, ImportError) as error:
+        typer.echo(f"mer-train: {error}", err=True)
+        raise typer.Exit(2) from None
+    write_atomically(target / "table.json", (json.dumps(result, indent=1) + "\n").encode())
+    files = write_table(result, target)
+    for line in markdown(result):
+        typer.echo(line)
+    typer.echo(f"{result['seconds']:.0f} s; {target / 'table.json'}, " + ", ".join(map(str, files)), err=True)
+
+
+def _rendered(what: str, done: int, total: int) -> None:
+    if done == total or done % 24 == 0:
+        typer.echo(f"[{done}/{total}] {what} rendered", err=True)
+
+
+def _progress(begin: float) -> Any:
+    def show(done: int, total: int, name: str, seconds: float) -> None:
+        left = (time.perf_counter() - begin) / done * (total - done)
+        typer.echo(f"[{done}/{total}] {name}: {seconds:.1f} s, {left:.0f} s left", err=True)
+
+    return show

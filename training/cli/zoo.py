@@ -1,0 +1,58 @@
+"""``mer-train zoo``: makes the bundles that ship."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def zoo(
+    faces: Annotated[Path, typer.Option(help="Face Research Lab London Set as NAME_neutral.jpg, ...")] = Path(
+        "../shared/data/faces"
+    ),
+    work: Annotated[Path, typer.Option(help="Folder for the rendered clips; reused if they fit.")] = Path(
+        "out/zoo"
+    ),
+    out: Annotated[Path, typer.Option(help="Where the bundles go.")] = Path("engines/zoo"),
+    clips: Annotated[int | None, typer.Option(min=100, help="Training clips.")] = None,
+    held: Annotated[int | None, typer.Option(min=30, help="Clips of held-out people for the scores.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Decides everything.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="madtn, atnet, sa-at or mtm; repeatable. [default: all]")
+    ] = None,
+    spatial_weights: Annotated[
+        str | None, typer.Option(help="Folder of mer-train pretrain: ATNet's spatial stream begins with it.")
+    ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Processes: clips rendered, networks trained at once.")
+    ] = 2,
+) -> None:
+    """Render clips of the training people, train the networks, score them on others, write bundles."""
+    import json
+    import logging
+    from dataclasses import replace
+
+    from mer_live.training.executors import ExecutorError
+    from mer_live.training.export.bundle import ExportError
+    from mer_live.training.zoo.make import LOG_FORMAT, make_zoo
+    from mer_live.training.zoo.train import SPECS, ZooConfig
+
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
+    given: dict[str, Any] = {
+        "clips": clips,
+        "held_clips": held,
+        "seed": seed,
+        "spatial_weights": spatial_weights,
+    }
+    config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
+    try:
+        results = make_zoo(faces, work, out, config, only or tuple(SPECS))
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; the clips rendered so far are in {work}: repeat to go on", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, OSError, ExportError, ExecutorError) as error:
+        typer.echo(f"mer-train: {error}", err=True)
+        raise typer.Exit(2) from None
+    typer.echo(json.dumps(results, indent=1))

@@ -1,0 +1,247 @@
+"""Train and test every fold and seed of a protocol, pool, and report; see ``mer-train evaluate``."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.realtime.types import CLASSES
+from mer_live.training.evaluation.fold_store import FoldStore
+from mer_live.training.evaluation.material import (
+    ANNOTATED,
+    FoldResult,
+    Material,
+    gather,
+    plan,
+    resolve_inputs,
+    run_job,
+)
+from mer_live.training.evaluation.metrics import Summary, as_report, average, confusion, per_class, summarise
+from mer_live.training.evaluation.protocols import Split, make_split
+from mer_live.training.executors import Executor, LocalExecutor
+from mer_live.training.methods import make_method
+from mer_live.training.prepared.prepared_set import PreparedSet
+
+log = logging.getLogger(__name__)
+Progress = Callable[[int, int, FoldResult], None]
+"""(folds done, folds in all, the one that was just finished)."""
+_GROUP = 8
+"""Folds of a stacked method per job: what shares the cache, and what an interruption loses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to evaluate."""
+
+    data: Path
+    protocol: str
+    method: str
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0,)
+    partial: bool = False
+    """Go on although the clips are not the protocol's published list."""
+    database: str | None = None
+    test_fraction: float = 0.25
+    split_seed: int = 0
+    stacked: bool = True
+    """Train many folds as one model where the method can."""
+
+
+def evaluate(
+    request: Request,
+    *,
+    out: Path | None = None,
+    resume: bool = False,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run a protocol and return the report that ``--json`` writes.
+
+    Args:
+        request: What to evaluate.
+        out: Folder for the finished folds (``out/folds``); None keeps them in memory.
+        resume: Take the folds that are there; otherwise they are removed first.
+        executor: Where folds run; one process on this machine by default.
+        progress: Called after every fold.
+
+    Raises:
+        ProtocolError: The clips do not make the protocol.
+        PreparedError: The prepared set cannot be used.
+        StoreError: ``resume`` with folds of another run.
+        FoldError: A fold failed.
+        ValueError: Unknown method or setting, a seed twice.
+    """
+    if not request.seeds or len(set(request.seeds)) != len(request.seeds) or min(request.seeds) < 0:
+        raise ValueError(f"seeds must be different numbers from 0 on, got {list(request.seeds)}")
+    begin = time.perf_counter()
+    prepared = PreparedSet.open(request.data, request.inputs)
+    split = make_split(
+        request.protocol,
+        prepared,
+        partial=request.partial,
+        database=request.database,
+        test_fraction=request.test_fraction,
+        seed=request.split_seed,
+    )
+    material = gather(prepared, split, request.method, request.settings, stacked=request.stacked)
+    store = FoldStore(out / "folds", material.fingerprint) if out is not None else None
+    results: list[FoldResult] = []
+    if store is not None:
+        if resume:
+            results = [r for r in store.load() if r.seed in request.seeds]
+        else:
+            store.clear()
+    done = {(r.seed, r.fold) for r in results}
+    jobs = plan(material, request.seeds, done, _GROUP)
+    total = len(request.seeds) * len(split.folds)
+    # closing: an interruption or a failed fold stops the other workers at once.
+    finished: Iterator[Any] = (executor or LocalExecutor()).run(run_job, material, jobs)
+    with closing(finished):  # type: ignore[type-var]
+        for _, of_job in finished:
+            for result in of_job:
+                if store is not None:
+                    store.save(result)
+                results.append(result)
+                if progress is not None:
+                    progress(len(results), total, result)
+    return report(request, prepared, split, material, results, time.perf_counter() - begin)
+
+
+def report(
+    request: Request,
+    prepared: PreparedSet,
+    split: Split,
+    material: Material,
+    results: Sequence[FoldResult],
+    seconds: float,
+) -> dict[str, Any]:
+    """Pool the folds of each seed and score them: in full, per database or task, per class and subject."""
+    model = make_method(request.method, material.settings)
+    variants = {}
+    for variant in material.tested:
+        predicted = _predictions(split, material, results, request.seeds, variant)
+        variants[variant] = _scored(prepared, split, material, predicted, request.seeds)
+    first = next(iter(variants.values()))
+    adapted = any(fold.adapt for fold in split.folds) and model.adapts
+    return {
+        "format": 1,
+        **first,
+        "variants": variants,
+        "protocol": request.protocol,
+        "database": request.database,
+        "folds": len(split.folds),
+        "sample_list": split.hash,
+        "counts": split.counts,
+        "count_differences": list(split.differences),
+        "method": request.method,
+        "config": asdict(model.config),
+        "inputs": {n: prepared.inputs.get(a, a) for n, a in resolve_inputs(prepared, model).items()},
+        "prepared": prepared.parameters,
+        "frames_found": _found(prepared, material),
+        "target_domain": "test clips without labels" if adapted else None,
+        "stacked": material.stacked and hasattr(model, "fit_many"),
+        "epoch_choice": _epoch_choice(model.config),
+        "seeds": list(request.seeds),
+        "split_seed": request.split_seed if request.protocol == "holdout" else None,
+        "fingerprint": material.fingerprint,
+        "seconds": {"this_run": seconds, "folds": float(sum(r.seconds for r in results))},
+        "versions": versions(),
+    }
+
+
+def _epoch_choice(config: object) -> str:
+    if not hasattr(config, "inner_fraction"):
+        return "no epochs"
+    return "inner subject-disjoint split" if config.inner_fraction > 0 else "fixed last epoch"
+
+
+def _found(prepared: PreparedSet, material: Material) -> dict[str, dict[str, int]]:
+    """Return, per variant, where the frames of how many clips come from, as ``prepare`` noted it."""
+    result = {}
+    for variant in material.tested:
+        table = prepared if variant == ANNOTATED else prepared.variant(variant)
+        column = table.index.get("found") if table is not None else None
+        if column is not None:
+            names, counts = np.unique(column, return_counts=True)
+            result[variant] = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
+    return result
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes."""
+    found = {}
+    for name in ("mer-live", "numpy", "torch", "scikit-learn", "opencv-contrib-python"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _predictions(
+    split: Split, material: Material, results: Sequence[FoldResult], seeds: Sequence[int], variant: str
+) -> dict[str, NDArray[np.int64]]:
+    """Fold -> (seeds, clips tested) class numbers."""
+    found = {(r.seed, r.fold): r for r in results}
+    predicted = {}
+    for fold in split.folds:
+        rows = []
+        for seed in seeds:
+            result = found[seed, fold.name]
+            if result.keys != tuple(str(material.keys[r]) for r in fold.test):
+                raise ValueError(f"fold {fold.name}: the stored clips are others; run without --resume")
+            rows.append(np.argmax(result.probabilities[variant], axis=1))
+        predicted[fold.name] = np.stack(rows).astype(np.int64)
+    return predicted
+
+
+def _scored(
+    prepared: PreparedSet,
+    split: Split,
+    material: Material,
+    predicted: Mapping[str, NDArray[np.int64]],
+    seeds: Sequence[int],
+) -> dict[str, Any]:
+    """Pool first, score then; CDMER's tasks are pooled apart and averaged."""
+    tested = np.concatenate([fold.test for fold in split.folds])
+    guesses = np.concatenate([predicted[fold.name] for fold in split.folds], axis=1)
+    truth, subjects = material.labels[tested], prepared.subjects[tested]
+    summaries: dict[str, Summary] = {}
+    if split.tasks:
+        for fold in split.folds:
+            summaries[fold.name] = summarise(
+                material.labels[fold.test], list(predicted[fold.name]), prepared.subjects[fold.test]
+            )
+        full = average(list(summaries.values()))
+    else:
+        full = summarise(truth, list(guesses), subjects)
+        databases = prepared.datasets[tested]
+        for name in sorted(set(databases.tolist())):
+            mine = databases == name
+            summaries[name] = summarise(truth[mine], [g[mine] for g in guesses], subjects[mine])
+    tables = [confusion(truth, g) for g in guesses]
+    people = {}
+    for name in sorted(set(subjects.tolist())):
+        mine = subjects == name
+        people[name] = {
+            "clips": int(mine.sum()),
+            "accuracy": float((guesses[:, mine] == truth[mine]).mean()),
+        }
+    return {
+        "scores": {n: as_report(s, seeds) for n, s in {"full": full, **summaries}.items()},
+        "classes": list(CLASSES),
+        "confusion": sum(tables).tolist(),  # type: ignore[union-attr]
+        "confusion_per_seed": {str(s): t.tolist() for s, t in zip(seeds, tables, strict=True)},
+        "per_class": per_class(sum(tables)),  # type: ignore[arg-type]
+        "per_subject": people,
+    }

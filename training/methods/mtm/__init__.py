@@ -1,0 +1,1 @@
+"""MTM: MaNet guides MiNet (Xia, Wang; IJCAI 2021)."""

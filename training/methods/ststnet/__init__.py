@@ -1,0 +1,1 @@
+"""STSTNet, and many of them trained as one stack."""

@@ -1,0 +1,1 @@
+"""From samples of a database to a prepared set."""

@@ -1,0 +1,1 @@
+"""Prepared sets: arrays and their index."""

@@ -1,0 +1,122 @@
+"""``mer-train table --quick``: every method on small rendered sets, to see that the whole comparison runs.
+
+The sets are small and so are the networks where they are large: the scores say that everything learns, not
+which method is the best on real databases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mer_live.engines.representation.flow import FlowConfig
+from mer_live.engines.representation.represent import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
+from mer_live.training.evaluation.cdmer_synth import Plan, render
+from mer_live.training.synthesis.prepared_set import SynthSet, render_set
+from mer_live.training.table.rows import choose_rows
+from mer_live.training.table.run import TableRequest
+
+Progress = Callable[[str, int, int], None]
+"""(what is rendered, clips done, clips in all)."""
+_ADAPTED = (
+    "lbp-top/linear",
+    "iw-svm",
+    "tca",
+    "gfk",
+    "subspace-alignment",
+    "stm",
+    "tkl",
+    "tsrg",
+    "drfs-t",
+    "drls",
+    "madtn/no-mmd",
+    "madtn",
+)
+"""Rows of the small CDMER: MADTN's own, and LBP-TOP with the methods that adapt it."""
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    "ststnet": {"epochs": 100, "lr": 2e-3, "batch": 64},
+    "off-apexnet": {"epochs": 20, "lr": 5e-4},
+    "dual-inception": {"epochs": 5, "batch": 8, "lr": 3e-4},
+    "capsulenet": {"epochs": 8, "lr": 2e-3, "size": 96, "kernel": 5, "width": 16},
+    "micro-attention": {"iterations": 40, "lr": 0.05, "size": 96},
+    "atnet": {"epochs": 5, "lr": 0.05, "size": 64},
+    "madtn": {"epochs": 60, "size": 40, "lr": 1e-3},
+    "sa-at": {
+        "epochs": 8,
+        "lr": 1e-3,
+        "size": 64,
+        "student": "resnet18",
+        "width": 16,
+        "teacher": "resnet18",
+        "teacher_epochs": 6,
+        "style_steps": 40,
+    },
+    "mtm": {
+        "epochs": 4,
+        "pretrain_epochs": 5,
+        "lr": 2e-3,
+        "size": 32,
+        "width": 8,
+        "frames": "difference",
+    },
+}
+"""Smaller than published wherever a published size takes minutes a fold; the same for a method and its
+ablations."""
+
+CLIPS = (216, 144)
+"""Micro-expressions, three of each person; macro-expressions."""
+PLAN = Plan(people=24, clips=4, frames=8)
+"""96 clips of each camera, so that a batch of 32 is a sample of them."""
+
+
+def quick_requests(
+    faces: Path,
+    out: Path,
+    rows: tuple[str, ...],
+    protocols: tuple[str, ...],
+    seeds: tuple[int, ...],
+    jobs: int,
+    progress: Progress | None = None,
+) -> list[TableRequest]:
+    """Render the sets that are missing and return what to run on them.
+
+    Three sets: micro-expressions of everybody, split by people (holdout); macro-expressions for the methods
+    that learn from them; three cameras under the names of SMIC's (CDMER TYPE-I).
+
+    Raises:
+        ValueError: There are no photographs, or ``out`` holds other sets.
+    """
+
+    def told(what: str) -> Callable[[int, int], None]:
+        return lambda done, total: None if progress is None else progress(what, done, total)
+
+    chosen = choose_rows(rows)
+    requests = []
+    if "holdout" in protocols:
+        apex, frames = ApexSpec(size=96), FramesSpec(steps=8, size=112)
+        micro = SynthSet(
+            faces,
+            clips=CLIPS[0],
+            representations=(
+                ("motion", MotionSpec(size=56)),
+                ("apex", apex),
+                ("adm", AdmSpec(flow=FlowConfig(preset="ultrafast"), flow_px=112)),
+                ("flow3", Flow3Spec()),
+                ("frames", frames),
+            ),
+        )
+        macro = SynthSet(
+            faces, kind="macro", clips=CLIPS[1], representations=(("apex", apex), ("frames", frames))
+        )
+        data = render_set(micro, out / "micro", jobs, told("micro-expressions"))
+        macros = str(render_set(macro, out / "macro", jobs, told("macro-expressions")))
+        settings = {name: dict(given) for name, given in SETTINGS.items()}
+        for name in ("sa-at", "mtm"):
+            settings[name]["macro"] = macros
+        requests.append(TableRequest((data,), chosen, ("holdout",), seeds, settings, test_fraction=1 / 3))
+    if "cdmer1" in protocols:
+        cameras = render(faces, out / "cameras", PLAN, told("three cameras"))
+        adapted = tuple(row for row in chosen if row.name in _ADAPTED)
+        requests.append(TableRequest((cameras,), adapted, ("cdmer1",), seeds, SETTINGS, partial=True))
+    return requests

@@ -1,0 +1,149 @@
+"""The rows of the comparison: every method, with the ablations that its paper reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from mer_live.training.methods import make_method, method_names
+from mer_live.training.methods.features import FEATURES
+
+UNAVAILABLE: Mapping[str, str] = {
+    "rstr": "RSTR (Zhang et al. 2020, region selective transfer regression): that it weighs the regions of the face "
+    "is public, its objective and solver were found in no text and no released code that we could read",
+}
+"""Rows of the papers' tables that cannot be run -> why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of ours."""
+
+    name: str
+    """``METHOD`` or ``METHOD/VARIANT``."""
+    method: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    ablation_of: str = ""
+    """Name of the full method that this one lacks a part of."""
+    needs_target: bool = False
+    """Only for protocols that hand out a target domain: elsewhere it is another row."""
+
+
+_ADAPTATION = ("iw-svm", "tca", "gfk", "subspace-alignment", "stm", "tkl", "tsrg", "drfs-t", "drls")
+_SHALLOW = ("ststnet", "off-apexnet", "dual-inception", "capsulenet", "micro-attention")
+
+
+def all_rows() -> tuple[Row, ...]:
+    """Return every row, baselines first; a method that is registered elsewhere follows under its own name."""
+    from mer_live.training.methods.mtm.method import ABLATIONS
+
+    rows = [
+        Row(f"{feature}/{kernel}", "svm", {"feature": feature, "kernel": kernel})
+        for feature in FEATURES
+        for kernel in ("linear", "poly", "rbf")
+    ]
+    rows += [Row(name, name, needs_target=True) for name in _ADAPTATION]
+    rows += [Row(name, name) for name in _SHALLOW]
+    rows += [Row(f"atnet/{v}", "atnet", {"variant": v}, "atnet") for v in ("spatial", "temporal")]
+    rows.append(Row("atnet", "atnet"))
+    rows += [
+        Row(f"madtn/{channels}", "madtn", {"channels": channels}, "madtn")
+        for channels in ("face", "onof-face", "onof-offof")
+    ]
+    rows.append(Row("madtn/no-mmd", "madtn", {"mmd_weight": 0.0}, "madtn", needs_target=True))
+    rows.append(Row("madtn", "madtn"))
+    rows += [
+        Row(f"sa-at/{variant}", "sa-at", {"variant": variant}, "sa-at")
+        for variant in ("resnet", "resnet+sa", "resnet+at")
+    ]
+    rows.append(Row("sa-at", "sa-at"))
+    rows += [
+        Row(f"mtm/{name.replace(' ', '')}", "mtm", settings, "mtm")
+        for name, settings in ABLATIONS.items()
+        if settings
+    ]
+    rows.append(Row("mtm", "mtm"))
+    known = {row.method for row in rows}
+    rows += [Row(name, name) for name in method_names() if name not in known]
+    return tuple(rows)
+
+
+def choose_rows(names: Iterable[str]) -> tuple[Row, ...]:
+    """Return the rows of these names; ``atnet`` and ``lbp-top`` are the row and all its variants, ``all`` is all.
+
+    Raises:
+        ValueError: Nothing has this name.
+    """
+    rows = all_rows()
+    chosen = []
+    for name in names:
+        found = [r for r in rows if name in ("all", r.name, r.name.split("/")[0])]
+        if not found:
+            there = dict.fromkeys(r.name.split("/")[0] for r in rows)
+            why = f": {UNAVAILABLE[name]}" if name in UNAVAILABLE else f"; there are {', '.join(there)}"
+            raise ValueError(f"no row is called {name!r}{why}")
+        chosen += found
+    return tuple({r.name: r for r in chosen}.values())
+
+
+def row_settings(row: Row, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a row is run with: settings given for its method, for it alone, then what makes it this row.
+
+    Raises:
+        ValueError: The method has no such setting.
+    """
+    settings = {**given.get(row.method, {}), **given.get(row.name, {}), **row.settings}
+    make_method(row.method, settings)
+    return settings
+
+
+def varied_rows(items: Sequence[str]) -> tuple[Row, ...]:
+    """Rows of a sweep: ``["madtn.mmd_weight=0,2", "madtn.lr=1e-4,2e-4"]`` gives one for each of four settings.
+
+    Raises:
+        ValueError: An item is not METHOD.KEY=VALUE,VALUE..., or there is no such method, setting or value.
+    """
+    grids: dict[str, dict[str, list[str]]] = {}
+    for item in items:
+        method, key, text = _parts(item, "--vary", "METHOD.KEY=VALUE,VALUE, such as madtn.mmd_weight=0,1,2")
+        if method not in method_names():
+            raise ValueError(f"--vary {item!r}: no method is called {method!r}")
+        values = list(dict.fromkeys(v.strip() for v in text.split(",") if v.strip()))
+        if not values:
+            raise ValueError(f"--vary {item!r} names no value")
+        grids.setdefault(method, {})[key] = values
+    rows = []
+    for method, grid in grids.items():
+        for chosen in product(*grid.values()):
+            settings = dict(zip(grid, chosen, strict=True))
+            make_method(method, settings)
+            rows.append(
+                Row(f"{method}/{','.join(f'{k}={v}' for k, v in settings.items())}", method, settings)
+            )
+    return tuple(rows)
+
+
+def parse_row_settings(items: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Turn ``["mtm.macro=prepared/ck"]`` of the command line into ``{"mtm": {"macro": "prepared/ck"}}``.
+
+    Raises:
+        ValueError: An item is not ROW.KEY=VALUE, or names no method and no row.
+    """
+    known = {row.name for row in all_rows()} | set(method_names())
+    result: dict[str, dict[str, str]] = {}
+    for item in items:
+        row, key, value = _parts(item, "--set", "METHOD.KEY=VALUE, such as mtm.macro=prepared/ck")
+        if row not in known:
+            raise ValueError(f"--set {item!r}: no method or row is called {row!r}")
+        result.setdefault(row, {})[key] = value
+    return result
+
+
+def _parts(item: str, option: str, form: str) -> tuple[str, str, str]:
+    left, sign, value = item.partition("=")
+    row, dot, key = left.strip().rpartition(".")
+    if not (sign and dot and key.strip()):
+        raise ValueError(f"{option} {item!r} is not {form}")
+    return row, key.strip(), value.strip()

@@ -1,0 +1,224 @@
+"""Training clips of the shipped bundles: rendered, cut as the spotter cuts, kept as representations."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.engines.representation.adm import adm_rows
+from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.representation.represent import (
+    AdmSpec,
+    ApexSpec,
+    FramesSpec,
+    MotionSpec,
+    mirror_clip,
+    represent,
+)
+from mer_live.realtime.types import CLASSES
+from mer_live.training.prepared.index import write_atomically
+from mer_live.training.synthesis.batch import subjects
+from mer_live.training.synthesis.clips import SynthClip, render_clip
+from mer_live.training.synthesis.face_model import FacePhoto, load_photo
+
+MOTION = MotionSpec(scaling="minmax")
+APEX = ApexSpec()
+# The live path pays this flow on every frame: the fastest preset.
+ADM = AdmSpec()
+FRAMES = FramesSpec(steps=8, size=112)
+VERSION = 4
+"""Changes whenever the same request would give other clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZooClips:
+    """Two samples of each clip, a provisional and a final one, as stored arrays."""
+
+    key_frames: NDArray[np.uint8]
+    """(N, 3, 224, 224): onset, apex, offset; provisional: the apex once more."""
+    frames: NDArray[np.uint8]
+    """(N, 8, 112, 112): spread over onset..offset; provisional: over onset..newest."""
+    adm: NDArray[np.float32]
+    """(N, 64, 128)"""
+    label: NDArray[np.int64]
+    subject: NDArray[np.str_]
+    intensity_px: NDArray[np.float32]
+    fps: NDArray[np.float32]
+    final: NDArray[np.bool_]
+
+    @property
+    def apex(self) -> NDArray[np.uint8]:
+        """(N, 224, 224) apex frames, as `represent` gives them."""
+        return self.key_frames[:, 1]
+
+    def motion_images(self, spec: MotionSpec) -> NDArray[np.uint8]:
+        """(N, 2, 112, 112, 3): as filmed, and mirrored (a mirrored motion image is not the flipped image)."""
+        flow = make_flow(spec.flow)
+        images = np.empty((len(self.key_frames), 2, *spec.shape), np.uint8)
+        for k, (three, final) in enumerate(zip(self.key_frames, self.final, strict=True)):
+            clip = Clip(three, np.arange(3), 0, 1, 2 if final else None)
+            for side, seen in enumerate((clip, mirror_clip(clip))):
+                images[k, side] = represent(seen, spec, flow)
+        return images
+
+
+def cut_like_a_spotter(made: SynthClip, rng: np.random.Generator, *, final: bool) -> Clip:
+    """The clip from a late, jittered onset to the newest frame that the live path would have had.
+
+    The spotter sees an onset when the movement leaves the noise, an apex some milliseconds after it, an
+    offset about when the face is at rest; a provisional clip ends 10 to 60 ms after the apex it names.
+    """
+    clip, fps = made.clip, made.fps
+    assert clip.adm is not None
+    t = made.truth
+    rise = t.apex_s - t.onset_s
+    onset_s = t.onset_s + rng.uniform(-0.03, 0.35 * rise)
+    apex_s = t.apex_s + rng.normal(0, 0.012)
+    offset_s = t.offset_s + rng.normal(-0.01, 0.025)
+    last = len(clip.gray) - 1
+    onset = int(np.clip(round(onset_s * fps), 0, last - 1))
+    apex = int(np.clip(round(apex_s * fps), onset + 1, last))
+    if final:
+        offset = int(np.clip(round(offset_s * fps), apex, last))
+        newest = int(np.clip(offset + round(rng.uniform(0.0, 0.05) * fps), offset, last))
+    else:
+        offset = -1
+        newest = int(np.clip(apex + np.ceil(rng.uniform(0.01, 0.06) * fps), apex, last))
+    adm = clip.adm[onset : newest + 1].copy()
+    adm[0] = 0
+    return Clip(
+        clip.gray[onset : newest + 1],
+        clip.t_ns[onset : newest + 1],
+        0,
+        apex - onset,
+        offset - onset if final else None,
+        adm,
+    )
+
+
+def _sample(
+    photo: FacePhoto, label: str, index: int, fps: float | None, rng: np.random.Generator
+) -> list[dict[str, object]]:
+    # Heads are held still or sway by several px while the face moves; the recognisers see raw flow.
+    sway = float(np.exp(rng.normal(0, 0.8)))
+    made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway)
+    flow = make_flow(ADM.flow)
+    adm = adm_rows(made.clip.gray, flow, ADM.direction, flow_px=ADM.flow_px)
+    made = replace(made, clip=replace(made.clip, adm=adm))
+    rows: list[dict[str, object]] = []
+    for final in (False, True):
+        clip = cut_like_a_spotter(made, rng, final=final)
+        rows.append(
+            {
+                "key_frames": clip.gray[[0, clip.apex, clip.apex if clip.offset is None else clip.offset]],
+                "frames": represent(clip, FRAMES),
+                "adm": represent(clip, ADM),
+                "label": made.label,
+                "subject": made.subject,
+                "intensity_px": np.float32(made.truth.intensity_px),
+                "fps": np.float32(made.fps),
+                "final": final,
+                "clip": index,
+            }
+        )
+    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """All clips of one person."""
+
+    faces: Path
+    person: int
+    people: tuple[str, ...]
+    count: int
+    seed: int
+    fps: float | None
+    out: Path
+
+
+def _render(job: _Job) -> Path:
+    if job.out.exists():
+        return job.out
+    cv2.setNumThreads(1)
+    subject, n = job.people[job.person], len(job.people)
+    photos = [load_photo(job.faces, subject)]
+    if photos[0].smile_landmarks is not None:
+        photos.append(load_photo(job.faces, subject, smiling=True))
+    rows: list[dict[str, object]] = []
+    for index in range(job.person, job.count, n):
+        rng = np.random.default_rng([job.seed, index])
+        photo = photos[-1] if rng.random() < 0.3 else photos[0]
+        # Everybody shows every class equally often: a face must not tell the class.
+        rows += _sample(photo, CLASSES[(index % n + index // n) % len(CLASSES)], index, job.fps, rng)
+    temporary = job.out.with_suffix(".part.npz")
+    arrays = {key: np.stack([np.asarray(r[key]) for r in rows]) for key in rows[0]}
+    np.savez(temporary, **arrays)  # type: ignore[arg-type]
+    temporary.rename(job.out)
+    return job.out
+
+
+def make_clips(
+    faces: Path, work: Path, *, split: str, count: int, seed: int, jobs: int = 2, fps: float | None = None
+) -> ZooClips:
+    """Render ``count`` clips of a split's people, or read them back if ``work`` holds them already.
+
+    The same arguments give the same arrays, whatever ``jobs`` is. Raises ValueError as
+    `mer_live.training.synthesis.batch.subjects` does.
+    """
+    people = tuple(subjects(faces, split))
+    request = {
+        "version": VERSION,
+        "split": split,
+        "people": people,
+        "seed": seed,
+        "fps": fps,
+        "adm": asdict(ADM),
+        "frames": asdict(FRAMES),
+    }
+    folder = work / f"{split}-{seed}{'' if fps is None else f'-{fps:g}fps'}"
+    folder.mkdir(parents=True, exist_ok=True)
+    note = folder / "request.json"
+    text = json.dumps(request, indent=1, sort_keys=True)
+    if note.exists() and note.read_text(encoding="utf-8") != text:
+        raise ValueError(
+            f"{folder} holds clips made by another recipe; remove it or name another --work folder"
+        )
+    if not note.exists():  # written once and whole: several processes read it
+        write_atomically(note, text.encode())
+    todo = [
+        _Job(faces, k, people, count, seed, fps, folder / f"{subject}-{count}.npz")
+        for k, subject in enumerate(people)
+        if k < count
+    ]
+    if jobs > 1 and any(not job.out.exists() for job in todo):
+        # Fresh processes: threads of OpenCV and mediapipe do not survive a fork.
+        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+            paths = list(pool.map(_render, todo))
+    else:
+        paths = [_render(job) for job in todo]
+    parts = [dict(np.load(p)) for p in paths]
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    return ZooClips(
+        joined["key_frames"],
+        joined["frames"],
+        joined["adm"],
+        joined["label"].astype(np.int64),
+        joined["subject"].astype(np.str_),
+        joined["intensity_px"],
+        joined["fps"],
+        joined["final"],
+    )
+
+
+def take(clips: ZooClips, rows: NDArray[np.int64] | NDArray[np.bool_]) -> ZooClips:
+    """The given samples."""
+    return replace(clips, **{name: getattr(clips, name)[rows] for name in ZooClips.__slots__})
