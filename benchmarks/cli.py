@@ -100,8 +100,7 @@ def gpu(
     json: Json = None,
 ) -> None:
     """Parity of flow, representations and engines with the CPU, then times on the GPU."""
-    from mer_live.engines.bundle import BundleError
-    from mer_live.engines.runners.base import BackendError
+    from mer_live.engines.errors import BackendError, BundleError
 
     chosen = {"bundles": tuple(bundle)} if bundle else {}
     try:

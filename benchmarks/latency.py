@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from mer_live.benchmarks.inputs import Recording, demo_recording
 from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.engines.bundle import Bundle, load_bundle
+from mer_live.engines.errors import BackendError
 from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.flow import FlowConfig, make_flow
+from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import resize_gray
-from mer_live.engines.representation.represent import AdmSpec, RepresentationSpec, network_input, represent
-from mer_live.engines.runners import BACKENDS, BackendError, open_runner
+from mer_live.engines.representation.represent import network_input, represent
+from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
+from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.realtime.cli import BUNDLES
 from mer_live.realtime.demo_clip import demo_clip
 from mer_live.realtime.face.crop import Cropper

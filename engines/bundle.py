@@ -10,16 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from mer_live.engines.errors import BundleError
 from mer_live.engines.records import from_json, to_json
-from mer_live.engines.representation.represent import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
 
 MODEL = "model.onnx"
 CARD = "card.json"
 NOT_VALIDATED = "Not validated on spontaneous micro-expressions."
-
-
-class BundleError(ValueError):
-    """A bundle cannot be found, read or trusted; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

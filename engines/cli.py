@@ -111,7 +111,8 @@ def verify(
 @app.command("list")
 def list_command(out: Out = None) -> None:
     """List kept engines, and say which the installed libraries can no longer use."""
-    from mer_live.engines.trt.file import EngineError, engine_dir, list_engines
+    from mer_live.engines.errors import EngineError
+    from mer_live.engines.trt.file import engine_dir, list_engines
     from mer_live.engines.trt.library import installed_flavours, load_flavour
 
     folder = out or engine_dir()
@@ -169,9 +170,7 @@ def _rows(header: EngineHeader) -> list[tuple[str, object]]:
 @contextmanager
 def _errors_told() -> Iterator[None]:
     """One sentence on stderr and an exit code for what a user can do something about."""
-    from mer_live.engines.bundle import BundleError
-    from mer_live.engines.runners.base import BackendError
-    from mer_live.engines.trt.file import EngineError
+    from mer_live.engines.errors import BackendError, BundleError, EngineError
 
     try:
         yield

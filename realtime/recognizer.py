@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.flow import Flow, FlowConfig, make_flow
-from mer_live.engines.representation.represent import AdmSpec, RepresentationSpec, network_input, represent
+from mer_live.engines.representation.flow import Flow, make_flow
+from mer_live.engines.representation.represent import network_input, represent
+from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
 from mer_live.engines.runners import Runner, open_runner
 from mer_live.realtime.motion.meter import METER_ADM
 

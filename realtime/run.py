@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from mer_live.engines.bundle import BundleError, load_bundle
-from mer_live.engines.runners import BACKENDS, BackendError
+from mer_live.engines.bundle import load_bundle
+from mer_live.engines.errors import BackendError, BundleError
+from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload

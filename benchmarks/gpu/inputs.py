@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from mer_live.benchmarks.inputs import demo_recording
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.representation.flow import FlowConfig
-from mer_live.engines.representation.represent import AdmSpec, MotionSpec, RepresentationSpec
+from mer_live.engines.representation.specs import AdmSpec, FlowConfig, MotionSpec, RepresentationSpec
 from mer_live.engines.trt.gpu import present_gpu
 from mer_live.engines.trt.library import MODULES, installed_flavours
 from mer_live.realtime.face.crop import CROP_SIZE, crop_gray, crop_warp

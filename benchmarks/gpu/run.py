@@ -25,9 +25,9 @@ from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.device.farneback import TorchFarneback
 from mer_live.engines.device.networks import DeviceNetwork, EngineDeviceNetwork, TorchDeviceNetwork
 from mer_live.engines.device.path import DeviceConfig, DevicePath
+from mer_live.engines.errors import BackendError, EngineError
 from mer_live.engines.representation.flow import make_flow
-from mer_live.engines.runners.base import BackendError
-from mer_live.engines.trt.file import EngineError, Precision
+from mer_live.engines.trt.file import Precision
 from mer_live.engines.trt.library import installed_flavours
 from mer_live.engines.trt.onnx import sample_inputs
 from mer_live.realtime.cli import BUNDLES

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.benchmarks.peers.runner import RawFrames
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
@@ -18,10 +17,22 @@ from mer_live.realtime.sources.base import Pace
 from mer_live.realtime.sources.camera import CameraConfig, FrameSource
 
 
+class Frames(Protocol):
+    """A clip of raw frames, as ``runner`` reads it."""
+
+    shape: tuple[int, int, int]
+    """(H, W, 3)."""
+    fps: float
+    count: int
+
+    def read(self, k: int, slot: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Put frame ``k`` into ``slot`` (H, W, 3) and return it."""
+
+
 class RawSource(FrameSource):
     """The raw frames as a source, at full speed or as a camera."""
 
-    def __init__(self, frames: RawFrames, pace: Pace) -> None:
+    def __init__(self, frames: Frames, pace: Pace) -> None:
         height, width, _ = frames.shape
         config = CameraConfig(pace=pace)
         super().__init__(
@@ -38,7 +49,7 @@ class RawSource(FrameSource):
         return round((self._next - 1) * 1e9 / self._frames.fps)
 
 
-def measure_self(frames: RawFrames, bundles: Sequence[str], started: float) -> dict[str, Any]:
+def measure_self(frames: Frames, bundles: Sequence[str], started: float) -> dict[str, Any]:
     """The whole pipeline with engines, at full speed and then live.
 
     Args:
@@ -47,7 +58,7 @@ def measure_self(frames: RawFrames, bundles: Sequence[str], started: float) -> d
         started: ``time.monotonic()`` when this process began.
 
     Returns:
-        What ``peer_runner.measure_calls`` returns, and ``version``, ``start_s`` and ``events``. A frame's time
+        What ``runner.measure_calls`` returns, and ``version``, ``start_s`` and ``events``. A frame's time
         is the worker's: landmarks run beside it, so it does not hold a face detection as the others' does.
     """
     with Recognizer([load_bundle(name) for name in bundles]) as recognizer:

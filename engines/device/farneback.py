@@ -28,7 +28,7 @@ from mer_live.engines.device.matrices import (
     smooth,
     window,
 )
-from mer_live.engines.representation.flow import FlowConfig
+from mer_live.engines.representation.specs import FlowConfig
 
 GRAY_OFFSET = 128.0
 """Taken off every pixel: it moves no coefficient, and float32 keeps three bits more of each."""

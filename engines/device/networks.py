@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from mer_live.engines.bundle import Bundle
+from mer_live.engines.errors import EngineError
 from mer_live.engines.networks import build
 from mer_live.engines.onnx_weights import read_weights
 from mer_live.engines.trt.build import engine_key, ensure_engine
-from mer_live.engines.trt.file import EngineError, Flavour, Precision
+from mer_live.engines.trt.file import Flavour, Precision
 from mer_live.engines.trt.library import load_flavour
 from mer_live.engines.trt.session import EngineSession
 

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mer_live.engines.representation.adm import GRID, STEPS, Direction
-from mer_live.engines.representation.motion_image import Scaling
+from mer_live.engines.representation.specs import GRID, STEPS, Direction, Scaling
 
 
 def adm_rows(flow: Tensor, direction: Direction = "circular") -> Tensor:

@@ -22,9 +22,16 @@ from mer_live.engines.device.graph import Replayed
 from mer_live.engines.device.networks import DeviceNetwork
 from mer_live.engines.device.ops import adm_rows, flow_to_gray, pack_right, shrink, window_indices
 from mer_live.engines.device.upload import Upload
-from mer_live.engines.representation.adm import ROW, STEPS, window_bounds
-from mer_live.engines.representation.flow import FlowConfig
-from mer_live.engines.representation.represent import AdmSpec, ApexSpec, MotionSpec, RepresentationSpec
+from mer_live.engines.representation.adm import window_bounds
+from mer_live.engines.representation.specs import (
+    ROW,
+    STEPS,
+    AdmSpec,
+    ApexSpec,
+    FlowConfig,
+    MotionSpec,
+    RepresentationSpec,
+)
 
 ONSET, APEX, LAST, CENTRE = range(4)
 """Order of a spot's crops on the device."""

@@ -7,7 +7,8 @@ import torch
 from numpy.typing import NDArray
 
 from mer_live.engines.device.farneback import TorchFarneback
-from mer_live.engines.representation.flow import BufferedFlow, FlowConfig
+from mer_live.engines.representation.flow import BufferedFlow
+from mer_live.engines.representation.specs import FlowConfig
 
 
 class TorchFlow(BufferedFlow):

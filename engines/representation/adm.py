@@ -2,14 +2,13 @@
 
 Convention: a row holds the cells row by row from the top left, each as (angle, magnitude): ``row[2 * c]``
 is the direction of cell ``c`` in radians within (-pi, pi], 0 to the right and positive **down** as in
-``engines.representation.flow``; ``row[2 * c + 1]`` its mean magnitude in px. A flow of zero gives a row of zeros.
+``representation.flow``; ``row[2 * c + 1]`` its mean magnitude in px. A flow of zero gives a row of zeros.
 """
 
 from __future__ import annotations
 
 import threading
 from itertools import pairwise
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,12 +16,9 @@ from numpy.typing import NDArray
 
 from mer_live.engines.representation.flow import Flow
 from mer_live.engines.representation.motion_image import resize_gray
+from mer_live.engines.representation.specs import GRID, ROW, STEPS, Direction
 
-GRID = 8
-ROW = 2 * GRID * GRID
-STEPS = 64
 HALF = STEPS // 2
-Direction = Literal["circular", "as_published"]
 
 
 class _Scratch(threading.local):

@@ -10,44 +10,13 @@ Thread count is the application's choice (``cv2.setNumThreads``); one thread is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
-@dataclass(frozen=True, slots=True)
-class FlowConfig:
-    """Which flow and with which parameters; a model card carries it, the live path obeys it."""
-
-    method: Literal["dis", "farneback"] = "dis"
-    preset: Literal["ultrafast", "fast", "medium"] = "fast"
-    """DIS preset (Kroeger et al., ECCV 2016). On one core, 224 px: ultrafast .9, fast 2, medium 9 ms."""
-    levels: int = 3
-    """Farneback: pyramid levels, each half the size of the one before."""
-    window_px: int = 15
-    """Farneback: side of the averaging window."""
-    iterations: int = 3
-    """Farneback: iterations per level."""
-    poly_n: int = 5
-    """Farneback: neighbourhood of the polynomial expansion, px."""
-    poly_sigma: float = 1.2
-    """Farneback: Gaussian of the expansion, px."""
-    gaussian: bool = False
-    """Farneback: Gaussian instead of box window."""
-
-    def __post_init__(self) -> None:
-        if self.method not in ("dis", "farneback"):
-            raise ValueError(f"flow method {self.method!r} is unknown; take 'dis' or 'farneback'")
-        if self.preset not in _DIS_PRESETS:
-            raise ValueError(f"DIS preset {self.preset!r} is unknown; take one of {', '.join(_DIS_PRESETS)}")
-        if min(self.levels, self.window_px, self.iterations, self.poly_n) < 1 or self.poly_sigma <= 0:
-            raise ValueError("Farneback's parameters must all be positive")
-
-
-_DIS_PRESETS = {"ultrafast": 0, "fast": 1, "medium": 2}
+from mer_live.engines.representation.specs import DIS_PRESETS, FlowConfig
 
 
 class Flow(Protocol):
@@ -107,7 +76,7 @@ class DisFlow(BufferedFlow):
 
     def __init__(self, config: FlowConfig) -> None:
         super().__init__(config)
-        self._dis = cv2.DISOpticalFlow.create(_DIS_PRESETS[config.preset])
+        self._dis = cv2.DISOpticalFlow.create(DIS_PRESETS.index(config.preset))
 
     def _compute(self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
         # OpenCV takes what lies in the result array as initial guess, also when it allocates the array
@@ -127,16 +96,9 @@ class FarnebackFlow(BufferedFlow):
         )
 
 
-def make_flow(config: FlowConfig | None = None, device: str | None = None) -> Flow:
-    """Return a new flow object for one stream (default: DIS fast).
-
-    ``device``: None computes with OpenCV; a torch device ("cuda", "cpu") takes the torch Farneback.
-    """
+def make_flow(config: FlowConfig | None = None) -> Flow:
+    """Return a new flow object for one stream (default: DIS fast)."""
     config = config or FlowConfig()
-    if device is not None:
-        from mer_live.engines.device.torch_flow import TorchFlow
-
-        return TorchFlow(config, device)
     return DisFlow(config) if config.method == "dis" else FarnebackFlow(config)
 
 

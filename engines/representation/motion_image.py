@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.flow import Flow
-
-Scaling = Literal["minmax", "fixed"]
-Channel = Literal["onset", "face", "offset"]
-CHANNELS: tuple[Channel, Channel, Channel] = ("onset", "face", "offset")
+from mer_live.engines.representation.specs import CHANNELS, Channel, Scaling
 
 
 def resize_gray(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

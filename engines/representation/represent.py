@@ -6,175 +6,28 @@ of it what a network takes. A spec travels in the model card, so the live path o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.records import from_json, to_json
-from mer_live.engines.representation.adm import (
-    ROW,
-    STEPS,
-    Direction,
-    adm_row,
-    adm_rows,
-    adm_window,
-    mirror_adm,
-    window_bounds,
-)
+from mer_live.engines.representation.adm import adm_rows, adm_window, mirror_adm, window_bounds
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.flow import Flow, FlowConfig, make_flow, mirror_flow
+from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.motion_image import (
-    CHANNELS,
-    Channel,
-    Scaling,
     flow_strain,
-    flow_to_gray,
     motion_image,
-    optical_strain,
     quantise_flow_strain,
     resize_gray,
 )
-
-__all__ = [
-    "AdmSpec",
-    "ApexSpec",
-    "Flow3Spec",
-    "FramesSpec",
-    "MotionSpec",
-    "RepresentationSpec",
-    "adm_row",
-    "adm_window",
-    "flow_to_gray",
-    "make_spec",
-    "middle_frames",
-    "mirror_adm",
-    "mirror_clip",
-    "mirror_crops",
-    "mirror_flow",
-    "motion_image",
-    "network_input",
-    "optical_strain",
-    "represent",
-    "spec_from_json",
-    "spec_to_json",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class MotionSpec:
-    """MADTN's motion-attention image: uint8 (size, size, 3)."""
-
-    name: Literal["motion"] = "motion"
-    flow: FlowConfig = field(default_factory=FlowConfig)
-    size: int = 112
-    scaling: Scaling = "minmax"
-    r_max_px: float = 3.0
-    """Used by scaling "fixed": the flow magnitude, px at ``size``, that gives full saturation."""
-    middle: Literal["apex", "centre"] = "apex"
-    """Frame in the middle: the apex, or the temporal centre of onset..offset as in the paper."""
-    channels: tuple[Channel, ...] = CHANNELS
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape that ``represent`` returns."""
-        return (self.size, self.size, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class ApexSpec:
-    """The gray apex frame: uint8 (size, size)."""
-
-    name: Literal["apex"] = "apex"
-    size: int = 224
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape that ``represent`` returns."""
-        return (self.size, self.size)
-
-
-@dataclass(frozen=True, slots=True)
-class AdmSpec:
-    """ATNet's window of ADM rows: float32 (64, 128), packed to the right."""
-
-    name: Literal["adm"] = "adm"
-    flow: FlowConfig = field(default_factory=lambda: FlowConfig(preset="ultrafast"))
-    direction: Direction = "circular"
-    flow_px: int = 224
-    """Side that the crop is shrunk to before the flow is taken; the rows are in px of the crop. 112 takes a
-    fifth of the time, but ATNet trained on it scored UF1 .871 instead of .935 (200 clips of the `val` people)."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape that ``represent`` returns."""
-        return (STEPS, ROW)
-
-
-@dataclass(frozen=True, slots=True)
-class Flow3Spec:
-    """Horizontal flow, vertical flow and optical strain, onset -> apex: (size, size, 3)."""
-
-    name: Literal["flow3"] = "flow3"
-    flow: FlowConfig = field(default_factory=FlowConfig)
-    size: int = 28
-    flow_px: int = 112
-    """Side of the crop that the flow is taken on; flow is in px of it."""
-    max_px: float = 4.0
-    max_strain: float = 0.2
-    """uint8 only: the flow (px) and strain that reach the end of the scale; 0 px is 128."""
-    dtype: Literal["uint8", "float32"] = "uint8"
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape that ``represent`` returns."""
-        return (self.size, self.size, 3)
-
-
-@dataclass(frozen=True, slots=True)
-class FramesSpec:
-    """Gray frames spread evenly over onset..offset: uint8 (steps, size, size)."""
-
-    name: Literal["frames"] = "frames"
-    steps: int = 8
-    size: int = 224
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape that ``represent`` returns."""
-        return (self.steps, self.size, self.size)
-
-
-RepresentationSpec: TypeAlias = MotionSpec | ApexSpec | AdmSpec | Flow3Spec | FramesSpec
-_SPECS: dict[str, type[Any]] = {
-    "motion": MotionSpec,
-    "apex": ApexSpec,
-    "adm": AdmSpec,
-    "flow3": Flow3Spec,
-    "frames": FramesSpec,
-}
-
-
-def make_spec(name: str, **parameters: Any) -> RepresentationSpec:
-    """Spec by name; ValueError for an unknown name, key or value."""
-    return spec_from_json({"name": name, **parameters})
-
-
-def spec_from_json(data: Mapping[str, Any]) -> RepresentationSpec:
-    """Spec from a decoded JSON object with ``name`` and any of its parameters."""
-    name = data.get("name")
-    if name not in _SPECS:
-        raise ValueError(f"representation {name!r} is unknown; take one of {', '.join(_SPECS)}")
-    spec: RepresentationSpec = from_json(_SPECS[name], data, f"representation {name}")
-    return spec
-
-
-def spec_to_json(spec: RepresentationSpec) -> dict[str, Any]:
-    """JSON object with the name and every parameter."""
-    result: dict[str, Any] = to_json(spec)
-    return result
+from mer_live.engines.representation.specs import (
+    AdmSpec,
+    ApexSpec,
+    Flow3Spec,
+    FramesSpec,
+    RepresentationSpec,
+)
 
 
 def middle_frames(clip: Clip, fraction: float = 0.2) -> range:

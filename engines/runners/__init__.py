@@ -7,7 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.runners.base import BackendError, Runner
+from mer_live.engines.errors import BackendError
+from mer_live.engines.runners.base import Runner
 
 __all__ = ["BACKENDS", "BackendError", "Runner", "open_runner"]
 

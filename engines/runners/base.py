@@ -14,10 +14,6 @@ from mer_live.engines.bundle import Bundle
 Arrays = Mapping[str, NDArray[np.float32]]
 
 
-class BackendError(RuntimeError):
-    """A backend cannot be used here; the message says what to install or to change."""
-
-
 class Runner(Protocol):
     """A network of one bundle on one backend; a context manager, used by one thread at a time.
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.runners.base import BackendError, RunnerBase
+from mer_live.engines.errors import BackendError
+from mer_live.engines.runners.base import RunnerBase
 
 
 class OpenVinoRunner(RunnerBase):

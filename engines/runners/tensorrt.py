@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.runners.base import BackendError, RunnerBase
+from mer_live.engines.errors import BackendError, EngineError
+from mer_live.engines.runners.base import RunnerBase
 from mer_live.engines.trt.build import engine_key, ensure_engine
-from mer_live.engines.trt.file import EngineError, Flavour, Precision
+from mer_live.engines.trt.file import Flavour, Precision
 from mer_live.engines.trt.gpu import present_gpu
 from mer_live.engines.trt.library import INSTALL, installed_flavours, load_flavour
 

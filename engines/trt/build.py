@@ -13,9 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from mer_live.engines.bundle import Bundle
+from mer_live.engines.errors import EngineError
 from mer_live.engines.parity import parity_error
 from mer_live.engines.trt.file import (
-    EngineError,
     EngineHeader,
     EngineKey,
     Flavour,

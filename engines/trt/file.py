@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
+from mer_live.engines.errors import EngineError
 from mer_live.engines.records import from_json, to_json
 
 MAGIC = b"mer-live engine 1\n"
@@ -19,10 +20,6 @@ SUFFIX = ".engine"
 HEADER_LIMIT = 1 << 16
 Precision = Literal["fp32", "fp16"]
 Flavour = Literal["tensorrt", "rtx"]
-
-
-class EngineError(RuntimeError):
-    """An engine cannot be built, read or trusted; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
-from mer_live.engines.runners.base import BackendError
+from mer_live.engines.errors import BackendError
 from mer_live.engines.trt.file import Flavour
 
 MODULES: dict[Flavour, str] = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.trt.file import EngineError, Precision
+from mer_live.engines.errors import EngineError
+from mer_live.engines.trt.file import Precision
 
 HALF_ATOL = 0.02
 HALF_RTOL = 0.02

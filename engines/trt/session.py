@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mer_live.engines.trt.file import EngineError
+from mer_live.engines.errors import EngineError
 from mer_live.engines.trt.library import logger_of, nvidia_messages
 
 

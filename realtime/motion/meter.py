@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.motion_image import resize_gray
-from mer_live.engines.representation.represent import AdmSpec
+from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.motion.regions import DEPTH, ONCE, PADDED, REGIONS, STABLE, points_of
 from mer_live.realtime.types import FaceCrop, Motion
 

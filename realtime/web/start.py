@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mer_live.engines.bundle import BundleError, load_bundle
-from mer_live.engines.runners import BACKENDS, BackendError
+from mer_live.engines.bundle import load_bundle
+from mer_live.engines.errors import BackendError, BundleError
+from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.sources.camera import CameraConfig, SourceError, open_source

@@ -11,16 +11,9 @@ from typing import Any
 import pytest
 
 from mer_live.engines import bundle as bundle_module
-from mer_live.engines.bundle import (
-    NOT_VALIDATED,
-    BundleError,
-    Card,
-    InputCard,
-    NetworkCard,
-    list_bundles,
-    load_bundle,
-)
-from mer_live.engines.representation.represent import AdmSpec, ApexSpec
+from mer_live.engines.bundle import NOT_VALIDATED, Card, InputCard, NetworkCard, list_bundles, load_bundle
+from mer_live.engines.errors import BundleError
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec
 
 MODEL_BYTES = b"a model"
 

@@ -13,10 +13,11 @@ from support.moving_clips import moving_clip
 from typer.testing import CliRunner, Result
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.represent import represent, spec_to_json
+from mer_live.engines.representation.represent import represent
+from mer_live.engines.representation.specs import spec_to_json
 from mer_live.training.cli import main as cli
 from mer_live.training.evaluation.evaluate import Request, evaluate
-from mer_live.training.export.run import ExportRequest
+from mer_live.training.export.plan import ExportRequest
 from mer_live.training.prepare.config import parse_representations
 
 ARRAYS = (

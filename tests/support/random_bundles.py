@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import Bundle
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import RepresentationSpec, make_spec, network_input
+from mer_live.engines.representation.represent import network_input
+from mer_live.engines.representation.specs import RepresentationSpec, make_spec
 from mer_live.training.export.bundle import export_bundle
 
 CONFIGS: dict[str, dict[str, Any]] = {

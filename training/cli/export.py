@@ -52,7 +52,8 @@ def export_command(
     ] = None,
 ) -> None:
     """Train on all clips, check ONNX against torch on real ones, write the bundle and its card."""
-    from mer_live.training.export.run import ExportRequest, export
+    from mer_live.training.export.plan import ExportRequest
+    from mer_live.training.export.run import export
     from mer_live.training.methods import parse_settings
     from mer_live.training.prepare.config import parse_representations
     from mer_live.training.prepared.prepared_set import parse_inputs

@@ -15,13 +15,8 @@ from typing import Any
 import numpy as np
 
 from mer_live.engines.representation.flow import make_flow
-from mer_live.engines.representation.represent import (
-    FramesSpec,
-    MotionSpec,
-    middle_frames,
-    represent,
-    spec_to_json,
-)
+from mer_live.engines.representation.represent import middle_frames, represent
+from mer_live.engines.representation.specs import FramesSpec, MotionSpec, spec_to_json
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.evaluate import Request, evaluate
 from mer_live.training.evaluation.fold_store import StoreError

@@ -32,7 +32,8 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.onnx_weights import pack_float16, stored_as_float16
 from mer_live.engines.parity import PARITY_ATOL, PARITY_RTOL, parity_error
 from mer_live.engines.records import to_json
-from mer_live.engines.representation.represent import RepresentationSpec, input_shape
+from mer_live.engines.representation.represent import input_shape
+from mer_live.engines.representation.specs import RepresentationSpec
 from mer_live.engines.runners import open_runner
 from mer_live.realtime.types import CLASSES
 

@@ -6,21 +6,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mer_live.engines.bundle import NOT_VALIDATED
-from mer_live.engines.representation.represent import AdmSpec, FramesSpec, MotionSpec
+from mer_live.engines.representation.specs import AdmSpec, FramesSpec, MotionSpec
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.evaluate import versions
+from mer_live.training.export.plan import Plan
 from mer_live.training.export.scores import card_scores
 from mer_live.training.export.specs import STATED
 from mer_live.training.learning.pretrain import card_of, load
 from mer_live.training.methods.network import NetworkMethod
 from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.zoo.cards import PAPERS
-
-if TYPE_CHECKING:
-    from mer_live.training.export.run import Plan
 
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "atnet": ("no ImageNet weights",),

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.representation.represent import RepresentationSpec
+from mer_live.engines.representation.specs import RepresentationSpec
 from mer_live.training.evaluation.material import (
     FoldError,
-    Material,
     fold_seed,
     gather,
     read_inputs,
@@ -26,6 +24,7 @@ from mer_live.training.evaluation.material import (
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split, train_on_all
 from mer_live.training.export.bundle import check_folder, export_bundle
 from mer_live.training.export.card import card_fields
+from mer_live.training.export.plan import ExportRequest, Plan
 from mer_live.training.export.scores import read_report
 from mer_live.training.export.specs import LiveInput, check_tensors, live_inputs
 from mer_live.training.methods import Method, Unlabelled, make_method, method_names
@@ -35,69 +34,6 @@ from mer_live.training.prepared.prepared_set import PreparedSet
 Progress = Callable[[int, int, float], None]
 """(epochs done, epochs of this network, mean loss)"""
 _SAMPLES = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRequest:
-    """What to train, and what to call it."""
-
-    data: Path
-    method: str
-    out: Path
-    licence: str
-    attribution: str
-    name: str = ""
-    """Of the bundle; the method's if empty."""
-    version: str = "0.1.0"
-    inputs: Mapping[str, str] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    seed: int = 0
-    protocol: str | None = None
-    """Train on the clips of this protocol, with its labels; None: on every row."""
-    database: str | None = None
-    partial: bool = False
-    train_split: bool = False
-    """Train only on rows whose column ``split`` is ``train``."""
-    representations: tuple[tuple[str, RepresentationSpec], ...] = ()
-    """(array, how it was made), for sets that do not say."""
-    scores: Path | None = None
-    """Report of ``mer-train evaluate``."""
-    target: Path | None = None
-    """Prepared set whose inputs are the target domain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A request that was checked, with all that it needs in memory."""
-
-    request: ExportRequest
-    prepared: PreparedSet
-    material: Material
-    """One fold: its training side is what is trained on."""
-    model: NetworkMethod
-    """Untrained, of the settled settings."""
-    inputs: Mapping[str, LiveInput]
-    trained: Split
-    """The clips that are trained on."""
-    target: Unlabelled | None
-    target_note: Mapping[str, Any] | None
-    report: Mapping[str, Any] | None
-    rows: Mapping[str, Any]
-    """Input name -> up to 16 real rows, for the parity check."""
-
-    @property
-    def subjects(self) -> int:
-        """How many people are trained on."""
-        return len(set(self.prepared.subjects[self.trained.rows].tolist()))
-
-    @property
-    def found(self) -> dict[str, int]:
-        """Where the frames of how many clips come from, as ``prepare`` noted it."""
-        column = self.prepared.index.get("found")
-        if column is None:
-            return {}
-        names, counts = np.unique(column[self.trained.rows], return_counts=True)
-        return {str(n): int(c) for n, c in zip(names, counts, strict=True)}
 
 
 def plan_export(request: ExportRequest) -> Plan:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.representation.motion_image import CHANNELS
-from mer_live.engines.representation.represent import (
+from mer_live.engines.representation.represent import network_input
+from mer_live.engines.representation.specs import (
+    CHANNELS,
     AdmSpec,
     ApexSpec,
     Flow3Spec,
     FramesSpec,
     MotionSpec,
     RepresentationSpec,
-    network_input,
     spec_from_json,
     spec_to_json,
 )

@@ -24,7 +24,9 @@ from mer_live.engines.bundle import file_sha256
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.records import to_json
-from mer_live.engines.representation.represent import make_spec, mirror_adm, network_input
+from mer_live.engines.representation.adm import mirror_adm
+from mer_live.engines.representation.represent import network_input
+from mer_live.engines.representation.specs import make_spec
 from mer_live.training.evaluation.metrics import confusion, scores
 from mer_live.training.evaluation.protocols import disjoint_rows
 from mer_live.training.learning.augment import shake

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import AdmSpec, ApexSpec, RepresentationSpec, mirror_adm
+from mer_live.engines.representation.adm import mirror_adm
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec, RepresentationSpec
 from mer_live.training.learning.pretrain import start_from
 from mer_live.training.learning.trainer import Rows, oversample
 from mer_live.training.methods import Inputs, Labelled, Unlabelled

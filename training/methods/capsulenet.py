@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import ApexSpec, RepresentationSpec
+from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.losses import margin_loss
 from mer_live.training.learning.trainer import Rows, epoch_batches, oversample
 from mer_live.training.methods import Inputs, Labelled

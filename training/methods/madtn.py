@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.motion_image import CHANNELS
-from mer_live.engines.representation.represent import MotionSpec, RepresentationSpec
+from mer_live.engines.representation.specs import CHANNELS, MotionSpec, RepresentationSpec
 from mer_live.training.learning.losses import MADTN_BANDWIDTHS, mmd2
 from mer_live.training.learning.trainer import Rows, endless_batches
 from mer_live.training.methods import Inputs, Labelled, Unlabelled

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import ApexSpec, RepresentationSpec
+from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.methods.atnet import Atnet, AtnetConfig
 
 

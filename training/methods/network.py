@@ -15,7 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import Flow3Spec, RepresentationSpec, network_input
+from mer_live.engines.representation.represent import network_input
+from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
 from mer_live.training.evaluation.protocols import disjoint_rows
 from mer_live.training.learning.losses import Terms
 from mer_live.training.learning.trainer import (

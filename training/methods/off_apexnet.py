@@ -10,7 +10,7 @@ import torch
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import Flow3Spec, RepresentationSpec
+from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.flow import Flow, FlowConfig, make_flow
-from mer_live.engines.representation.represent import MotionSpec, RepresentationSpec, represent
+from mer_live.engines.representation.flow import Flow, make_flow
+from mer_live.engines.representation.represent import represent
+from mer_live.engines.representation.specs import FlowConfig, MotionSpec, RepresentationSpec
 from mer_live.realtime.face.crop import CROP_SIZE, Cropper, crop_warp
 from mer_live.training.datasets.sample import Sample
 from mer_live.training.prepare.apex_search import find_apex

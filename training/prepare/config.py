@@ -10,12 +10,7 @@ from importlib import metadata
 from typing import Any, Literal
 
 from mer_live.engines.records import to_json
-from mer_live.engines.representation.represent import (
-    MotionSpec,
-    RepresentationSpec,
-    spec_from_json,
-    spec_to_json,
-)
+from mer_live.engines.representation.specs import MotionSpec, RepresentationSpec, spec_from_json, spec_to_json
 from mer_live.training.datasets.sample import Sample
 
 Variant = Literal["annotated", "deployable"]

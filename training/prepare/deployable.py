@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.represent import AdmSpec
+from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.face.landmark_thread import Detector
 from mer_live.realtime.face.landmarks import FaceDetection, Landmarker
 from mer_live.realtime.face.tracker import FaceTracker

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.representation.represent import ApexSpec, RepresentationSpec, represent, spec_to_json
+from mer_live.engines.representation.represent import represent
+from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec, spec_to_json
 from mer_live.realtime.types import CLASSES
 from mer_live.training.prepared.index import save_array, write_atomically, write_index
 from mer_live.training.synthesis.batch import subjects

@@ -10,8 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mer_live.engines.representation.flow import FlowConfig
-from mer_live.engines.representation.represent import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
+from mer_live.engines.representation.specs import (
+    AdmSpec,
+    ApexSpec,
+    Flow3Spec,
+    FlowConfig,
+    FramesSpec,
+    MotionSpec,
+)
 from mer_live.training.evaluation.cdmer_synth import Plan, render
 from mer_live.training.synthesis.prepared_set import SynthSet, render_set
 from mer_live.training.table.rows import choose_rows

@@ -15,14 +15,8 @@ from numpy.typing import NDArray
 from mer_live.engines.representation.adm import adm_rows
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import make_flow
-from mer_live.engines.representation.represent import (
-    AdmSpec,
-    ApexSpec,
-    FramesSpec,
-    MotionSpec,
-    mirror_clip,
-    represent,
-)
+from mer_live.engines.representation.represent import mirror_clip, represent
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec, FramesSpec, MotionSpec
 from mer_live.realtime.types import CLASSES
 from mer_live.training.prepared.index import write_atomically
 from mer_live.training.synthesis.batch import subjects

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import ApexSpec
+from mer_live.engines.representation.specs import ApexSpec
 from mer_live.training.methods import Labelled
 from mer_live.training.methods.mtm.method import Mtm, MtmConfig
 from mer_live.training.prepared.arrays import resize_rows

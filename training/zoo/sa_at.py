@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import ApexSpec
+from mer_live.engines.representation.specs import ApexSpec
 from mer_live.training.learning.pretrain import PROVENANCE, PretrainConfig, card_of, load, pretrain, save
 from mer_live.training.methods import Labelled
 from mer_live.training.methods.sa_at.method import SaAt, SaAtConfig

@@ -15,14 +15,9 @@ from torch.nn import functional as F
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.representation.represent import (
-    AdmSpec,
-    ApexSpec,
-    MotionSpec,
-    RepresentationSpec,
-    mirror_adm,
-    network_input,
-)
+from mer_live.engines.representation.adm import mirror_adm
+from mer_live.engines.representation.represent import network_input
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec, MotionSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
 from mer_live.training.learning.losses import Terms
 from mer_live.training.learning.pretrain import start_from

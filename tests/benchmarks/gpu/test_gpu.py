@@ -14,7 +14,7 @@ from mer_live.benchmarks.gpu import run as gpu
 from mer_live.benchmarks.gpu.inputs import describe, with_farneback
 from mer_live.benchmarks.gpu.timing import Stopwatch
 from mer_live.benchmarks.result import Result
-from mer_live.engines.representation.represent import AdmSpec, MotionSpec
+from mer_live.engines.representation.specs import AdmSpec, MotionSpec
 
 no_card = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 

@@ -15,7 +15,9 @@ from support.tolerances import TOLERANCES, assert_close  # noqa: E402
 
 from mer_live.engines.device import farneback  # noqa: E402
 from mer_live.engines.device.farneback import TorchFarneback  # noqa: E402
-from mer_live.engines.representation.flow import FlowConfig, make_flow  # noqa: E402
+from mer_live.engines.device.torch_flow import TorchFlow  # noqa: E402
+from mer_live.engines.representation.flow import make_flow  # noqa: E402
+from mer_live.engines.representation.specs import FlowConfig  # noqa: E402
 
 PLAIN = FlowConfig(method="farneback")
 CONFIGS = [
@@ -55,7 +57,7 @@ def warped(
 def both(
     prev: NDArray[np.uint8], following: NDArray[np.uint8], config: FlowConfig = PLAIN
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return make_flow(config, device="cpu")(prev, following), make_flow(config)(prev, following)
+    return TorchFlow(config, "cpu")(prev, following), make_flow(config)(prev, following)
 
 
 def check(got: NDArray[np.float32], expected: NDArray[np.float32], window: int = 15) -> None:
@@ -176,4 +178,4 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(ValueError, match="too small"):
         TorchFarneback(8, 64)
     with pytest.raises(ValueError, match="no torch version"):
-        make_flow(FlowConfig(), device="cpu")
+        TorchFlow(FlowConfig(), "cpu")

@@ -22,10 +22,11 @@ from mer_live.engines.device.ops import flow_to_gray, pack_right, shrink
 from mer_live.engines.device.path import DeviceConfig, DevicePath
 from mer_live.engines.representation.adm import adm_row, adm_rows
 from mer_live.engines.representation.clip import Clip
-from mer_live.engines.representation.flow import FlowConfig, make_flow
+from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import flow_to_gray as cpu_flow_to_gray
 from mer_live.engines.representation.motion_image import resize_gray
-from mer_live.engines.representation.represent import AdmSpec, ApexSpec, MotionSpec, network_input, represent
+from mer_live.engines.representation.represent import network_input, represent
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec, FlowConfig, MotionSpec
 from mer_live.engines.trt.onnx import engine_model
 from mer_live.engines.trt.session import EngineSession
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from support.moving_clips import shifted, texture
 
-from mer_live.engines.representation.flow import FlowConfig, make_flow, mirror_flow
+from mer_live.engines.representation.flow import make_flow, mirror_flow
+from mer_live.engines.representation.specs import FlowConfig
 
 ALL = [FlowConfig(preset=p) for p in ("ultrafast", "fast", "medium")] + [FlowConfig(method="farneback")]
 

@@ -10,21 +10,24 @@ from hypothesis import strategies as st
 from support.moving_clips import moving_clip
 
 from mer_live.engines.representation.adm import adm_rows
-from mer_live.engines.representation.flow import FlowConfig, make_flow
+from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import flow_to_gray, optical_strain
 from mer_live.engines.representation.represent import (
-    AdmSpec,
-    ApexSpec,
-    Flow3Spec,
-    FramesSpec,
-    MotionSpec,
-    RepresentationSpec,
     input_shape,
-    make_spec,
     middle_frames,
     mirror_clip,
     network_input,
     represent,
+)
+from mer_live.engines.representation.specs import (
+    AdmSpec,
+    ApexSpec,
+    Flow3Spec,
+    FlowConfig,
+    FramesSpec,
+    MotionSpec,
+    RepresentationSpec,
+    make_spec,
     spec_from_json,
     spec_to_json,
 )

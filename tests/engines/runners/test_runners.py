@@ -14,8 +14,9 @@ from support.tolerances import assert_close
 
 from mer_live.engines import runners
 from mer_live.engines.bundle import Bundle, list_bundles, load_bundle
+from mer_live.engines.errors import BackendError
 from mer_live.engines.networks import NAMES, build
-from mer_live.engines.runners import BACKENDS, BackendError, open_runner
+from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.training.export.bundle import round_weights
 
 CPU_BACKENDS = ("openvino", "onnxruntime", "torch")

@@ -19,12 +19,13 @@ import torch
 from support.random_bundles import random_bundle, random_network, samples_of
 from support.tolerances import assert_close
 
-from mer_live.engines.runners import BackendError, open_runner, tensorrt
+from mer_live.engines.errors import BackendError, EngineError
+from mer_live.engines.runners import open_runner, tensorrt
 from mer_live.engines.runners.base import RunnerBase
 from mer_live.engines.runners.tensorrt import TensorRtRunner
 from mer_live.engines.trt import build as build_module
 from mer_live.engines.trt.build import build_engine
-from mer_live.engines.trt.file import EngineError, EngineKey, read_header
+from mer_live.engines.trt.file import EngineKey, read_header
 from mer_live.engines.trt.gpu import Gpu
 from mer_live.engines.trt.library import INSTALL, installed_flavours, load_flavour
 from mer_live.engines.trt.onnx import engine_model

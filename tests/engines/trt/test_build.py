@@ -17,18 +17,11 @@ from typer.testing import CliRunner
 
 from mer_live.engines.bundle import Bundle, file_sha256, list_bundles, load_bundle
 from mer_live.engines.cli import app
-from mer_live.engines.runners.base import BackendError
+from mer_live.engines.errors import BackendError, EngineError
 from mer_live.engines.trt import build as build_module
 from mer_live.engines.trt import file as engine_file
 from mer_live.engines.trt.build import build_engine, engine_key, ensure_engine
-from mer_live.engines.trt.file import (
-    EngineError,
-    EngineKey,
-    Precision,
-    list_engines,
-    read_engine,
-    read_header,
-)
+from mer_live.engines.trt.file import EngineKey, Precision, list_engines, read_engine, read_header
 from mer_live.engines.trt.library import installed_flavours, load_flavour
 from mer_live.engines.trt.onnx import engine_model, half_error, run_onnx, sample_inputs, to_half
 

@@ -20,7 +20,8 @@ from mer_live.engines.runners import open_runner
 from mer_live.realtime.demo_clip import demo_clip
 from mer_live.training.evaluation.material import Job, gather, run_job
 from mer_live.training.evaluation.protocols import make_split
-from mer_live.training.export.run import ExportRequest, plan_export, train
+from mer_live.training.export.plan import ExportRequest
+from mer_live.training.export.run import plan_export, train
 from mer_live.training.prepare.config import parse_representations
 from mer_live.training.prepared.prepared_set import PreparedSet
 

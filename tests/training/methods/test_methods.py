@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mer_live.engines.representation.represent import mirror_adm
+from mer_live.engines.representation.adm import mirror_adm
 from mer_live.training.learning.losses import SilentLossError
 from mer_live.training.learning.trainer import derive, epoch_batches, oversample, seeded
 from mer_live.training.methods import (

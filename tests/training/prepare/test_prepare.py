@@ -11,7 +11,7 @@ import pytest
 import trees
 from typer.testing import CliRunner
 
-from mer_live.engines.representation.represent import MotionSpec
+from mer_live.engines.representation.specs import MotionSpec
 from mer_live.training.cli.main import app
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.sample import DatasetError, Reading

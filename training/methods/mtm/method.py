@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.minet import Minet
-from mer_live.engines.representation.represent import ApexSpec, FramesSpec, RepresentationSpec
+from mer_live.engines.representation.specs import ApexSpec, FramesSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
 from mer_live.training.learning.macro import macro_side
 from mer_live.training.learning.pretrain import load

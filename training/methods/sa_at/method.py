@@ -16,7 +16,7 @@ from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.sa_at import SaAt as SaAtNetwork
 from mer_live.engines.records import to_json
-from mer_live.engines.representation.represent import ApexSpec, RepresentationSpec
+from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
 from mer_live.training.learning.pretrain import PretrainConfig, Pretrained, load, pretrain, start_from
 from mer_live.training.learning.trainer import Fit

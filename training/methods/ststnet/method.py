@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.ststnet import Ststnet as Network3
-from mer_live.engines.representation.represent import Flow3Spec, RepresentationSpec
+from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
 from mer_live.training.learning.trainer import Fit, Rows, derive, seeded
 from mer_live.training.methods import Labelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from support.web_client import ClipTrack, Page, SureRecognizer, emptied, post_offer, serving
 
-from mer_live.engines.bundle import BundleError, load_bundle
+from mer_live.engines.bundle import load_bundle
+from mer_live.engines.errors import BundleError
 from mer_live.realtime.demo_clip import demo_clip, demo_truth
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.sources.camera import CameraConfig, MemorySource, open_source
