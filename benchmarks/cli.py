@@ -73,7 +73,7 @@ def spotting(
     json: Json = None,
 ) -> None:
     """Events found, false alarms, timing: injected, animated and untouched clips."""
-    _measure("spotting", json, quick=quick, out=out, faces=faces, clips=clips)
+    _measure("spotting.run", json, quick=quick, out=out, faces=faces, clips=clips)
 
 
 @app.command("fit-spotter")
@@ -104,7 +104,7 @@ def gpu(
 
     chosen = {"bundles": tuple(bundle)} if bundle else {}
     try:
-        _measure("gpu", json, quick=quick, device=device, page=page, **chosen)
+        _measure("gpu.run", json, quick=quick, device=device, page=page, **chosen)
     except (BackendError, BundleError) as error:
         fail(4, error)
 
@@ -122,7 +122,7 @@ def peers(
     from mer_live.realtime.sources.camera import SourceError
 
     try:
-        _measure("peers", json, quick=quick, video=video, envs=envs)
+        _measure("peers.run", json, quick=quick, video=video, envs=envs)
     except (SourceError, ValueError) as error:
         fail(3, error)
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import cv2
-import fake_tensorrt
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from support import fake_tensorrt
 from support.random_bundles import random_bundle
 from support.tolerances import TOLERANCES, assert_close
 

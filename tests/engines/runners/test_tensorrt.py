@@ -12,10 +12,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import fake_tensorrt
 import numpy as np
 import pytest
 import torch
+from support import fake_tensorrt
 from support.random_bundles import random_bundle, random_network, samples_of
 from support.tolerances import assert_close
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import trees
+from support import trees
 
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.frames import FrameError, VideoFile

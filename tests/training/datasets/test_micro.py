@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import trees
+from support import trees
 
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.sample import DatasetError, Sample

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import trees
+from support import trees
 from typer.testing import CliRunner
 
 from mer_live.engines.representation.specs import MotionSpec
