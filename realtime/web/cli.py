@@ -54,7 +54,7 @@ def web(
     from mer_live.realtime.web import start
 
     try:
-        options = start.Options.checked(
+        options = start.WebOptions.checked(
             host=host,
             port=port,
             camera=camera,

@@ -22,9 +22,9 @@ from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.guard import known_origin, knows_token, make_guard, refusal
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.metrics import Metrics
-from mer_live.realtime.web.server_camera import ServerCamera
+from mer_live.realtime.web.visit.connection import Connection
 from mer_live.realtime.web.visit.own_camera import OwnCamera
-from mer_live.realtime.web.visit.peer import Peer
+from mer_live.realtime.web.visit.server_camera import ServerCamera
 from mer_live.realtime.web.visit.sessions import Sessions
 from mer_live.realtime.web.visit.viewer import Viewer
 
@@ -61,7 +61,7 @@ class Site:
         """'own': the page sends its camera; 'server': it watches ours."""
         return "own" if self.camera is None else "server"
 
-    def make_peer(self) -> Peer:
+    def make_connection(self) -> Connection:
         """A session of this server's kind."""
         if self.camera is None:
             return OwnCamera(self.config, self.metrics, self.recognizer)
@@ -83,18 +83,18 @@ class Site:
             return self._refuse(
                 503, "busy", f"All {self.config.sessions} places are taken; try again in a while."
             )
-        peer = self.make_peer()
+        connection = self.make_connection()
         try:
-            answer = await asyncio.wait_for(peer.answer(offer), _ANSWER_S)
+            answer = await asyncio.wait_for(connection.answer(offer), _ANSWER_S)
         except BaseException as error:  # also when the server is told to end meanwhile
             self.sessions.give_back()
-            peer.end("offer")
-            await peer.close()
+            connection.end("offer")
+            await connection.close()
             if isinstance(error, OfferError | TimeoutError):
                 return self._refuse(400, "offer", f"{error or 'the offer took too long'}.")
             raise
-        self.sessions.open(peer)
-        return web.json_response({"type": "answer", "sdp": answer, "session": peer.id})
+        self.sessions.open(connection)
+        return web.json_response({"type": "answer", "sdp": answer, "session": connection.id})
 
     async def about(self, request: web.Request) -> web.Response:
         """GET /about: what the page must know before it asks for the camera."""

@@ -23,7 +23,7 @@ BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class WebOptions:
     """What the user asked for, checked."""
 
     web: WebConfig
@@ -50,7 +50,7 @@ class Options:
         sensitivity: float,
         idle_s: float,
         total_s: float,
-    ) -> Options:
+    ) -> WebOptions:
         """Check everything that needs no device. Raises ValueError with one sentence."""
         if camera is not None and video is not None:
             raise ValueError("Give --camera or --video or neither, not both.")
@@ -79,7 +79,7 @@ class Options:
         return cls(web, source, bundles, backend)
 
 
-def run(options: Options, say: Callable[[str], None]) -> None:
+def run(options: WebOptions, say: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.

@@ -16,14 +16,14 @@ from mer_live.realtime.web.media.jitter import hasten
 from mer_live.realtime.web.media.track import TrackSource, analysed_size, now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 from mer_live.realtime.web.visit.audience import Audience
+from mer_live.realtime.web.visit.connection import Connection
 from mer_live.realtime.web.visit.health import Health
 from mer_live.realtime.web.visit.outbox import Outbox
-from mer_live.realtime.web.visit.peer import Peer
 
 _JOIN_S = 5.0
 
 
-class OwnCamera(Peer):
+class OwnCamera(Connection):
     """Analyses what the page sends; nothing of it is kept or sent back."""
 
     mode = "own"

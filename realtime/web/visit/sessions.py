@@ -11,7 +11,7 @@ import logging
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.track import now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
-from mer_live.realtime.web.visit.peer import Peer
+from mer_live.realtime.web.visit.connection import Connection
 
 _log = logging.getLogger(__name__)
 _WATCH_S = 1.0
@@ -31,12 +31,12 @@ class Sessions:
     def __init__(self, config: WebConfig, metrics: Metrics) -> None:
         self._config = config
         self._metrics = metrics
-        self._peers: dict[str, Peer] = {}
+        self._connections: dict[str, Connection] = {}
         self._reserved = 0
         self._watches: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._peers) + self._reserved
+        return len(self._connections) + self._reserved
 
     def reserve(self) -> bool:
         """Take a place for an offer that is about to be answered; False when there is none."""
@@ -49,42 +49,42 @@ class Sessions:
         """Free a reserved place: its offer was refused."""
         self._reserved -= 1
 
-    def open(self, peer: Peer) -> None:
-        """Put ``peer`` into a reserved place and watch it to its end."""
+    def open(self, connection: Connection) -> None:
+        """Put ``connection`` into a reserved place and watch it to its end."""
         self._reserved -= 1
-        self._peers[peer.id] = peer
+        self._connections[connection.id] = connection
         self._metrics.sessions_total += 1
-        task = asyncio.get_running_loop().create_task(self._watch(peer))
+        task = asyncio.get_running_loop().create_task(self._watch(connection))
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
 
     def figures(self) -> list[SessionFigures]:
         """Of every session, for /metrics."""
-        return [peer.figures() for peer in self._peers.values()]
+        return [connection.figures() for connection in self._connections.values()]
 
     async def close(self) -> None:
         """End all sessions and wait until everything is free."""
-        for peer in self._peers.values():
-            peer.end("shutdown", WORDS["shutdown"])
+        for connection in self._connections.values():
+            connection.end("shutdown", WORDS["shutdown"])
         if self._watches:
             await asyncio.wait(self._watches)
 
-    async def _watch(self, peer: Peer) -> None:
-        while peer.reason is None:
+    async def _watch(self, connection: Connection) -> None:
+        while connection.reason is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(peer.ended.wait(), _WATCH_S)
-            if (why := peer.lifetime.verdict(now_ns())) is not None:
-                peer.end(why, WORDS[why])
-        _log.info("session %s ends: %s", peer.id, peer.reason)
+                await asyncio.wait_for(connection.ended.wait(), _WATCH_S)
+            if (why := connection.lifetime.verdict(now_ns())) is not None:
+                connection.end(why, WORDS[why])
+        _log.info("session %s ends: %s", connection.id, connection.reason)
         try:
-            await peer.close()
-            if len(self._peers) == 1:  # nobody is left to be held up by it
+            await connection.close()
+            if len(self._connections) == 1:  # nobody is left to be held up by it
                 await asyncio.to_thread(give_memory_back)
         except Exception:
-            _log.exception("session %s did not end cleanly", peer.id)
+            _log.exception("session %s did not end cleanly", connection.id)
         finally:
-            del self._peers[peer.id]
-            self._metrics.count_end(peer.reason or "")
+            del self._connections[connection.id]
+            self._metrics.count_end(connection.reason or "")
 
 
 def give_memory_back() -> None:

@@ -10,14 +10,14 @@ from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.picture import PictureTrack
 from mer_live.realtime.web.media.track import now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
-from mer_live.realtime.web.server_camera import ServerCamera
+from mer_live.realtime.web.visit.connection import Connection
 from mer_live.realtime.web.visit.health import Health
 from mer_live.realtime.web.visit.messages import encode
 from mer_live.realtime.web.visit.outbox import Outbox
-from mer_live.realtime.web.visit.peer import Peer
+from mer_live.realtime.web.visit.server_camera import ServerCamera
 
 
-class Viewer(Peer):
+class Viewer(Connection):
     """Follows the server's pipeline; muting hides its events from this viewer alone."""
 
     mode = "server"

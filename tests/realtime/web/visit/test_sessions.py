@@ -21,7 +21,7 @@ from mer_live.realtime.sources.camera import CameraConfig, MemorySource, open_so
 from mer_live.realtime.web import server
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import SharedRecognizer
-from mer_live.realtime.web.server_camera import ServerCamera
+from mer_live.realtime.web.visit.server_camera import ServerCamera
 
 FPS = 30
 SECONDS = 2.6
@@ -330,13 +330,13 @@ def test_a_viewer_that_never_reads_delays_nobody(clip: NDArray[np.uint8]) -> Non
 
             deaf.pc.sctp._handle_data = ignore
             await page.offer()
-            peer = next(p for p in site.sessions._peers.values() if p.box is not None)
-            box = peer.box
+            connection = next(p for p in site.sessions._connections.values() if p.box is not None)
+            box = connection.box
             assert box is not None
             async with asyncio.timeout(60):
                 while box.dropped < 50:
                     await asyncio.sleep(0.02)
-                    peer.lifetime.heard_ns = 10**18  # what it sends still arrives
+                    connection.lifetime.heard_ns = 10**18  # what it sends still arrives
             assert box.waiting <= 5
             assert page.channel.readyState == "open"
             await page.until("state", lambda m: m["t_s"] is not None)

@@ -29,7 +29,7 @@ _LAST_WORDS_S = 0.15
 _CLOSE_S = 5.0
 
 
-class Peer(ABC):
+class Connection(ABC):
     """What both kinds of session share; lives in the event loop.
 
     ``reason`` says why it has ended, or why it must: whoever sets it first wins, and the registry's watch
