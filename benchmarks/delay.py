@@ -23,7 +23,7 @@ from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.sinks.terminal import TerminalSink
-from mer_live.realtime.sources.camera import MemorySource
+from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.types import Event, Withdrawal
 
 RATES = (30, 60, 100, 200)

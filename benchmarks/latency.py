@@ -35,7 +35,9 @@ from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sinks import CsvSink, JsonlSink, Sink
-from mer_live.realtime.sources.camera import CameraConfig, MemorySource, open_source
+from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.memory import MemorySource
+from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Event, FaceCrop, Frame
 

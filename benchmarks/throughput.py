@@ -15,7 +15,7 @@ from mer_live.realtime.cli import BUNDLES
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
-from mer_live.realtime.sources.camera import MemorySource
+from mer_live.realtime.sources.memory import MemorySource
 
 SIZES = ((320, 240), (640, 480), (1280, 720))
 RATES = (25, 50, 75, 100, 125, 150, 175, 200, 225, 250, 300, 350, 400, 450, 500, 600)

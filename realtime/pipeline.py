@@ -24,7 +24,7 @@ from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks import Sink
-from mer_live.realtime.sources.camera import FrameSource
+from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.spotter.spotter import Spotter, SpotterConfig
 from mer_live.realtime.stats import Durations, Rate
 from mer_live.realtime.types import CLASSES, Event, Spot, Withdrawal

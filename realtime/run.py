@@ -22,7 +22,9 @@ from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report, write_json
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
 from mer_live.realtime.sinks.terminal import TerminalSink
-from mer_live.realtime.sources.camera import CameraConfig, SourceError, list_cameras, open_source
+from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.camera import list_cameras
+from mer_live.realtime.sources.open import open_source
 
 SOURCE_ERRORS = (SourceError,)
 BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)

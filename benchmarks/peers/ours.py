@@ -13,8 +13,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import versions
-from mer_live.realtime.sources.base import Pace
-from mer_live.realtime.sources.camera import CameraConfig, FrameSource
+from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace
 
 
 class Frames(Protocol):

@@ -19,7 +19,8 @@ from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.realtime.cli import BUNDLES
 from mer_live.realtime.demo_clip import demo_clip
 from mer_live.realtime.face.landmarks import MODEL_PATH
-from mer_live.realtime.sources.camera import CameraConfig, open_source
+from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.open import open_source
 
 _RUNNER = Path(__file__).with_name("runner.py")
 _LIMIT_S = 600.0

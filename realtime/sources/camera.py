@@ -1,9 +1,8 @@
-"""Cameras through OpenCV, and the one door to every frame source: ``open_source``."""
+"""Cameras through OpenCV."""
 
 from __future__ import annotations
 
 import platform
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,22 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace, SourceError
-from mer_live.realtime.sources.images import ImageSource, MemorySource, is_image_sequence
-from mer_live.realtime.sources.video import frame_size, is_url, open_video, public_url, quiet_opencv, retrieve
-
-__all__ = [
-    "CameraConfig",
-    "CameraInfo",
-    "CameraSource",
-    "FrameSource",
-    "MemorySource",
-    "Pace",
-    "SourceError",
-    "list_cameras",
-    "open_source",
-    "preload",
-]
+from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.video import frame_size, quiet_opencv, retrieve
 
 _FAILURES = 10
 _FAILURE_PAUSE_S = 0.05
@@ -132,64 +117,6 @@ class CameraSource(FrameSource):
         raise SourceError(
             f"{self._name} gives no frames: close other programs that use it, or plug it in again"
         )
-
-
-def open_source(cfg: CameraConfig) -> FrameSource:
-    """Open what ``cfg.source`` names; the source is idle until ``start(ring)``.
-
-    Raises SourceError with one sentence that says what to do.
-    """
-    source = cfg.source
-    if isinstance(source, int) or source.isdigit() or re.match(r"/dev/|\\\\[.?]\\", source):
-        camera = CameraSource(cfg)
-        if cfg.preload:
-            camera.stop()
-            raise SourceError("a camera cannot be read before the start: leave preload out")
-        return camera
-    opened: FrameSource
-    if is_url(source):
-        opened = open_video(cfg, public_url(source))
-    elif is_image_sequence(source):
-        opened = ImageSource(cfg)
-    elif not Path(source).exists():
-        raise SourceError(f"there is no file {source}: check the path")
-    else:
-        opened = open_video(cfg, source)
-    return preload(opened) if cfg.preload else opened
-
-
-def preload(source: FrameSource) -> MemorySource:
-    """Read all of a recording (or its first ``duration_s``) into memory; SourceError when it is too long."""
-    cfg = source.cfg
-    if not source.recorded:
-        source.stop()
-        raise SourceError(f"{source.description} has no end: leave preload out")
-    width, height = source.size
-    frames: list[NDArray[np.uint8]] = []
-    times: list[int] = []
-    try:
-        while True:
-            frame = np.empty((height, width, 3), np.uint8)
-            t_ns = source.fill(frame)
-            if t_ns is None:
-                break
-            t_ns = source._stamps.add(t_ns)
-            if source._past_duration(t_ns):
-                break
-            if (len(frames) + 1) * frame.nbytes > cfg.preload_limit_bytes:
-                raise SourceError(
-                    f"more than {cfg.preload_limit_bytes / 2**30:.1f} GiB of frames do not fit into memory: "
-                    "leave preload out, or give a shorter duration"
-                )
-            frames.append(frame)
-            times.append(t_ns)
-    finally:
-        source.release()
-    if not frames:
-        raise SourceError(f"{source.description} holds no frame that can be read: record or convert it again")
-    return MemorySource(
-        frames, t_ns=times, pace=cfg.pace, description=f"{source.description}, {len(frames)} frames in memory"
-    )
 
 
 def list_cameras(most: int = 10) -> list[CameraInfo]:

@@ -17,7 +17,7 @@ from aiohttp import web
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.recognizer import Recognition, Recognizer
-from mer_live.realtime.sources.camera import CameraConfig, FrameSource
+from mer_live.realtime.sources.base import CameraConfig, FrameSource
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.guard import known_origin, knows_token, make_guard, refusal
 from mer_live.realtime.web.media.sdp import OfferError

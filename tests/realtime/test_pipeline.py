@@ -17,7 +17,9 @@ from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import JsonlSink, record
-from mer_live.realtime.sources.camera import CameraConfig, MemorySource, Pace, SourceError, open_source
+from mer_live.realtime.sources.base import CameraConfig, Pace, SourceError
+from mer_live.realtime.sources.memory import MemorySource
+from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, Withdrawal
 
 SECONDS = 3.5

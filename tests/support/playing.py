@@ -8,7 +8,8 @@ import numpy as np
 from support.video_clips import number_of
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources.camera import CameraConfig, FrameSource, open_source
+from mer_live.realtime.sources.base import CameraConfig, FrameSource
+from mer_live.realtime.sources.open import open_source
 
 
 def play(source: FrameSource, capacity: int = 8) -> tuple[list[int], list[int]]:

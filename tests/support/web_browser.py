@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from mer_live.realtime.demo_clip import demo_clip
-from mer_live.realtime.sources.camera import CameraConfig, open_source
+from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.open import open_source
 
 BITS, BLOCK = 12, 16
 """A frame's number in its top left corner: 12 squares of 16 px, white is 1, the lowest bit first."""

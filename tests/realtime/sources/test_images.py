@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from support.video_clips import HEIGHT, WIDTH, frames, number_of, numbered
 
-from mer_live.realtime.sources.camera import CameraConfig, FrameSource, MemorySource, SourceError, open_source
+from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
 from mer_live.realtime.sources.images import find_images
+from mer_live.realtime.sources.memory import MemorySource
+from mer_live.realtime.sources.open import open_source
 
 
 def drain(source: FrameSource, most: int = 1000) -> tuple[list[int], list[int]]:

@@ -7,14 +7,13 @@ import pytest
 from support.video_clips import HEIGHT, WIDTH, frames
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources import camera as camera_module
-from mer_live.realtime.sources.base import place
-from mer_live.realtime.sources.camera import CameraConfig
+from mer_live.realtime.sources.base import CameraConfig, place
+from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.stamps import Stamps
 
 
 def test_a_failure_nobody_foresaw_is_kept(tmp_path: Path) -> None:
-    class Broken(camera_module.MemorySource):
+    class Broken(MemorySource):
         def fill(self, slot: object) -> int | None:
             raise ZeroDivisionError
 
@@ -27,7 +26,7 @@ def test_a_failure_nobody_foresaw_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_source_starts_once_and_into_a_ring_of_its_size() -> None:
-    source = camera_module.MemorySource(frames(2), fps=10)
+    source = MemorySource(frames(2), fps=10)
     with pytest.raises(ValueError, match="the ring holds"):
         source.start(FrameRing(2, 4, 4, block=True))
     source.start(FrameRing(4, HEIGHT, WIDTH, block=True))

@@ -17,7 +17,9 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BundleError
 from mer_live.realtime.demo_clip import demo_clip, demo_truth
 from mer_live.realtime.face.landmarks import Landmarker
-from mer_live.realtime.sources.camera import CameraConfig, MemorySource, open_source
+from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.memory import MemorySource
+from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web import server
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import SharedRecognizer
