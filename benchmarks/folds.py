@@ -18,7 +18,6 @@ import typer
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
-from mer_live.training.evaluation.published import MEGC2019
 
 if TYPE_CHECKING:
     from mer_live.training.evaluation.material import Job, Material
@@ -51,6 +50,8 @@ def write_cde(folder: Path, seed: int = 0, signal: float = 12.0) -> Path:
 
     A class moves one of three places; all three are noisy, the rest stands still, as in a face.
     """
+    from mer_live.training.datasets.published import MEGC2019  # the readers beside it load OpenCV
+
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     y, x = np.mgrid[:28, :28]

@@ -55,10 +55,13 @@ def evaluate_command(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the report here.")] = None,
 ) -> None:
     """Train and test every fold; scores are pooled over folds, with deviation and interval."""
+    from dataclasses import asdict
+
     from mer_live.training.evaluation.evaluate import Request, evaluate
     from mer_live.training.evaluation.material import FoldError
     from mer_live.training.executors import ExecutorError, make_executor
-    from mer_live.training.methods import make_method, parse_settings
+    from mer_live.training.learning.settings import parse_settings
+    from mer_live.training.methods import make_method
     from mer_live.training.prepared.index import write_atomically
     from mer_live.training.prepared.prepared_set import parse_inputs
 
@@ -67,7 +70,7 @@ def evaluate_command(
     try:
         chosen: dict[str, Any] = dict(parse_settings(settings or []))
         if epochs is not None:
-            if hasattr(make_method(method).config, "epochs"):
+            if "epochs" in asdict(make_method(method).config):
                 chosen["epochs"] = epochs
             else:
                 typer.echo(f"{method} has no epochs: --epochs {epochs} is left aside", err=True)

@@ -54,7 +54,7 @@ def export_command(
     """Train on all clips, check ONNX against torch on real ones, write the bundle and its card."""
     from mer_live.training.export.plan import ExportRequest
     from mer_live.training.export.run import export
-    from mer_live.training.methods import parse_settings
+    from mer_live.training.learning.settings import parse_settings
     from mer_live.training.prepare.config import parse_representations
     from mer_live.training.prepared.prepared_set import parse_inputs
 

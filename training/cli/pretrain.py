@@ -41,7 +41,7 @@ def pretrain_command(
     from dataclasses import replace
 
     from mer_live.training.learning.pretrain import PretrainConfig, pretrain, save
-    from mer_live.training.methods import apply_settings, parse_settings
+    from mer_live.training.learning.settings import apply_settings, parse_settings
     from mer_live.training.prepared.prepared_set import PreparedSet, parse_inputs
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")

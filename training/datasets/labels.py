@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from mer_live.training.evaluation.published import EMOTIONS
+from mer_live.training.datasets.published import EMOTIONS
 
 Scheme = Literal["cde", "cdmer", "all"]
 """cde: composite and holdout (MEGC 2019); cdmer: cross-database (Zong et al.); all: every clip that has a

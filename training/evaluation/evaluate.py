@@ -25,10 +25,10 @@ from mer_live.training.evaluation.material import (
     resolve_inputs,
     run_job,
 )
-from mer_live.training.evaluation.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.evaluation.protocols import Split, make_split
 from mer_live.training.executors import Executor, LocalExecutor
 from mer_live.training.methods import make_method
+from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 log = logging.getLogger(__name__)
@@ -149,20 +149,14 @@ def report(
         "prepared": prepared.parameters,
         "frames_found": _found(prepared, material),
         "target_domain": "test clips without labels" if adapted else None,
-        "stacked": material.stacked and hasattr(model, "fit_many"),
-        "epoch_choice": _epoch_choice(model.config),
+        "stacked": material.stacked and model.stacks,
+        "epoch_choice": model.epoch_choice,
         "seeds": list(request.seeds),
         "split_seed": request.split_seed if request.protocol == "holdout" else None,
         "fingerprint": material.fingerprint,
         "seconds": {"this_run": seconds, "folds": float(sum(r.seconds for r in results))},
         "versions": versions(),
     }
-
-
-def _epoch_choice(config: object) -> str:
-    if not hasattr(config, "inner_fraction"):
-        return "no epochs"
-    return "inner subject-disjoint split" if config.inner_fraction > 0 else "fixed last epoch"
 
 
 def _found(prepared: PreparedSet, material: Material) -> dict[str, dict[str, int]]:

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.training.evaluation.protocols import Fold, Split
-from mer_live.training.methods import Labelled, Method, Unlabelled, make_method
+from mer_live.training.learning.data import Inputs, Labelled, Unlabelled
+from mer_live.training.methods import make_method
+from mer_live.training.methods.base import Method
 from mer_live.training.prepared.arrays import resize_rows
 from mer_live.training.prepared.prepared_set import DEPLOYABLE, PreparedSet
 
@@ -89,12 +91,11 @@ def gather(
     settings = dict(settings or {})
     model = make_method(method, settings)
     names = resolve_inputs(prepared, model)
-    if (settled := getattr(model, "settled", None)) is not None:
-        settings |= settled({name: prepared.array(array).shape[1:] for name, array in names.items()})
-        model = make_method(method, settings)
+    settings |= model.settled({name: prepared.array(array).shape[1:] for name, array in names.items()})
+    model = make_method(method, settings)
     wants = model.wants()
-    inputs = read_inputs(prepared, names, wants)
-    tested = {ANNOTATED: inputs}
+    inputs: Inputs = read_inputs(prepared, names, wants)
+    tested: dict[str, Inputs] = {ANNOTATED: inputs}
     other = prepared.variant(DEPLOYABLE) if tests else None
     if other is not None:
         tested[DEPLOYABLE] = read_inputs(other, names, wants)
@@ -103,21 +104,21 @@ def gather(
         found = prepared.copies(array)
         if found is not None:
             copies[name] = (resize_rows(np.asarray(found.array), inputs[name].shape[1:], array), found.rows)
-    extract = getattr(model, "extract", None)
-    if extract is not None:  # once for all folds: what is made of a clip depends on that clip alone
-        tested = {variant: extract(arrays) for variant, arrays in tested.items()}
-        inputs = tested[ANNOTATED]
-        copies = {}
+    # Once for all folds: what is made of a clip depends on that clip alone.
+    tested = {variant: model.extract(arrays) for variant, arrays in tested.items()}
+    inputs = tested[ANNOTATED]
+    copies = {name: found for name, found in copies.items() if name in inputs}
+    config = asdict(model.config)
     digest = hashlib.sha256()
     described = {
         "method": method,
-        "config": asdict(model.config),
+        "config": config,
         "protocol": split.protocol,
         "samples": split.hash,
         "folds": [(f.name, f.train.tolist(), f.test.tolist(), f.adapt) for f in split.folds],
         "stacked": stacked,
-        "macro": PreparedSet.open(macro).hash if (macro := getattr(model.config, "macro", "")) else None,
-        "weights": _weights_described(asdict(model.config)),
+        "macro": PreparedSet.open(macro).hash if (macro := config.get("macro")) else None,
+        "weights": _weights_described(config),
     }
     digest.update(json.dumps(described, sort_keys=True).encode())
     for name in sorted(copies):
@@ -203,14 +204,13 @@ def run_job(material: Material, job: Job) -> list[FoldResult]:
     if "torch" in sys.modules:  # the SVM does without
         sys.modules["torch"].set_num_threads(1)
     seeds = [fold_seed(job.seed, fold.name) for fold in folds]
-    fit_many = getattr(models[0], "fit_many", None)
     name = ", ".join(fold.name for fold in folds)
     try:
-        if material.stacked and fit_many is not None:
+        if material.stacked and models[0].stacks:
             pool = np.unique(np.concatenate([fold.train for fold in folds]))
             whole = Labelled(material.inputs, material.labels, material.subjects).take(pool)
             rows = [np.searchsorted(pool, fold.train) for fold in folds]
-            fit_many(models, whole, rows, pool, seeds=seeds, order_seed=job.seed)
+            models[0].fit_many(models, whole, rows, pool, seeds=seeds, order_seed=job.seed)
         else:
             for fold, model, seed in zip(folds, models, seeds, strict=True):
                 name = fold.name
@@ -237,7 +237,7 @@ def plan(material: Material, seeds: Sequence[int], done: set[tuple[int, str]], g
 
 def can_stack(method: str, settings: Mapping[str, Any]) -> bool:
     """Return whether the method trains many folds as one model with these settings."""
-    return hasattr(make_method(method, settings), "fit_many")
+    return make_method(method, settings).stacks
 
 
 def _test(material: Material, fold: Fold, model: Method, seed: int) -> FoldResult:

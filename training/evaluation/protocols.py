@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.labels import emotion_name
-from mer_live.training.evaluation.published import (
+from mer_live.training.datasets.published import (
     CDMER,
     CDMER_TASKS,
     EMOTIONS,
@@ -25,9 +25,10 @@ from mer_live.training.evaluation.published import (
     SHORT,
     Counts,
 )
+from mer_live.training.learning.data import Rows
+from mer_live.training.learning.hold_back import disjoint_rows
 
 PROTOCOLS = ("cde", "hde", "cdmer1", "cdmer2", "loso", "holdout", "split")
-Rows = NDArray[np.int64]
 
 
 class ProtocolError(ValueError):
@@ -124,7 +125,10 @@ def make_split(
     if protocol == "hde":
         folds = _by_group(rows, table.datasets, "databases")
     elif protocol == "holdout":
-        test = disjoint_rows(table.subjects[rows], labels[rows], test_fraction, seed)
+        try:
+            test = disjoint_rows(table.subjects[rows], labels[rows], test_fraction, seed)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from error
         folds = (Fold("holdout", rows[~test], rows[test]),)
     elif protocol == "split":
         part = _column(table, "split")
@@ -164,40 +168,6 @@ def assert_disjoint(fold: Fold, subjects: NDArray[np.str_]) -> None:
     both = sorted(set(subjects[fold.train].tolist()) & set(subjects[fold.test].tolist()))
     if both:
         raise ProtocolError(f"fold {fold.name}: {both[0]} is in training and in test; splits go by subject")
-
-
-def disjoint_rows(
-    subjects: NDArray[np.str_], labels: NDArray[np.int64], fraction: float, seed: int
-) -> NDArray[np.bool_]:
-    """Choose whole subjects so that about ``fraction`` of the clips is held back, classes kept in proportion.
-
-    Also the inner split of early stopping: it is then handed training subjects only.
-
-    Returns:
-        (N,) True for the rows held back; never all subjects, never none.
-
-    Raises:
-        ProtocolError: Fewer than two subjects, or the fraction is not inside 0..1.
-    """
-    names, who = np.unique(subjects, return_inverse=True)
-    if len(names) < 2:
-        raise ProtocolError(f"{len(names)} subject cannot be split by subject: at least two are needed")
-    if not 0 < fraction < 1:
-        raise ProtocolError(f"the share to hold back must lie between 0 and 1, got {fraction}")
-    table = np.zeros((len(names), len(CLASSES)))
-    np.add.at(table, (who, labels), 1)
-    wanted = table.sum(0) * fraction
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 0x5711]))
-    best, chosen = np.inf, np.zeros(len(names), bool)
-    for _ in range(256):
-        order = rng.permutation(len(names))
-        held = np.cumsum(table[order].sum(1))
-        count = min(max(int(np.searchsorted(held, wanted.sum())) + 1, 1), len(names) - 1)
-        for n in {count, max(count - 1, 1)}:
-            cost = float(np.abs(table[order[:n]].sum(0) - wanted).sum())
-            if cost < best:
-                best, chosen = cost, np.isin(np.arange(len(names)), order[:n])
-    return chosen[who]
 
 
 def sample_hash(table: Table, labels: NDArray[np.int64], rows: Rows) -> str:

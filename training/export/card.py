@@ -18,7 +18,6 @@ from mer_live.training.export.specs import STATED
 from mer_live.training.learning.pretrain import card_of, load
 from mer_live.training.methods.network import NetworkMethod
 from mer_live.training.prepared.prepared_set import PreparedSet
-from mer_live.training.zoo.cards import PAPERS
 
 _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "atnet": ("no ImageNet weights",),
@@ -43,7 +42,7 @@ def card_fields(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
         "attribution": request.attribution,
         "scores": card_scores(plan.report, request.train_split, plan.subjects),
         "training": _training(plan, model),
-        "papers": (PAPERS[request.method],) if request.method in PAPERS else (),
+        "papers": (model.paper,) if model.paper else (),
         "deviations": tuple(_deviations(plan)),
         "validation": NOT_VALIDATED if plan.prepared.parameters.get("synthetic") else _RECORDED,
     }
@@ -98,7 +97,7 @@ def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
 
 
 def _deviations(plan: Plan) -> list[str]:
-    method, config = plan.request.method, plan.model.config
+    method, settings = plan.request.method, asdict(plan.model.config)
     found = list(_ALWAYS.get(method, ()))
     for live in plan.inputs.values():
         spec = live.spec
@@ -113,13 +112,14 @@ def _deviations(plan: Plan) -> list[str]:
             found.append("ADM directions by circular mean")
     if method == "madtn" and plan.target is None:
         found.append("no target domain, so no MMD: cross entropy alone")
-    changed = {k: v for k, v in asdict(config).items() if v != getattr(type(config)(), k)}
+    defaults = asdict(plan.model.Config())
+    changed = {k: v for k, v in settings.items() if v != defaults[k]}
     changed = {k: Path(v).name if k == "macro" or k.endswith("_weights") else v for k, v in changed.items()}
     if changed:
         found.append("settings: " + ", ".join(f"{k} {json.dumps(v)}" for k, v in changed.items()))
     cut = (
         []
-        if getattr(config, "provisional", 0)
+        if settings.get("provisional")
         else [
             name
             for name, live in plan.inputs.items()

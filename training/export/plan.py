@@ -13,7 +13,7 @@ from mer_live.engines.representation.specs import RepresentationSpec
 from mer_live.training.evaluation.material import Material
 from mer_live.training.evaluation.protocols import Split
 from mer_live.training.export.specs import LiveInput
-from mer_live.training.methods import Unlabelled
+from mer_live.training.learning.data import Unlabelled
 from mer_live.training.methods.network import NetworkMethod
 from mer_live.training.prepared.prepared_set import PreparedSet
 

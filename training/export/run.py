@@ -27,7 +27,9 @@ from mer_live.training.export.card import card_fields
 from mer_live.training.export.plan import ExportRequest, Plan
 from mer_live.training.export.scores import read_report
 from mer_live.training.export.specs import LiveInput, check_tensors, live_inputs
-from mer_live.training.methods import Method, Unlabelled, make_method, method_names
+from mer_live.training.learning.data import Unlabelled
+from mer_live.training.methods import make_method, method_names
+from mer_live.training.methods.base import Method
 from mer_live.training.methods.network import NetworkMethod
 from mer_live.training.prepared.prepared_set import PreparedSet
 
@@ -153,7 +155,7 @@ def _target(
     """Read the inputs of the target domain; labels are neither read into it nor kept."""
     if request.target is None:
         return None, None
-    if not model.adapts or not getattr(model.config, "mmd_weight", 1):
+    if not model.adapts:
         raise ValueError(f"--target: {model.name} with these settings makes no use of target clips")
     target = PreparedSet.open(request.target, request.inputs)
     if len(target) < 2:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mer_live.training.evaluation.protocols import Split
 from mer_live.training.export.specs import STATED, LiveInput
-from mer_live.training.methods import Method
+from mer_live.training.methods.base import Method
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 _NEEDED = {

@@ -24,7 +24,7 @@ from mer_live.engines.representation.specs import (
 )
 from mer_live.realtime.face.crop import CROP_SIZE
 from mer_live.training.evaluation.material import resolve_inputs
-from mer_live.training.methods import Inputs
+from mer_live.training.learning.data import Inputs
 from mer_live.training.methods.network import NetworkMethod
 from mer_live.training.prepared.prepared_set import PreparedSet
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mer_live.training.methods import Labelled
+from mer_live.training.learning.data import Labelled
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 

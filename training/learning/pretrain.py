@@ -27,12 +27,13 @@ from mer_live.engines.records import to_json
 from mer_live.engines.representation.adm import mirror_adm
 from mer_live.engines.representation.represent import network_input
 from mer_live.engines.representation.specs import make_spec
-from mer_live.training.evaluation.metrics import confusion, scores
-from mer_live.training.evaluation.protocols import disjoint_rows
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.data import Inputs, Rows
+from mer_live.training.learning.hold_back import disjoint_rows
 from mer_live.training.learning.losses import Terms
-from mer_live.training.learning.trainer import Rows, derive, epoch_batches, seeded, train_network
-from mer_live.training.methods import Inputs, apply_settings
+from mer_live.training.learning.settings import apply_settings
+from mer_live.training.learning.trainer import derive, epoch_batches, seeded, train_network
+from mer_live.training.metrics import confusion, scores
 from mer_live.training.prepared.index import write_atomically
 from mer_live.training.prepared.prepared_set import PreparedSet
 

@@ -14,9 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mer_live.training.learning.data import Rows
 from mer_live.training.learning.losses import Terms, assert_every_term_acts, total
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.adm import mirror_adm
 from mer_live.engines.representation.specs import AdmSpec, ApexSpec, RepresentationSpec
+from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.pretrain import start_from
-from mer_live.training.learning.trainer import Rows, oversample
-from mer_live.training.methods import Inputs, Labelled, Unlabelled
+from mer_live.training.learning.trainer import oversample
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
 
@@ -58,6 +58,7 @@ class Atnet(NetworkMethod):
     """
 
     name: ClassVar[str] = "atnet"
+    paper: ClassVar[str] = "Peng, Wang, Zhang, Chen: A Novel Apex-Time Network, ACII 2019"
     Config = AtnetConfig
 
     _barred: frozenset[str] = frozenset()

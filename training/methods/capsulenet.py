@@ -14,9 +14,9 @@ from torch import Tensor
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
+from mer_live.training.learning.data import Inputs, Labelled, Rows
 from mer_live.training.learning.losses import margin_loss
-from mer_live.training.learning.trainer import Rows, epoch_batches, oversample
-from mer_live.training.methods import Inputs, Labelled
+from mer_live.training.learning.trainer import epoch_batches, oversample
 from mer_live.training.methods.atnet import warped
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
@@ -51,6 +51,7 @@ class Capsulenet(NetworkMethod):
     """
 
     name: ClassVar[str] = "capsulenet"
+    paper: ClassVar[str] = "Van Quang, Chun, Tokuyama: CapsuleNet for Micro-Expression Recognition, FG 2019"
     Config = CapsulenetConfig
 
     def build(self) -> Network:

@@ -20,4 +20,5 @@ class DualInception(OffApexnet):
     """The inputs and the optimiser are OFF-ApexNet's, the network is the paper's."""
 
     name: ClassVar[str] = "dual-inception"
+    paper: ClassVar[str] = "Zhou, Mao, Xue: Dual-Inception Network, FG 2019"
     Config = DualInceptionConfig

@@ -9,7 +9,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.methods import Inputs, parse_settings
+from mer_live.training.learning.data import Inputs
+from mer_live.training.learning.settings import parse_settings
+from mer_live.training.methods.base import Method
 from mer_live.training.methods.features import Feature, extract, make_feature
 
 
@@ -23,15 +25,14 @@ class FeaturedConfig:
     """KEY=VALUE of the feature, such as ``--set options=grid=4,radius_t=2``."""
 
 
-class Featured:
+class Featured(Method):
     """Turns inputs into standardised vectors; mean and deviation are of the training clips of the fold."""
 
     Config: ClassVar[type[Any]] = FeaturedConfig
     deterministic: ClassVar[bool] = True
-    """The seed changes nothing: one seed says all."""
 
     def __init__(self, config: Any = None) -> None:
-        self.config = config if config is not None else self.Config()
+        super().__init__(config)
         self._mean: NDArray[np.float64] | None = None
         self._scale: NDArray[np.float64] | None = None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
-from mer_live.training.methods import Probabilities
+from mer_live.training.learning.data import Probabilities
 
 Matrix = NDArray[np.float64]
 

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import CHANNELS, MotionSpec, RepresentationSpec
+from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.losses import MADTN_BANDWIDTHS, mmd2
-from mer_live.training.learning.trainer import Rows, endless_batches
-from mer_live.training.methods import Inputs, Labelled, Unlabelled
+from mer_live.training.learning.trainer import endless_batches
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,13 @@ class Madtn(NetworkMethod):
     """
 
     name: ClassVar[str] = "madtn"
-    adapts: ClassVar[bool] = True
+    paper: ClassVar[str] = "Xia, Zheng, Zong, Jiang: Motion Attention Deep Transfer Network, ICPR-FBE 2020"
     Config = MadtnConfig
+
+    @property
+    def adapts(self) -> bool:
+        """Whether the MMD is on."""
+        return bool(self.config.mmd_weight)
 
     def settled(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Any]:
         """Return the settings that rows of these shapes decide: the side, where it was left open."""

@@ -28,6 +28,7 @@ class MicroAttention(Atnet):
     """
 
     name: ClassVar[str] = "micro-attention"
+    paper: ClassVar[str] = "Wang, Peng, Bi, Chen: Micro-Attention, Neurocomputing 2020"
     Config = MicroAttentionConfig
 
     def build(self) -> Network:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,18 +17,11 @@ from torch.nn import functional as F
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.represent import network_input
 from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
-from mer_live.training.evaluation.protocols import disjoint_rows
+from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Rows, Unlabelled
+from mer_live.training.learning.hold_back import disjoint_rows
 from mer_live.training.learning.losses import Terms
-from mer_live.training.learning.trainer import (
-    EarlyStop,
-    Fit,
-    Rows,
-    derive,
-    epoch_batches,
-    seeded,
-    train_network,
-)
-from mer_live.training.methods import Inputs, Labelled, Probabilities, Unlabelled
+from mer_live.training.learning.trainer import EarlyStop, Fit, derive, epoch_batches, seeded, train_network
+from mer_live.training.methods.base import Method
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +40,7 @@ class LoopConfig:
     """Epochs without a lower inner loss before stopping; only with ``inner_fraction``."""
 
 
-class NetworkMethod(ABC):
+class NetworkMethod(Method):
     """One network, trained from scratch by `fit`; subclasses give the network, the optimiser and the loss.
 
     Attributes:
@@ -56,15 +49,17 @@ class NetworkMethod(ABC):
         progress: Called after each epoch with its number, how many there are, and the mean loss.
     """
 
-    name: ClassVar[str]
-    adapts: ClassVar[bool] = False
-    Config: ClassVar[type[Any]]
-
     def __init__(self, config: Any = None) -> None:
-        self.config = config if config is not None else self.Config()
+        super().__init__(config)
         self.network: Network | None = None
         self.report: Fit | None = None
         self.progress: Callable[[int, int, float], None] | None = None
+
+    @property
+    def epoch_choice(self) -> str:
+        """How the epoch is chosen."""
+        held = self.config.inner_fraction > 0
+        return "inner subject-disjoint split" if held else "fixed last epoch"
 
     @abstractmethod
     def build(self) -> Network:

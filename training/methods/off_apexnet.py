@@ -28,6 +28,9 @@ class OffApexnet(NetworkMethod):
     """Input ``flow`` (28, 28, 3): horizontal flow and vertical flow; the strain is not used."""
 
     name: ClassVar[str] = "off-apexnet"
+    paper: ClassVar[str] = (
+        "Gan, Liong, Yau, Huang, Tan: OFF-ApexNet, Signal Processing: Image Communication 2019"
+    )
     Config = OffApexnetConfig
 
     def build(self) -> Network:

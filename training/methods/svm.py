@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.methods import Inputs, Labelled, Probabilities, Unlabelled
+from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Unlabelled
 from mer_live.training.methods.featured import Featured, FeaturedConfig
 from mer_live.training.methods.kernel_svm import KernelSvm
 
@@ -29,7 +29,6 @@ class Svm(Featured):
     """Class-balanced; the seed changes nothing."""
 
     name: ClassVar[str] = "svm"
-    adapts: ClassVar[bool] = False
     Config = SvmConfig
 
     def __init__(self, config: SvmConfig | None = None) -> None:

@@ -1,7 +1,7 @@
 """What the papers report, to stand beside ours. Published figures, not ours: of the real databases and of the
 papers' own choices of epoch and parameters.
 
-Rows have the names of ``table_rows``.
+Rows have the names of `rows.all_rows`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mer_live.training.evaluation.published import CDMER_TASKS
+from mer_live.training.datasets.published import CDMER_TASKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ def _prepare(
     shared: dict[tuple[str, str], NDArray[Any]],
 ) -> _Entry:
     settings = row_settings(row, table.settings)
-    deterministic = getattr(make_method(row.method, settings), "deterministic", False)
+    deterministic = make_method(row.method, settings).deterministic
     seeds = table.seeds[:1] if deterministic else table.seeds
     request = Request(
         folder, protocol, row.method, table.inputs, settings, seeds, table.partial, table.database,

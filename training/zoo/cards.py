@@ -11,19 +11,6 @@ ATTRIBUTION = (
     "CC BY 4.0, doi 10.6084/m9.figshare.5047666; the photographs were altered (warped, relit, degraded)."
 )
 
-PAPERS = {
-    "madtn": "Xia, Zheng, Zong, Jiang: Motion Attention Deep Transfer Network, ICPR-FBE 2020",
-    "atnet": "Peng, Wang, Zhang, Chen: A Novel Apex-Time Network, ACII 2019",
-    "sa-at": "Zhou, Mao, Xue: Style Aggregated and Attention Transfer, 2019",
-    "mtm": "Xia, Wang: Micro-Expression Recognition Enhanced by Macro-Expression, IJCAI 2021",
-    "ststnet": "Liong, Gan, See, Khor, Huang: Shallow Triple Stream Three-dimensional CNN, FG 2019",
-    "off-apexnet": "Gan, Liong, Yau, Huang, Tan: OFF-ApexNet, Signal Processing: Image Communication 2019",
-    "dual-inception": "Zhou, Mao, Xue: Dual-Inception Network, FG 2019",
-    "capsulenet": "Van Quang, Chun, Tokuyama: CapsuleNet for Micro-Expression Recognition, FG 2019",
-    "micro-attention": "Wang, Peng, Bi, Chen: Micro-Attention, Neurocomputing 2020",
-}
-"""Method -> what it comes from."""
-
 
 def deviations(config: ZooConfig) -> dict[str, tuple[str, ...]]:
     """Bundle -> how it differs from the paper."""

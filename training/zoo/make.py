@@ -17,8 +17,9 @@ from mer_live.engines.networks.base import Network
 from mer_live.training.executors import LocalExecutor
 from mer_live.training.export.bundle import export_bundle
 from mer_live.training.learning.pretrain import card_of, load
+from mer_live.training.methods import make_method
 from mer_live.training.synthesis.prepared_set import DATASET
-from mer_live.training.zoo.cards import ATTRIBUTION, LICENCE, PAPERS, deviations
+from mer_live.training.zoo.cards import ATTRIBUTION, LICENCE, deviations
 from mer_live.training.zoo.clips import make_clips
 from mer_live.training.zoo.mtm import render_macro, train_mtm
 from mer_live.training.zoo.report import plot, report
@@ -115,7 +116,7 @@ def make_zoo(
                 **(together if name in ("madtn", "atnet") else {}),
             },
             training={**told[name], "people": people},
-            papers=(PAPERS[name],),
+            papers=(make_method(name).paper,),
             deviations=deviations(how)[name],
         )
     log.info("bundles written after %.0f s", time.monotonic() - began)

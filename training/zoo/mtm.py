@@ -11,7 +11,7 @@ import numpy as np
 
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import ApexSpec
-from mer_live.training.methods import Labelled
+from mer_live.training.learning.data import Labelled
 from mer_live.training.methods.mtm.method import Mtm, MtmConfig
 from mer_live.training.prepared.arrays import resize_rows
 from mer_live.training.synthesis.prepared_set import DATASET, SynthSet, render_set

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.evaluation.metrics import confusion, scores
+from mer_live.training.metrics import confusion, scores
 from mer_live.training.zoo.clips import ZooClips
 
 BINS: tuple[tuple[str, float, float], ...] = (

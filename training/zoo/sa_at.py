@@ -12,8 +12,8 @@ import numpy as np
 
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import ApexSpec
+from mer_live.training.learning.data import Labelled
 from mer_live.training.learning.pretrain import PROVENANCE, PretrainConfig, card_of, load, pretrain, save
-from mer_live.training.methods import Labelled
 from mer_live.training.methods.sa_at.method import SaAt, SaAtConfig
 from mer_live.training.prepared.arrays import resize_rows
 from mer_live.training.prepared.prepared_set import PreparedSet

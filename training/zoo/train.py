@@ -19,9 +19,10 @@ from mer_live.engines.representation.adm import mirror_adm
 from mer_live.engines.representation.represent import network_input
 from mer_live.engines.representation.specs import AdmSpec, ApexSpec, MotionSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.data import Rows
 from mer_live.training.learning.losses import Terms
 from mer_live.training.learning.pretrain import start_from
-from mer_live.training.learning.trainer import Rows, derive, epoch_batches, seeded, train_network
+from mer_live.training.learning.trainer import derive, epoch_batches, seeded, train_network
 from mer_live.training.prepared.arrays import resize_rows
 from mer_live.training.zoo.clips import ADM, APEX, FRAMES, MOTION, ZooClips, take
 from mer_live.training.zoo.mtm import APEX as SMALL_APEX

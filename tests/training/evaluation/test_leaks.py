@@ -20,7 +20,8 @@ from mer_live.training.evaluation.evaluate import Request, evaluate
 from mer_live.training.evaluation.material import Job, gather, run_job, target_side, training_side
 from mer_live.training.evaluation.protocols import Fold, ProtocolError, assert_disjoint, make_split
 from mer_live.training.learning import trainer
-from mer_live.training.methods import Labelled, Unlabelled, make_method, register
+from mer_live.training.learning.data import Labelled, Unlabelled
+from mer_live.training.methods import make_method, register
 from mer_live.training.methods.svm import Svm
 from mer_live.training.prepared.prepared_set import PreparedSet
 

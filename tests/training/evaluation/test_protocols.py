@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from mer_live.training.datasets.published import CDMER, MEGC2019
 from mer_live.training.evaluation.protocols import (
     ProtocolError,
-    disjoint_rows,
     make_split,
 )
-from mer_live.training.evaluation.published import CDMER, MEGC2019
+from mer_live.training.learning.hold_back import disjoint_rows
 
 
 @dataclass
@@ -169,7 +169,7 @@ def test_one_subject_and_bare_subjects_are_refused() -> None:
         make_split("loso", one)
     with pytest.raises(ProtocolError, match="at least two are needed"):
         make_split("holdout", one)
-    with pytest.raises(ProtocolError, match="between 0 and 1"):
+    with pytest.raises(ValueError, match="between 0 and 1"):
         disjoint_rows(table.subjects, table.labels, 1.5, 0)
     table.subjects = np.array(["6"] * 442)
     with pytest.raises(ProtocolError, match="not namespaced"):

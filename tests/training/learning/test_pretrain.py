@@ -16,8 +16,9 @@ from mer_live.training.cli.main import app
 from mer_live.training.evaluation.material import gather
 from mer_live.training.evaluation.protocols import make_split
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.data import Labelled
 from mer_live.training.learning.pretrain import PretrainConfig, load, pretrain, save, start_from
-from mer_live.training.methods import Labelled, make_method
+from mer_live.training.methods import make_method
 from mer_live.training.methods.atnet import Atnet
 from mer_live.training.prepare.config import parse_representations
 from mer_live.training.prepared.index import save_array, write_index

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from mer_live.training.methods import Labelled, Unlabelled, make_method
+from mer_live.training.learning.data import Labelled, Unlabelled
+from mer_live.training.methods import make_method
 from mer_live.training.methods.adaptation.base import linear_svm, principal_directions
 from mer_live.training.methods.adaptation.gfk import geodesic_map
 from mer_live.training.methods.adaptation.iw_svm import importance

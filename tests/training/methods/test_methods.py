@@ -5,16 +5,11 @@ import pytest
 import torch
 
 from mer_live.engines.representation.adm import mirror_adm
+from mer_live.training.learning.data import Labelled, Unlabelled
 from mer_live.training.learning.losses import SilentLossError
+from mer_live.training.learning.settings import apply_settings, parse_settings
 from mer_live.training.learning.trainer import derive, epoch_batches, oversample, seeded
-from mer_live.training.methods import (
-    Labelled,
-    Unlabelled,
-    apply_settings,
-    make_method,
-    method_names,
-    parse_settings,
-)
+from mer_live.training.methods import make_method, method_names
 from mer_live.training.methods.atnet import Atnet, AtnetConfig
 from mer_live.training.methods.madtn import Madtn, MadtnConfig
 from mer_live.training.methods.ststnet.method import Ststnet, StstnetConfig

@@ -14,9 +14,11 @@ from mer_live.engines.networks.minet import Minet, MinetConfig, interval_feature
 from mer_live.training.evaluation.evaluate import Request, evaluate
 from mer_live.training.evaluation.material import gather, training_side
 from mer_live.training.evaluation.protocols import make_split
+from mer_live.training.learning.data import Labelled
 from mer_live.training.learning.macro import macro_side
 from mer_live.training.learning.pretrain import PretrainConfig, load, pretrain, save
-from mer_live.training.methods import Labelled, apply_settings, make_method
+from mer_live.training.learning.settings import apply_settings
+from mer_live.training.methods import make_method
 from mer_live.training.methods.mtm.method import ABLATIONS, Mtm, MtmConfig
 from mer_live.training.prepared.index import write_index
 from mer_live.training.prepared.prepared_set import PreparedSet

@@ -12,8 +12,9 @@ import torch
 from torch.autograd import gradcheck
 
 from mer_live.realtime.types import CLASSES
+from mer_live.training.learning.data import Labelled
 from mer_live.training.learning.pretrain import PretrainConfig, load, pretrain, save
-from mer_live.training.methods import Labelled, make_method
+from mer_live.training.methods import make_method
 from mer_live.training.methods.sa_at.attention_transfer import attention, attention_terms, attention_transfer
 from mer_live.training.methods.sa_at.method import SaAt
 from mer_live.training.prepare.config import parse_representations

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from mer_live.engines.representation.represent import mirror_crops
-from mer_live.training.methods import Labelled, make_method
+from mer_live.training.learning.data import Labelled
+from mer_live.training.methods import make_method
 from mer_live.training.methods.atnet import warped
 from mer_live.training.methods.capsulenet import Capsulenet, CapsulenetConfig
 

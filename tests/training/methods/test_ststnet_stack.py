@@ -6,7 +6,7 @@ import torch
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.ststnet import Ststnet as Network
-from mer_live.training.methods import Labelled
+from mer_live.training.learning.data import Labelled
 from mer_live.training.methods.ststnet.loop import priorities, train_stack
 from mer_live.training.methods.ststnet.method import Ststnet, StstnetConfig
 from mer_live.training.methods.ststnet.stack import Batch, StstnetStack

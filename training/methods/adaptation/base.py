@@ -6,12 +6,12 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.methods import Inputs, Labelled, Probabilities, Unlabelled
+from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Unlabelled
 from mer_live.training.methods.featured import Featured, FeaturedConfig
 from mer_live.training.methods.kernel_svm import KernelSvm
 
@@ -44,11 +44,14 @@ class Adapting(Featured, ABC):
     linear SVM that it builds on.
     """
 
-    name: ClassVar[str]
-    adapts: ClassVar[bool] = True
     Config = AdaptationConfig
 
     _decide: Decision | None = None
+
+    @property
+    def adapts(self) -> bool:
+        """Return True: adapting is what these are for."""
+        return True
 
     @abstractmethod
     def adapt(self, source: Matrix, labels: Labels, target: Matrix) -> Decision:

@@ -39,7 +39,7 @@ _memory: OrderedDict[tuple[Any, str], NDArray[np.float64]] = OrderedDict()
 
 def make_feature(name: str, settings: Mapping[str, Any] | None = None) -> Feature:
     """Feature by name; ValueError for an unknown name or setting."""
-    from mer_live.training.methods import apply_settings
+    from mer_live.training.learning.settings import apply_settings
 
     if name not in _FEATURES:
         raise ValueError(f"feature {name!r} is unknown: choose one of {', '.join(FEATURES)}")

@@ -17,10 +17,10 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.minet import Minet
 from mer_live.engines.representation.specs import ApexSpec, FramesSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.macro import macro_side
 from mer_live.training.learning.pretrain import load
-from mer_live.training.learning.trainer import Rows, derive, endless_batches, seeded
-from mer_live.training.methods import Inputs, Labelled, Unlabelled
+from mer_live.training.learning.trainer import derive, endless_batches, seeded
 from mer_live.training.methods.mtm.guidance import (
     Head,
     contrastive_loss,
@@ -159,6 +159,7 @@ class Mtm(TwoStream):
     """
 
     name: ClassVar[str] = "mtm"
+    paper: ClassVar[str] = "Xia, Wang: Micro-Expression Recognition Enhanced by Macro-Expression, IJCAI 2021"
     Config = MtmConfig
     _guide: Guide | None = None
     _start: Network | None = None

@@ -18,9 +18,9 @@ from mer_live.engines.networks.sa_at import SaAt as SaAtNetwork
 from mer_live.engines.records import to_json
 from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.data import Inputs, Labelled, Unlabelled
 from mer_live.training.learning.pretrain import PretrainConfig, Pretrained, load, pretrain, start_from
 from mer_live.training.learning.trainer import Fit
-from mer_live.training.methods import Inputs, Labelled, Unlabelled
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 from mer_live.training.methods.sa_at.attention_transfer import attention_terms
 from mer_live.training.methods.sa_at.style.styles import styles_of
@@ -101,6 +101,7 @@ class SaAt(NetworkMethod):
     """
 
     name: ClassVar[str] = "sa-at"
+    paper: ClassVar[str] = "Zhou, Mao, Xue: Style Aggregated and Attention Transfer, 2019"
     Config = SaAtConfig
 
     def __init__(self, config: SaAtConfig | None = None) -> None:

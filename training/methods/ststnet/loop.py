@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mer_live.engines.networks.ststnet import Ststnet as Network
-from mer_live.training.learning.trainer import Rows
+from mer_live.training.learning.data import Rows
 from mer_live.training.methods.ststnet.stack import Batch, StstnetStack
 
 

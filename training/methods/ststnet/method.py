@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import ClassVar, Self, cast
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.ststnet import Ststnet as Network3
 from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
-from mer_live.training.learning.trainer import Fit, Rows, derive, seeded
-from mer_live.training.methods import Labelled
+from mer_live.training.learning.data import Labelled, Rows
+from mer_live.training.learning.trainer import Fit, derive, seeded
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
 
@@ -37,7 +37,11 @@ class Ststnet(NetworkMethod):
     """Input ``flow`` (28, 28, 3): horizontal flow, vertical flow, optical strain, onset to apex."""
 
     name: ClassVar[str] = "ststnet"
+    paper: ClassVar[str] = (
+        "Liong, Gan, See, Khor, Huang: Shallow Triple Stream Three-dimensional CNN, FG 2019"
+    )
     Config = StstnetConfig
+    stacks: ClassVar[bool] = True
 
     def build(self) -> Network:
         """Return a fresh network."""
@@ -56,7 +60,7 @@ class Ststnet(NetworkMethod):
     @classmethod
     def fit_many(
         cls,
-        models: Sequence[Ststnet],
+        models: Sequence[Self],
         pool: Labelled,
         rows: Sequence[Rows],
         names: NDArray[np.int64],
@@ -64,20 +68,10 @@ class Ststnet(NetworkMethod):
         seeds: Sequence[int],
         order_seed: int,
     ) -> None:
-        """Train many models at once, each on its own rows of the pool.
-
-        Args:
-            models: Untrained, of one configuration.
-            pool: Union of all training sides.
-            rows: Per model, the rows of the pool it is trained on; it is untouched by the others.
-            names: Number of each clip of the pool in the whole experiment.
-            seeds: One for each model: weights and dropout.
-            order_seed: One for all: the order of the clips.
-        """
+        """Train many models at once: ``seeds`` decide weights and dropout, ``order_seed`` the order of the clips."""
         first = models[0]
         if first.config.inner_fraction > 0:
-            for model, mine, seed in zip(models, rows, seeds, strict=True):
-                model.fit(pool.take(mine), seed=seed)
+            super().fit_many(models, pool, rows, names, seeds=seeds, order_seed=order_seed)
             return
         from mer_live.training.methods.ststnet.loop import train_stack
 

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mer_live.engines.networks.ststnet import Ststnet as Network
-from mer_live.training.learning.trainer import Rows
+from mer_live.training.learning.data import Rows
 from mer_live.training.methods.ststnet.patches import TIE, Patches, cut_patches
 from mer_live.training.methods.ststnet.weights import pack, unpack
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
-from mer_live.training.evaluation.metrics import as_report, confusion, per_class, scores, summarise
+from mer_live.training.metrics import as_report, confusion, per_class, scores, summarise
 
 labels = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=60)
 

@@ -1,0 +1,58 @@
+"""What is trained on and what is adapted to: clips as named arrays, with labels or without."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+"""Row numbers of clips."""
+Inputs = Mapping[str, NDArray[Any]]
+"""What a method calls an array -> (N, ...) rows as stored (not scaled)."""
+Probabilities = NDArray[np.float32]
+"""(N, 3) in the order of CLASSES, rows sum to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Training clips. All of one split's side: whatever a method estimates, it estimates from these."""
+
+    inputs: Inputs
+    labels: NDArray[np.int64]
+    """(N,)"""
+    subjects: NDArray[np.str_]
+    """(N,) namespaced."""
+    copies: Mapping[str, tuple[NDArray[Any], NDArray[np.int64]]] = field(default_factory=dict)
+    """Input name -> (array (M, ...), clip row of each copy (M,)): MADTN's other middle frames."""
+    barred: frozenset[str] = frozenset()
+    """Subjects of the test fold: by name only, so that a method which reads further data leaves them out."""
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        if not n:
+            raise ValueError("the training side of this fold is empty")
+        for name, array in self.inputs.items():
+            if len(array) != n or len(self.subjects) != n:
+                raise ValueError(f"input {name!r} has {len(array)} rows for {n} labels")
+
+    def take(self, rows: Rows) -> Labelled:
+        """Return these rows; copies stay with their clip."""
+        position = np.full(len(self.labels), -1, np.int64)
+        position[rows] = np.arange(len(rows))
+        copies = {}
+        for name, (array, of) in self.copies.items():
+            kept = np.flatnonzero(position[of] >= 0)
+            copies[name] = (array[kept], position[of[kept]])
+        inputs = {name: array[rows] for name, array in self.inputs.items()}
+        return Labelled(inputs, self.labels[rows], self.subjects[rows], copies, self.barred)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlabelled:
+    """Clips of the target domain: there is no field for a label."""
+
+    inputs: Inputs
