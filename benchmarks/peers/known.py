@@ -19,7 +19,7 @@ class Peer:
 
     name: str
     adapter: str
-    """Name in ``peer_runner.ADAPTERS``."""
+    """Name in ``runner.ADAPTERS``."""
     package: str = ""
     """Installed into an environment of its own; empty: it is part of ours."""
     pins: tuple[str, ...] = ()

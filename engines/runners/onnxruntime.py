@@ -1,4 +1,4 @@
-"""ONNX Runtime: the CPU runner that exists on every platform. The only file that imports it."""
+"""ONNX Runtime: the CPU runner that exists on every platform."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does mer-web keep anything of sessions that have ended? `python tests/web_cycles.py --cycles 200`.
+"""Does mer-web keep anything of sessions that have ended? `python tests/support/web_cycles.py --cycles 200`.
 
 The server runs in a process of its own; this one connects, sends 640x480 until the first answer, leaves, and
 prints the server's threads, file handles and memory.

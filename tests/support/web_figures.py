@@ -1,4 +1,4 @@
-"""What a real browser gets from mer-web: `python tests/web_figures.py --fps 60 --sessions 1 --seconds 30`.
+"""What a real browser gets from mer-web: `python tests/support/web_figures.py --fps 60 --sessions 1 --seconds 30`.
 
 Needs Chromium and playwright (see web_browser). The camera is the demo clip with each frame's number in its
 corner. The page reads the number off its own picture, so the capture time of every true apex is known on
