@@ -7,6 +7,7 @@ presentation time for a file. Nothing downstream of the capture thread reads a c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 import numpy as np
@@ -63,6 +64,11 @@ class Motion:
     """(4,) head motion that was removed, since the anchor: x px, y px, roll rad, log scale."""
     adm: NDArray[np.float32]
     """(128,) ADM row of the flow from the previous frame (engines.representation)."""
+
+    @property
+    def finite(self) -> bool:
+        """Whether all that is judged is a number; the sum of what is not is none either."""
+        return isfinite(float(self.regions.sum()) + float(self.texture.sum()) + float(self.head.sum()))
 
 
 @dataclass(frozen=True, slots=True)

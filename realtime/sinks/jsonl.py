@@ -18,8 +18,11 @@ class JsonlSink:
         self._file = open(path, "w", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
 
     def write(self, item: Event | Withdrawal) -> None:
-        """Append ``item``; raises OSError when the disk is full or the reader has gone."""
-        self._file.write(json.dumps(record(item)) + "\n")
+        """Append ``item``; raises OSError when the disk is full or the reader has gone.
+
+        Raises ValueError for a number that JSON does not have: no line is written that a parser refuses.
+        """
+        self._file.write(json.dumps(record(item), allow_nan=False) + "\n")
         self._file.flush()
 
     def close(self) -> None:

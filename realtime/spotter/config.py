@@ -18,6 +18,9 @@ class SpotterConfig:
     """0..1: higher finds more and raises more false alarms. At 0.5 an event must be more likely than not."""
     warm_up_s: float = 0.6
     """After a face appears, before anything may be decided: the face must have been seen at rest or moving."""
+    smallest_px: float = 0.15
+    """Mean displacement of the region that moved most below which nothing moved: the noise of the measurement.
+    Courses fitted to a face that an encoder holds still are a hundredth of it, and look like anything."""
     largest_px: float = 5.0
     """Mean displacement of a region, at a 224 px crop, beyond which a movement is no micro-expression."""
     longest_s: float = 0.58
@@ -28,6 +31,10 @@ class SpotterConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.sensitivity <= 1.0:
             raise ValueError(f"sensitivity must be between 0 and 1, not {self.sensitivity}")
+        if not 0.0 <= self.smallest_px < self.largest_px:
+            raise ValueError(
+                f"smallest_px must be between 0 and largest_px, not {self.smallest_px} and {self.largest_px}"
+            )
 
     @property
     def threshold(self) -> float:

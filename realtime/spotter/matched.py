@@ -163,7 +163,7 @@ class MatchedFilter:
             np.log(rest_px / size + 0.02),
             np.log(rest_units / clear + 0.02),
             np.sqrt(np.square(over).sum(1)) / size,
-            by_region[:, _UPPER].sum(1) / by_region.sum(1),
+            by_region[:, _UPPER].sum(1) / np.maximum(by_region.sum(1), 1e-9),
             self._upper_share[best],
             np.full(len(rows), np.log(np.square(spread).mean())),
             np.log(q[best]),

@@ -95,7 +95,7 @@ class Spotter:
         """Take one frame's motion, None while there is no face.
 
         Raises:
-            ValueError: frames out of order.
+            ValueError: frames out of order, or motion that is not a number.
         """
         last = self._last
         if motion is None:
@@ -104,6 +104,8 @@ class Spotter:
             return spots
         if last is not None and motion.t_ns <= last.t_ns:
             raise ValueError(f"frames must come in order of time: {motion.t_ns} after {last.t_ns} ns")
+        if not motion.finite:
+            raise ValueError(f"the motion of frame {motion.index} is not a number")
         spots = []
         if last is not None and motion.t_ns - last.t_ns > _GAP_NS:
             spots = self._withdraw("frames missing", motion.t_ns, motion.index)
@@ -126,6 +128,7 @@ class Spotter:
         now = self._watch.now_ns
         onsets = now - COURSES.onset[rows] * 1e9
         free = onsets >= self._busy_until_ns + self.config.apart_s * 1e9
+        free &= found.largest_px[rows] >= self.config.smallest_px
         free &= found.largest_px[rows] <= self.config.largest_px
         free &= found.features[rows, _DRIFT] <= _LARGEST_DRIFT
         scores = np.where(free, score(found.features[rows]), 0.0)
