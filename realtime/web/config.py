@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -33,8 +34,10 @@ class WebConfig:
     """Further origins that may connect, such as https://lab.example; the server's own always may."""
     sessions: int = 4
     """Connections at once; the next one is told that the server is busy."""
-    connect_s: float = 15.0
-    """From the answer to a working connection with video."""
+    half_open: int = 2
+    """Connections of one address that are still being made; a further offer is told to wait."""
+    connect_s: float = 8.0
+    """From the answer to a working connection."""
     silence_s: float = 6.0
     """Without any sign of life a connection is dead; it is then freed within 10 s of its death."""
     idle_s: float = 180.0
@@ -45,6 +48,12 @@ class WebConfig:
     """State messages a second: as often as the page draws."""
     view_fps: float = 30.0
     """Frames a second of the video that viewers of the server's camera get."""
+    connections: int = 64
+    """HTTP connections at once; then the oldest is closed."""
+    read_s: float = 10.0
+    """For a TLS handshake, a request's headers, its body, and the pause between two requests."""
+    header_bytes: int = 4_096
+    """Of the request line, and of one header."""
     sdp_bytes: int = 32_768
     message_bytes: int = 1_024
     """Of one message from the page."""
@@ -54,6 +63,10 @@ class WebConfig:
     """Events that wait for a slow page; then the oldest is dropped and counted."""
     outbox_bytes: int = 65_536
     """Bytes in the data channel's own buffer before messages wait."""
+    encoded_frames: int = 8
+    """Received frames that wait to be decoded; then all are dropped until the next key frame."""
+    largest_px: int = 1920 * 1088
+    """Width times height of received pictures; a sender of larger ones is cut off before they are decoded."""
     handover_frames: int = 6
     """Received frames that wait to be converted; then the oldest is dropped and counted."""
     late_s: float = 0.5
@@ -67,6 +80,9 @@ class WebConfig:
             raise ValueError(f"--port is 0 to 65535, not {self.port}.")
         if self.sessions < 1:
             raise ValueError(f"--sessions must be at least 1, not {self.sessions}.")
+        for option, value in (("--idle", self.idle_s), ("--total", self.total_s)):
+            if not 0 < value < math.inf:
+                raise ValueError(f"{option} is a number of seconds above 0, not {value}.")
         if (self.cert is None) != (self.key is None):
             raise ValueError("--cert and --key go together: give both files.")
         for path in (self.cert, self.key):

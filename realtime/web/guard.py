@@ -6,7 +6,7 @@ import hmac
 import logging
 import socket
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -23,7 +23,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), screen-wake-lock=(self)",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -31,11 +31,16 @@ HEADERS = {
 
 
 def refusal(status: int, error: str, words: str, **headers: str) -> web.Response:
-    """A JSON answer that the page can put into words."""
+    """A JSON answer of one line that the page can put into words."""
     return web.json_response({"error": error, "message": words}, status=status, headers=headers)
 
 
-def known_host(host: str, config: WebConfig) -> bool:
+def own_names(config: WebConfig) -> frozenset[str]:
+    """The host names that this server answers to, settled once: no request makes anybody look a name up."""
+    return frozenset(name.lower() for name in ("localhost", config.host, socket.gethostname()))
+
+
+def known_host(host: str, names: frozenset[str], config: WebConfig) -> bool:
     """Whether a Host header names this server.
 
     A stranger's name that was made to resolve to this machine (DNS rebinding) does not; bare addresses
@@ -45,9 +50,7 @@ def known_host(host: str, config: WebConfig) -> bool:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:  # half a bracket
         return False
-    if name in ("localhost", config.host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()):
-        return True
-    if any(urlsplit(origin).netloc == host for origin in config.origins):
+    if name in names or any(urlsplit(origin).netloc == host for origin in config.origins):
         return True
     try:
         ip_address(name)
@@ -56,37 +59,50 @@ def known_host(host: str, config: WebConfig) -> bool:
     return True
 
 
-def known_origin(origin: str | None, host: str, config: WebConfig) -> bool:
+def known_origin(request: web.Request, config: WebConfig) -> bool:
     """Whether a request comes from our own page, or from an origin that was allowed."""
-    return origin is not None and (origin == f"{config.scheme}://{host}" or origin in config.origins)
+    origin = request.headers.get("Origin")
+    own = f"{config.scheme}://{request.headers.get('Host', '')}"
+    return origin is not None and (origin == own or origin in config.origins)
 
 
 def knows_token(request: web.Request, config: WebConfig) -> bool:
-    """Whether the request carries the token, where one is asked for."""
+    """Whether the request carries the token, where one is asked for.
+
+    It may come as it is, or percent-encoded: a browser puts nothing but Latin-1 into a header.
+    """
     if config.token is None:
         return True
+    wanted = config.token.encode("utf-8", "surrogateescape")
     given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    return hmac.compare_digest(given.encode(), config.token.encode())
+    plain = given.encode("utf-8", "surrogateescape")
+    # Both are compared, always: the time taken tells nothing.
+    return hmac.compare_digest(plain, wanted) | hmac.compare_digest(unquote_to_bytes(plain), wanted)
 
 
 def make_guard(config: WebConfig) -> Middleware:
     """The middleware around every handler."""
+    names = own_names(config)
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not known_host(request.host, config):
-            response: web.StreamResponse = refusal(
-                403, "host", "This server does not answer to that name; add it with --origin."
-            )
-        else:
-            try:
-                response = await handler(request)
-            except web.HTTPException as error:
-                response = refusal(error.status, "http", error.reason)
-            except Exception:
-                _log.exception("%s %s failed", request.method, request.path)
-                response = refusal(500, "server", "The server failed on this request.")
-        response.headers.update(HEADERS)
-        return response
+        # Not request.host: without the header that asks the resolver for this machine's name.
+        if not known_host(request.headers.get("Host", ""), names, config):
+            return refusal(403, "host", "This server does not answer to that name; add it with --origin.")
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return refusal(error.status, "http", error.reason)
+        except (web.RequestPayloadError, ConnectionError, TimeoutError):
+            return refusal(400, "http", "The request came in pieces that do not fit.")
+        except Exception:
+            # As it was sent, %0a and all: what a stranger writes must not look like a line of ours.
+            _log.exception("%a %a failed", request.method, request.raw_path)
+            return refusal(500, "server", "The server failed on this request.")
 
     return guard
+
+
+async def add_headers(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """A signal for every answer that is about to be sent, those of the framework too."""
+    response.headers.update(HEADERS)

@@ -1,41 +1,17 @@
-"""Counts of the whole server in Prometheus' text format."""
+"""Counts of the whole server, for Prometheus."""
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import psutil
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mer_live.realtime.types import Event, Withdrawal
 
 _BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 1.0, 2.0)
-
-
-class Histogram:
-    """Counts of values up to each of some bounds, with their sum."""
-
-    def __init__(self, bounds: Sequence[float] = _BOUNDS_S) -> None:
-        self.bounds = tuple(bounds)
-        self.counts = [0] * (len(self.bounds) + 1)
-        self.sum = 0.0
-
-    def add(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
-
-    def lines(self, name: str, labels: str = "") -> Iterable[str]:
-        """Buckets, sum and count as Prometheus wants them: cumulative."""
-        total = 0
-        for bound, count in zip((*map(str, self.bounds), "+Inf"), self.counts, strict=True):
-            total += count
-            yield f'{name}_bucket{{{labels}{"," if labels else ""}le="{bound}"}} {total}'
-        braces = f"{{{labels}}}" if labels else ""
-        yield f"{name}_sum{braces} {self.sum:.6f}"
-        yield f"{name}_count{braces} {total}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,87 +23,68 @@ class SessionFigures:
     received_fps: float
 
 
-@dataclass(slots=True)
 class Metrics:
-    """Totals since the start; written and read by the event loop alone."""
+    """Totals since the start, and what is now when it is asked for."""
 
-    sessions_total: int = 0
-    refused: dict[str, int] = field(default_factory=dict)
-    """Offers that got no session, by reason."""
-    ended: dict[str, int] = field(default_factory=dict)
-    """Sessions that ended, by reason."""
-    frames: int = 0
-    frames_dropped: int = 0
-    messages_dropped: int = 0
-    messages_refused: int = 0
-    events: dict[str, int] = field(default_factory=lambda: {"provisional": 0, "final": 0, "withdrawn": 0})
-    delay: dict[str, Histogram] = field(
-        default_factory=lambda: {"provisional": Histogram(), "final": Histogram()}
-    )
-    compute: Histogram = field(default_factory=Histogram)
-    age: Histogram = field(default_factory=Histogram)
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+
+        def counter(name: str, words: str, *labels: str) -> Counter:
+            return Counter(f"mer_{name}", words, labels, registry=registry)
+
+        def histogram(name: str, words: str, *labels: str) -> Histogram:
+            return Histogram(f"mer_{name}", words, labels, registry=registry, buckets=_BOUNDS_S)
+
+        def gauge(name: str, words: str, *labels: str) -> Gauge:
+            return Gauge(f"mer_{name}", words, labels, registry=registry)
+
+        self.sessions_opened = counter("sessions_opened", "Connections so far.")
+        self._ended = counter("sessions_ended", "Ends of sessions.", "reason")
+        self._refused = counter("offers_refused", "Offers without a session.", "reason")
+        self._events = counter("events", "Events.", "state")
+        self.frames = counter("frames", "Frames analysed.")
+        self.frames_dropped = counter("frames_dropped", "Frames received and not analysed.")
+        self.messages_dropped = counter("messages_dropped", "Messages that slow pages never got.")
+        self.messages_refused = counter("messages_refused", "Malformed messages from pages.")
+        self._delay_s = histogram(
+            "decision_delay_seconds", "Apex or offset to decision, stream time.", "state"
+        )
+        self._compute_s = histogram("compute_seconds", "Decision to named event.")
+        self.age_s = histogram("frame_age_seconds", "Capture to analysed.")
+        self._sessions = gauge("sessions", "Connections now.")
+        self._limit = gauge("sessions_limit", "Connections at most.")
+        self._fps = gauge("session_fps", "Frames a second analysed.", "session", "mode")
+        self._received_fps = gauge("session_received_fps", "Frames a second received.", "session", "mode")
+        process = psutil.Process()
+        gauge("resident_bytes", "Memory of the process.").set_function(lambda: process.memory_info().rss)
+        gauge("threads", "Threads of the process.").set_function(process.num_threads)
+        gauge("python_threads", "Of them, Python's.").set_function(threading.active_count)
 
     def count_event(self, item: Event | Withdrawal) -> None:
         """Count an event and its delays."""
         if isinstance(item, Withdrawal):
-            self.events["withdrawn"] += 1
+            self._events.labels("withdrawn").inc()
             return
-        kind = "final" if item.final else "provisional"
-        self.events[kind] += 1
-        self.delay[kind].add(item.delay_ns / 1e9)
-        self.compute.add(item.compute_ns / 1e9)
+        state = "final" if item.final else "provisional"
+        self._events.labels(state).inc()
+        self._delay_s.labels(state).observe(item.delay_ns / 1e9)
+        self._compute_s.observe(item.compute_ns / 1e9)
 
     def count_refusal(self, reason: str) -> None:
         """Count an offer that got no session."""
-        self.refused[reason] = self.refused.get(reason, 0) + 1
+        self._refused.labels(reason).inc()
 
     def count_end(self, reason: str) -> None:
         """Count the end of a session."""
-        self.ended[reason] = self.ended.get(reason, 0) + 1
+        self._ended.labels(reason).inc()
 
-    def render(self, sessions: Sequence[SessionFigures], most_sessions: int) -> str:
-        """The whole page, Prometheus text format 0.0.4."""
-        return "\n".join([*self._totals(), *self._gauges(sessions, most_sessions)]) + "\n"
-
-    def _totals(self) -> Iterable[str]:
-        yield from _labelled("sessions_ended_total", "Ends of sessions.", "reason", self.ended)
-        yield from _labelled("offers_refused_total", "Offers without a session.", "reason", self.refused)
-        yield from _labelled("events_total", "Events.", "kind", self.events)
-        for name, words, value in (
-            ("sessions_total", "Connections so far.", self.sessions_total),
-            ("frames_total", "Frames analysed.", self.frames),
-            ("frames_dropped_total", "Frames received and not analysed.", self.frames_dropped),
-            ("messages_dropped_total", "Messages that slow pages never got.", self.messages_dropped),
-            ("messages_refused_total", "Malformed messages from pages.", self.messages_refused),
-        ):
-            yield from (*_head(name, "counter", words), f"mer_{name} {value}")
-        yield from _head("decision_delay_seconds", "histogram", "Apex or offset to decision, stream time.")
-        for kind, times in self.delay.items():
-            yield from times.lines("mer_decision_delay_seconds", f'kind="{kind}"')
-        yield from _head("compute_seconds", "histogram", "Decision to named event.")
-        yield from self.compute.lines("mer_compute_seconds")
-        yield from _head("frame_age_seconds", "histogram", "Capture to analysed.")
-        yield from self.age.lines("mer_frame_age_seconds")
-
-    def _gauges(self, sessions: Sequence[SessionFigures], most_sessions: int) -> Iterable[str]:
-        for name, words, value in (
-            ("sessions", "Connections now.", len(sessions)),
-            ("sessions_limit", "Connections at most.", most_sessions),
-            ("resident_bytes", "Memory of the process.", psutil.Process().memory_info().rss),
-            ("threads", "Python threads.", threading.active_count()),
-        ):
-            yield from (*_head(name, "gauge", words), f"mer_{name} {value}")
-        rates = [(f'session="{k}",mode="{s.mode}"', s) for k, s in enumerate(sessions)]
-        yield from _head("session_fps", "gauge", "Frames a second analysed.")
-        yield from (f"mer_session_fps{{{labels}}} {s.fps:.2f}" for labels, s in rates)
-        yield from _head("session_received_fps", "gauge", "Frames a second received.")
-        yield from (f"mer_session_received_fps{{{labels}}} {s.received_fps:.2f}" for labels, s in rates)
-
-
-def _head(name: str, kind: str, words: str) -> tuple[str, str]:
-    return f"# HELP mer_{name} {words}", f"# TYPE mer_{name} {kind}"
-
-
-def _labelled(name: str, words: str, label: str, counts: dict[str, int]) -> Iterable[str]:
-    yield from _head(name, "counter", words)
-    yield from (f'mer_{name}{{{label}="{key}"}} {n}' for key, n in sorted(counts.items()))
+    def render(self, sessions: Sequence[SessionFigures], most_sessions: int) -> bytes:
+        """The whole page in Prometheus' text format."""
+        self._sessions.set(len(sessions))
+        self._limit.set(most_sessions)
+        for rate in (self._fps, self._received_fps):
+            rate.clear()
+        for number, one in enumerate(sessions):
+            self._fps.labels(number, one.mode).set(one.fps)
+            self._received_fps.labels(number, one.mode).set(one.received_fps)
+        return generate_latest(self.registry)

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
-import ssl
+import mimetypes
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import as_file, files
-from typing import Any
+from importlib.resources import files
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.recognizer import Recognition, Recognizer
 from mer_live.realtime.sources.base import CameraConfig, FrameSource
 from mer_live.realtime.web.config import WebConfig
-from mer_live.realtime.web.guard import known_origin, knows_token, make_guard, refusal
+from mer_live.realtime.web.door import bind, listen
+from mer_live.realtime.web.guard import add_headers, known_origin, knows_token, make_guard, refusal
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.metrics import Metrics
 from mer_live.realtime.web.visit.connection import Connection
+from mer_live.realtime.web.visit.messages import parse_offer
 from mer_live.realtime.web.visit.own_camera import OwnCamera
 from mer_live.realtime.web.visit.server_camera import ServerCamera
 from mer_live.realtime.web.visit.sessions import Sessions
 from mer_live.realtime.web.visit.viewer import Viewer
 
-_log = logging.getLogger(__name__)
 _ANSWER_S = 10.0
 
 
@@ -69,31 +69,31 @@ class Site:
 
     async def offer(self, request: web.Request) -> web.Response:
         """POST /offer: ``{"sdp", "video": {"width", "height"}}`` -> ``{"sdp", "session"}``."""
-        if not known_origin(request.headers.get("Origin"), request.host, self.config):
+        if not known_origin(request, self.config):
             return self._refuse(403, "origin", "Offers are taken from this server's own page only.")
         if not knows_token(request, self.config):
             return self._refuse(401, "token", "This server asks for a token, and this is not it.")
         try:
-            offer = _parse_offer(await request.read(), self.config.sdp_bytes)
+            body = await asyncio.wait_for(request.read(), self.config.read_s)
+            offer = parse_offer(body, self.config.sdp_bytes)
         except web.HTTPRequestEntityTooLarge:
             return self._refuse(413, "size", "The offer is too large.")
         except OfferError as error:
             return self._refuse(400, "offer", f"{error}.")
-        if not self.sessions.reserve():
-            return self._refuse(
-                503, "busy", f"All {self.config.sessions} places are taken; try again in a while."
-            )
+        address = request.remote or ""
+        if (taken := self.sessions.reserve(address)) is not None:
+            return self._refuse(503, *taken)
         connection = self.make_connection()
         try:
-            answer = await asyncio.wait_for(connection.answer(offer), _ANSWER_S)
+            answer = await asyncio.wait_for(connection.answer(offer, address), _ANSWER_S)
         except BaseException as error:  # also when the server is told to end meanwhile
-            self.sessions.give_back()
+            self.sessions.give_back(address)
             connection.end("offer")
             await connection.close()
             if isinstance(error, OfferError | TimeoutError):
                 return self._refuse(400, "offer", f"{error or 'the offer took too long'}.")
             raise
-        self.sessions.open(connection)
+        self.sessions.open(connection, address)
         return web.json_response({"type": "answer", "sdp": answer, "session": connection.id})
 
     async def about(self, request: web.Request) -> web.Response:
@@ -101,21 +101,16 @@ class Site:
         return web.json_response({"mode": self.mode, "token": self.config.token is not None})
 
     async def health(self, request: web.Request) -> web.Response:
-        """GET /healthz: 200 while the server can do its work."""
-        trouble = "" if self.camera is None else self.camera.trouble
-        content = {
-            "status": "trouble" if trouble else "ok",
-            "mode": self.mode,
-            "sessions": len(self.sessions),
-        }
-        return web.json_response({**content, "message": trouble}, status=503 if trouble else 200)
+        """GET /healthz: whether the server can do its work, and nothing else, for anybody may ask."""
+        trouble = self.camera is not None and bool(self.camera.trouble)
+        return web.json_response({"status": "trouble" if trouble else "ok"}, status=503 if trouble else 200)
 
     async def figures(self, request: web.Request) -> web.Response:
         """GET /metrics, in Prometheus' text format."""
         if not knows_token(request, self.config):
             return refusal(401, "token", "This server asks for a token.")
         text = self.metrics.render(self.sessions.figures(), self.config.sessions)
-        return web.Response(body=text.encode(), headers={"Content-Type": "text/plain; version=0.0.4"})
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     def _refuse(self, status: int, reason: str, words: str) -> web.Response:
         self.metrics.count_refusal(reason)
@@ -130,18 +125,23 @@ def make_app(site: Site) -> web.Application:
     app.router.add_get("/about", site.about)
     app.router.add_get("/healthz", site.health)
     app.router.add_get("/metrics", site.figures)
-    with as_file(files("mer_live.realtime.web") / "static") as static:
+    page = {f"/static/{name}": content for name, content in _page_files().items()}
+    page["/"] = page["/static/index.html"]
 
-        async def index(request: web.Request) -> web.FileResponse:
-            return web.FileResponse(static / "index.html")
+    async def show(request: web.Request) -> web.Response:
+        if request.path not in page:
+            raise web.HTTPNotFound
+        body, kind = page[request.path]
+        return web.Response(body=body, content_type=kind, charset="utf-8")
 
-        app.router.add_get("/", index)
-        app.router.add_static("/static/", static)
+    app.router.add_get("/", show)
+    app.router.add_get("/static/{name:.+}", show)
 
     async def end(app: web.Application) -> None:
         await site.sessions.close()
 
     app.on_shutdown.append(end)
+    app.on_response_prepare.append(add_headers)
     return app
 
 
@@ -151,8 +151,12 @@ async def serve(
     camera: tuple[CameraConfig, FrameSource] | None,
     stop: asyncio.Event,
     ready: Callable[[int], None] | None = None,
+    sockets: Sequence[socket.socket] = (),
 ) -> None:
-    """Serve until ``stop``; ``ready`` is told the port once it is open. Raises OSError when it cannot be had."""
+    """Serve until ``stop`` on ``sockets`` (of ``bind``); ``ready`` is told the port once it is open.
+
+    Raises OSError when there are no sockets and the address cannot be had.
+    """
     site = Site(config, recognizer)
     filming: asyncio.Task[None] | None = None
     if camera is not None:
@@ -161,13 +165,16 @@ async def serve(
         filming.add_done_callback(lambda task: None if task.cancelled() else stop.set())
     runner = web.AppRunner(make_app(site), access_log=None, shutdown_timeout=2.0)
     await runner.setup()
+    listeners: list[asyncio.Server] = []
     try:
-        listener = web.TCPSite(runner, config.host, config.port, ssl_context=_tls(config))
-        await listener.start()
+        assert runner.server is not None
+        listeners = await listen(runner.server, list(sockets) or bind(config), config)
         if ready is not None:
-            ready(int(runner.addresses[0][1]))
+            ready(int(listeners[0].sockets[0].getsockname()[1]))
         await stop.wait()
     finally:
+        for listener in listeners:
+            listener.close()
         await runner.cleanup()
         if filming is not None:
             filming.cancel()
@@ -175,21 +182,10 @@ async def serve(
                 await filming
 
 
-def _tls(config: WebConfig) -> ssl.SSLContext | None:
-    if config.cert is None or config.key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(config.cert, config.key)
-    return context
-
-
-def _parse_offer(body: bytes, most_bytes: int) -> dict[str, Any]:
-    try:
-        offer = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise OfferError("the offer is not JSON") from error
-    if not isinstance(offer, dict) or not isinstance(offer.get("sdp"), str):
-        raise OfferError("the offer has no session description")
-    if len(offer["sdp"]) > most_bytes:
-        raise OfferError(f"a session description has at most {most_bytes} characters")
-    return offer
+def _page_files() -> dict[str, tuple[bytes, str]]:
+    """The page by file name, with media types: read once, so that no request reaches the file system."""
+    folder = files("mer_live.realtime.web") / "static"
+    return {
+        file.name: (file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
+        for file in folder.iterdir()
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from mer_live.realtime.process import settle_process
 from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web.config import WebConfig, browser_config
+from mer_live.realtime.web.door import bind, load_tls
 from mer_live.realtime.web.server import SharedRecognizer, serve
 
 SOURCE_ERRORS = (SourceError,)
@@ -59,8 +61,6 @@ class WebOptions:
             raise ValueError("--fps goes with --camera or --video; a visitor's camera has its own rate.")
         if backend not in BACKENDS:
             raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
-        if idle_s <= 0 or total_s <= 0:
-            raise ValueError("--idle and --total must be above 0.")
         source: CameraConfig | None = None
         where = camera if camera is not None else video
         if where is not None:
@@ -77,6 +77,7 @@ class WebOptions:
             total_s=total_s,
             live=browser_config(sensitivity),
         )
+        load_tls(web)
         return cls(web, source, bundles, backend)
 
 
@@ -85,9 +86,10 @@ def run(options: WebOptions, say: Callable[[str], None]) -> None:
 
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
     """
+    web = options.web
+    sockets = bind(web)  # a port that is taken is told before the engines are loaded
     settle_process()
     logging.getLogger("aioice").setLevel(logging.WARNING)
-    web = options.web
     bundles = [load_bundle(name) for name in options.bundles]
     Landmarker().close()  # the first one takes a second: better now than in the first visitor's first second
     with SharedRecognizer(bundles, options.backend, web.live.threads) as recognizer:
@@ -104,8 +106,10 @@ def run(options: WebOptions, say: Callable[[str], None]) -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-            await serve(web, recognizer, camera, stop, lambda port: say(_greeting(web, port)))
+            await serve(web, recognizer, camera, stop, lambda port: say(_greeting(web, port)), sockets)
 
+        gc.collect()
+        gc.freeze()  # what is loaded stays; looking through it again would stop every session for half a second
         asyncio.run(main())
 
 

@@ -162,6 +162,16 @@ async def serving(
         yield site, http
 
 
+def counted(site: Site, name: str) -> dict[str, float]:
+    """By label, the values of a counter of /metrics; of one without labels under ''."""
+    return {
+        next(iter(sample.labels.values()), ""): sample.value
+        for metric in site.metrics.registry.collect()
+        for sample in metric.samples
+        if sample.name == name
+    }
+
+
 async def emptied(site: Site, s: float = 15) -> None:
     """Wait until no session is left."""
     async with asyncio.timeout(s):

@@ -40,8 +40,9 @@ async def visit(process: psutil.Process, port: int, cycles: int) -> None:
 
 
 async def sessions(http: aiohttp.ClientSession) -> int:
-    async with http.get("/healthz") as response:
-        return int((await response.json())["sessions"])
+    async with http.get("/metrics") as response:
+        lines = (await response.text()).splitlines()
+    return int(float(next(line for line in lines if line.startswith("mer_sessions ")).split()[1]))
 
 
 def main() -> None:

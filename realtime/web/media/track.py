@@ -11,12 +11,8 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError, place
+from mer_live.realtime.sources.base import CameraConfig, FrameSource, place
 from mer_live.realtime.web.media.clock import SenderClock
-
-LARGEST_PX = 4096 * 2304
-"""A sender of larger pictures is cut off: decoding them would starve the others."""
-
 
 PATIENCE_NS = 3_000_000_000
 """When all frames are late for this long, the way itself has become longer: the clock begins anew."""
@@ -52,25 +48,22 @@ class TrackSource(FrameSource):
         self._late_ns = round(late_s * 1e9)
         self._waiting: deque[tuple[VideoFrame, int]] = deque()
         self._news = threading.Condition()
-        self._refused: str | None = None
         self._late_since_ns: int | None = None
 
     def offer(self, frame: VideoFrame, arrived_ns: int) -> None:
         """Hand a decoded frame over; called by the event loop, for every frame in order of arrival."""
         self.received += 1
         self.received_size = (frame.width, frame.height)
-        if frame.width * frame.height > LARGEST_PX:
-            self._refused = f"pictures of {frame.width}x{frame.height} are too large; choose a smaller size"
         if self.muted or frame.pts is None or frame.time_base is None:
             return
         t_ns = self.clock.add(round(frame.pts * frame.time_base * 1_000_000_000), arrived_ns)
-        if self._refused is None and (t_ns is None or self._is_late(t_ns, arrived_ns)):
+        if t_ns is None or self._is_late(t_ns, arrived_ns):
             return
         with self._news:
             if len(self._waiting) >= self._depth:
                 self._waiting.popleft()
                 self.lost += self._ring is not None  # before the start there is nobody to lose them
-            self._waiting.append((frame, t_ns or 0))
+            self._waiting.append((frame, t_ns))
             self._news.notify()
 
     def _is_late(self, t_ns: int, arrived_ns: int) -> bool:
@@ -91,8 +84,6 @@ class TrackSource(FrameSource):
             if self._halt.is_set():
                 return None
             frame, t_ns = self._waiting.popleft()
-        if self._refused is not None:
-            raise SourceError(self._refused)
         convert(frame, slot)
         return t_ns
 

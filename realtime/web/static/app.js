@@ -23,7 +23,7 @@ let fps = 0;
 
 async function begin() {
   notice();
-  const token = $("token").value.trim() || new URLSearchParams(location.hash.slice(1)).get("token") || "";
+  const token = $("token").value || tokenInAddress();
   $("begin").disabled = true;
   try {
     if (server.mode === "own") {
@@ -41,6 +41,16 @@ async function begin() {
     notice("error", error instanceof CameraError ? error.message : cameraWords(error));
   } finally {
     $("begin").disabled = !$("agree").checked;
+  }
+}
+
+// #token=...: any characters, percent-encoded or not; a + is a +.
+function tokenInAddress() {
+  const given = location.hash.match(/^#token=(.*)$/s)?.[1] ?? "";
+  try {
+    return decodeURIComponent(given);
+  } catch {
+    return given;
   }
 }
 

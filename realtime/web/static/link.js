@@ -7,7 +7,7 @@ import { SERVER } from "./words.js";
 
 const PING_MS = 2000;
 const SILENCE_MS = 4500;
-const CONNECT_MS = 12000;
+const CONNECT_MS = 8000;
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000];
 const MAX_BITRATE = 10_000_000;
 const AGAIN = new Set(["shutdown", "error", "lost", "connect"]);
@@ -84,7 +84,7 @@ export class Link {
 
   async post(offer) {
     const headers = { "Content-Type": "application/json" };
-    if (this.token) headers.Authorization = `Bearer ${this.token}`;
+    if (this.token) headers.Authorization = `Bearer ${encodeURIComponent(this.token)}`;
     const response = await fetch("/offer", { method: "POST", headers, body: JSON.stringify(offer) });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
@@ -177,7 +177,7 @@ class Refusal extends Error {
   constructor(reason, words) {
     super(words);
     this.reason = reason;
-    this.again = reason === "busy" || reason === undefined;
+    this.again = ["busy", "wait", undefined].includes(reason);
   }
 }
 

@@ -88,8 +88,8 @@ class Counted:
         if isinstance(pipeline.source, TrackSource):
             dropped += pipeline.source.lost
         if processed > self._processed:
-            self._metrics.age.add(max(0, pipeline.counters.age_ns) / 1e9)
-        self._metrics.frames += processed - self._processed
-        self._metrics.frames_dropped += dropped - self._dropped
+            self._metrics.age_s.observe(max(0, pipeline.counters.age_ns) / 1e9)
+        self._metrics.frames.inc(processed - self._processed)
+        self._metrics.frames_dropped.inc(dropped - self._dropped)
         self._processed, self._dropped = processed, dropped
         return dropped

@@ -21,7 +21,7 @@ from mer_live.realtime.web.media.sdp import OfferError, ask_for_bitrate, clean_o
 from mer_live.realtime.web.media.track import now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 from mer_live.realtime.web.visit.lifetime import Allowance, Lifetime
-from mer_live.realtime.web.visit.messages import MessageError, Mute, Ping, Stop, encode, parse
+from mer_live.realtime.web.visit.messages import MessageError, Mute, Offer, Ping, Stop, encode, parse
 from mer_live.realtime.web.visit.outbox import Outbox
 
 _log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Connection(ABC):
         """What the page is told when the channel opens, beside what all sessions have."""
 
     @abstractmethod
-    async def prepare(self, offer: dict[str, Any]) -> None:
+    async def prepare(self, offer: Offer) -> None:
         """Attach tracks, after the offer was set and before it is answered."""
 
     @abstractmethod
@@ -77,12 +77,17 @@ class Connection(ABC):
     def joined(self, box: Outbox) -> None:  # noqa: B027  (not every kind has something to do)
         """The channel is open and ``hello`` was sent."""
 
+    @property
+    def overfed(self) -> bool:
+        """Whether the page has sent more of unfinished messages than it was told there is room for."""
+        return self.pc.sctp is not None and self.pc.sctp._advertised_rwnd < 0
+
     def mute(self, on: bool) -> None:  # noqa: B027
         """The page wants analysing to stop or to go on."""
 
-    async def answer(self, offer: dict[str, Any]) -> str:
-        """The answer to an offer ``{"sdp": ...}``. Raises OfferError, one sentence."""
-        cleaned = clean_offer(offer["sdp"], sends_video=self.sends_video)
+    async def answer(self, offer: Offer, address: str) -> str:
+        """The answer to an offer that came from ``address``. Raises OfferError, one sentence."""
+        cleaned = clean_offer(offer.sdp, address, sends_video=self.sends_video)
         try:
             await self.pc.setRemoteDescription(RTCSessionDescription(cleaned, "offer"))
             await self.prepare(offer)
@@ -110,7 +115,7 @@ class Connection(ABC):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.box is not None:
-            self.metrics.messages_dropped += self.box.dropped + self.box.waiting
+            self.metrics.messages_dropped.inc(self.box.dropped + self.box.waiting)
         try:
             await self.free()
         finally:
@@ -159,15 +164,15 @@ class Connection(ABC):
         try:
             message = parse(data, self.config.message_bytes)
         except MessageError as error:
-            self.metrics.messages_refused += 1
+            self.metrics.messages_refused.inc()
             _log.debug("message refused: %s", error)
             return
         self.lifetime.heard_ns = now
         match message:
-            case Ping(t_ms):
+            case Ping():
                 if self.box is not None:
-                    self.box.put(encode("pong", t=t_ms, mono_ms=round(now / 1e6, 2)))
-            case Mute(on):
-                self.mute(on)
+                    self.box.put(encode("pong", t=message.t, mono_ms=round(now / 1e6, 2)))
+            case Mute():
+                self.mute(message.on)
             case Stop():
                 self.end("stop")

@@ -8,13 +8,14 @@ count from the first analysed frame of a run; ``mono_ms`` and ``zero_ms`` are th
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
 from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.web.media.sdp import OfferError
 
 VERSION = 1
 
@@ -23,23 +24,54 @@ class MessageError(ValueError):
     """A message from the page that this version does not take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class _Strict(BaseModel):
+    """Exactly the fields it names, exactly of their types: true is no 1, and no number is too large."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class _Message(_Strict):
+    v: Annotated[int, Field(ge=VERSION, le=VERSION)]
+
+
+class Ping(_Message):
     """The page lives; it wants its own time back, with the server's."""
 
-    t_ms: float
+    type: Literal["ping"]
+    t: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+    """Milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mute:
+class Mute(_Message):
     """Stop or resume analysing."""
 
+    type: Literal["mute"]
     on: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(_Message):
     """The visitor has ended the session."""
+
+    type: Literal["stop"]
+
+
+class PictureSize(_Strict):
+    """Of the page's camera, px."""
+
+    width: Annotated[int, Field(ge=16, lt=8192)]
+    height: Annotated[int, Field(ge=16, lt=8192)]
+
+
+class Offer(_Strict):
+    """What POST /offer carries."""
+
+    sdp: str
+    video: PictureSize | None = None
+
+
+_MESSAGE: TypeAdapter[Ping | Mute | Stop] = TypeAdapter(
+    Annotated[Ping | Mute | Stop, Field(discriminator="type")]
+)
 
 
 def parse(data: str | bytes, most_bytes: int) -> Ping | Mute | Stop:
@@ -49,19 +81,20 @@ def parse(data: str | bytes, most_bytes: int) -> Ping | Mute | Stop:
     if len(data) > most_bytes:
         raise MessageError(f"a message has at most {most_bytes} characters")
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise MessageError("a message is one JSON object") from error
-    match content:
-        case {"v": 1, "type": "ping", "t": int() | float() as t} if not isinstance(t, bool):
-            if not math.isfinite(t):
-                raise MessageError("a ping carries a finite time")
-            return Ping(float(t))
-        case {"v": 1, "type": "mute", "on": bool(on)}:
-            return Mute(on)
-        case {"v": 1, "type": "stop"}:
-            return Stop()
-    raise MessageError("a message is a ping, mute or stop of version 1")
+        return _MESSAGE.validate_json(data)
+    except ValidationError as error:
+        raise MessageError(f"a message is a ping, mute or stop of version {VERSION}") from error
+
+
+def parse_offer(body: bytes, most_chars: int) -> Offer:
+    """Read the body of POST /offer. Raises OfferError, one sentence."""
+    try:
+        offer = Offer.model_validate_json(body)
+    except ValidationError as error:
+        raise OfferError("the offer is not JSON with a session description and a size in pixels") from error
+    if len(offer.sdp) > most_chars:
+        raise OfferError(f"a session description has at most {most_chars} characters")
+    return offer
 
 
 def encode(kind: str, **content: Any) -> str:

@@ -12,12 +12,14 @@ from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.types import CLASSES
 from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.media.gate import Gate, put_gate
 from mer_live.realtime.web.media.jitter import hasten
 from mer_live.realtime.web.media.track import TrackSource, analysed_size, now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 from mer_live.realtime.web.visit.audience import Audience
 from mer_live.realtime.web.visit.connection import Connection
 from mer_live.realtime.web.visit.health import Health
+from mer_live.realtime.web.visit.messages import Offer
 from mer_live.realtime.web.visit.outbox import Outbox
 
 _JOIN_S = 5.0
@@ -38,6 +40,7 @@ class OwnCamera(Connection):
         self._starting: asyncio.Future[Pipeline] | None = None
         self._announced: tuple[int, int] | None = None
         self._muted = False
+        self._gate: Gate | None = None
         self._health = Health()
         self.pc.on("track", self._on_track)
 
@@ -52,13 +55,20 @@ class OwnCamera(Connection):
             "source": "browser camera",
         }
 
-    async def prepare(self, offer: dict[str, Any]) -> None:
-        """Keep what the page says of its camera."""
+    async def prepare(self, offer: Offer) -> None:
+        """Keep what the page says of its camera; look into its pictures before they are decoded."""
         for transceiver in self.pc.getTransceivers():
             hasten(transceiver.receiver)
-        match offer.get("video"):
-            case {"width": int(width), "height": int(height)} if 16 <= min(width, height) < 8192:
-                self._announced = (width, height)
+            self._gate = put_gate(
+                transceiver.receiver, self.config.largest_px, self.config.encoded_frames, self._refuse
+            )
+        if offer.video is not None:
+            self._announced = (offer.video.width, offer.video.height)
+
+    def _refuse(self, width: int, height: int) -> None:
+        self.end(
+            "size", f"Pictures of {width}x{height} are too large for this server; choose a smaller size."
+        )
 
     def joined(self, box: Outbox) -> None:
         """Let the page hear."""

@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import gc
 import logging
+from collections import Counter
 
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.track import now_ns
@@ -21,6 +22,7 @@ WORDS = {
     "lost": "The connection was lost.",
     "idle": "The session ended because nothing was analysed for a while.",
     "limit": "The session ended after the longest time that this server allows.",
+    "flood": "The page sent too much at once.",
     "shutdown": "The server is shutting down.",
 }
 
@@ -32,28 +34,43 @@ class Sessions:
         self._config = config
         self._metrics = metrics
         self._connections: dict[str, Connection] = {}
-        self._reserved = 0
+        self._addresses: dict[str, str] = {}
+        """Of the connections, by id."""
+        self._reserved: Counter[str] = Counter()
+        """Offers that are being answered, by address."""
         self._watches: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
-        return len(self._connections) + self._reserved
+        return len(self._connections) + self._reserved.total()
 
-    def reserve(self) -> bool:
-        """Take a place for an offer that is about to be answered; False when there is none."""
+    def reserve(self, address: str) -> tuple[str, str] | None:
+        """Take a place for an offer that is about to be answered; or why there is none, in a word and in words.
+
+        Connections that are still being made are few for one address: offers that never connect must not hold
+        all places.
+        """
         if len(self) >= self._config.sessions:
-            return False
-        self._reserved += 1
-        return True
+            return "busy", f"All {self._config.sessions} places are taken; try again in a while."
+        half_open = self._reserved[address] + sum(
+            self._addresses[name] == address
+            for name, connection in self._connections.items()
+            if not connection.lifetime.connected
+        )
+        if half_open >= self._config.half_open:
+            return "wait", "Another connection from here is still being made; try again in a moment."
+        self._reserved[address] += 1
+        return None
 
-    def give_back(self) -> None:
+    def give_back(self, address: str) -> None:
         """Free a reserved place: its offer was refused."""
-        self._reserved -= 1
+        self._reserved -= Counter({address: 1})
 
-    def open(self, connection: Connection) -> None:
+    def open(self, connection: Connection, address: str) -> None:
         """Put ``connection`` into a reserved place and watch it to its end."""
-        self._reserved -= 1
+        self.give_back(address)
         self._connections[connection.id] = connection
-        self._metrics.sessions_total += 1
+        self._addresses[connection.id] = address
+        self._metrics.sessions_opened.inc()
         task = asyncio.get_running_loop().create_task(self._watch(connection))
         self._watches.add(task)
         task.add_done_callback(self._watches.discard)
@@ -75,6 +92,8 @@ class Sessions:
                 await asyncio.wait_for(connection.ended.wait(), _WATCH_S)
             if (why := connection.lifetime.verdict(now_ns())) is not None:
                 connection.end(why, WORDS[why])
+            if connection.overfed:
+                connection.end("flood", WORDS["flood"])
         _log.info("session %s ends: %s", connection.id, connection.reason)
         try:
             await connection.close()
@@ -83,7 +102,7 @@ class Sessions:
         except Exception:
             _log.exception("session %s did not end cleanly", connection.id)
         finally:
-            del self._connections[connection.id]
+            del self._connections[connection.id], self._addresses[connection.id]
             self._metrics.count_end(connection.reason or "")
 
 

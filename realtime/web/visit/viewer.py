@@ -12,7 +12,7 @@ from mer_live.realtime.web.media.track import now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 from mer_live.realtime.web.visit.connection import Connection
 from mer_live.realtime.web.visit.health import Health
-from mer_live.realtime.web.visit.messages import encode
+from mer_live.realtime.web.visit.messages import Offer, encode
 from mer_live.realtime.web.visit.outbox import Outbox
 from mer_live.realtime.web.visit.server_camera import ServerCamera
 
@@ -40,7 +40,7 @@ class Viewer(Connection):
             "source": "" if pipeline is None else pipeline.source.description,
         }
 
-    async def prepare(self, offer: dict[str, Any]) -> None:
+    async def prepare(self, offer: Offer) -> None:
         """Attach the video."""
         self._track = PictureTrack(self._camera.pictures)
         self.pc.addTrack(self._track)

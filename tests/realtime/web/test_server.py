@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 import pytest
-from support.web_client import SureRecognizer, post_offer, serving
+from support.web_client import SureRecognizer, counted, post_offer, serving
 from typer.testing import CliRunner
 
 from mer_live.realtime.web import start
@@ -34,7 +34,7 @@ def test_every_answer_carries_the_policy_and_the_page_needs_no_other_host() -> N
                     assert "style=" not in text
                     assert "onclick" not in text
             async with http.get("/healthz") as response:
-                assert (await response.json())["status"] == "ok"
+                assert await response.json() == {"status": "ok"}
 
     asyncio.run(run())
     static = Path(start.__file__).parent / "static"
@@ -61,7 +61,7 @@ def test_strangers_names_origins_and_tokens_are_refused() -> None:
             for headers, status in (({}, 401), (right, 200)):
                 async with http.get("/metrics", headers=headers) as response:
                     assert response.status == status
-            assert site.metrics.refused == {"origin": 2, "token": 2, "offer": 2}
+            assert counted(site, "mer_offers_refused_total") == {"origin": 2, "token": 2, "offer": 2}
 
     asyncio.run(run())
 

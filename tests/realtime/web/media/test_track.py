@@ -133,18 +133,6 @@ def test_muted_frames_are_received_and_not_kept() -> None:
     assert (source.received, len(source._waiting), source.lost) == (30, 0, 0)
 
 
-def test_a_sender_of_huge_pictures_is_cut_off() -> None:
-    source = TrackSource((64, 48))
-    ring = FrameRing(4, 48, 64, block=False)
-    source.start(ring)
-    huge = VideoFrame(8192, 4096, "gray")
-    huge.pts, huge.time_base = 0, RATE
-    source.offer(huge, 10**12)
-    assert source.join(10)
-    assert "too large" in str(source.error)
-    assert ring.closed
-
-
 def test_stopping_wakes_the_thread_and_lets_go_of_the_frames() -> None:
     source = TrackSource((64, 48))
     source.start(FrameRing(4, 48, 64, block=False))

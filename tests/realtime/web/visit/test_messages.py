@@ -10,15 +10,24 @@ from hypothesis import strategies as st
 
 from mer_live.realtime.sinks import record
 from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.visit.lifetime import Allowance
-from mer_live.realtime.web.visit.messages import MessageError, Mute, Ping, Stop, event_message, parse
+from mer_live.realtime.web.visit.messages import (
+    MessageError,
+    Mute,
+    Ping,
+    Stop,
+    event_message,
+    parse,
+    parse_offer,
+)
 from mer_live.realtime.web.visit.outbox import Outbox
 
 
 def test_the_three_messages_of_a_page() -> None:
-    assert parse('{"v":1,"type":"ping","t":12.5}', 100) == Ping(12.5)
-    assert parse('{"v":1,"type":"mute","on":true}', 100) == Mute(True)
-    assert parse('{"v":1,"type":"stop"}', 100) == Stop()
+    assert parse('{"v":1,"type":"ping","t":12.5}', 100) == Ping(v=1, type="ping", t=12.5)
+    assert parse('{"v":1,"type":"mute","on":true}', 100) == Mute(v=1, type="mute", on=True)
+    assert parse('{"v":1,"type":"stop"}', 100) == Stop(v=1, type="stop")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +41,12 @@ def test_the_three_messages_of_a_page() -> None:
         '{"v":1,"type":"exec"}',
         '{"v":1,"type":"ping","t":true}',
         '{"v":1,"type":"ping","t":1e999}',
+        '{"v":1,"type":"ping","t":' + "9" * 60 + "}",
+        '{"v":1,"type":"ping","t":-1}',
+        '{"v":1,"type":"ping","t":1,"more":2}',
+        '{"v":true,"type":"stop"}',
+        '{"v":1.0,"type":"stop"}',
+        '{"type":"stop"}',
         '{"v":1,"type":"mute","on":1}',
         "[" * 90,
         '{"v":1,"type":"stop"}' + " " * 100,
@@ -40,6 +55,30 @@ def test_the_three_messages_of_a_page() -> None:
 def test_anything_else_is_refused(data: str | bytes) -> None:
     with pytest.raises(MessageError):
         parse(data, 100)
+
+
+def test_a_number_of_400_digits_is_refused_like_any_other() -> None:
+    with pytest.raises(MessageError):
+        parse('{"v":1,"type":"ping","t":' + "9" * 400 + "}", 1024)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b'{"sdp": 5}',
+        b'{"sdp": "v=0", "video": {"width": true, "height": 480}}',
+        b'{"sdp": "v=0", "video": {"width": 640, "height": 1e400}}',
+        b'{"sdp": "v=0", "video": {"width": 640}}',
+        b'{"sdp": "v=0", "also": 1}',
+        b'{"sdp": "' + b"x" * 101 + b'"}',
+        b"\xff\xfe",
+    ],
+)
+def test_an_offer_has_a_description_and_perhaps_a_size(body: bytes) -> None:
+    with pytest.raises(OfferError):
+        parse_offer(body, 100)
 
 
 @settings(max_examples=60)
