@@ -7,7 +7,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from mer_live.realtime.sources.stamps import Stamps
 logger = logging.getLogger(__name__)
 
 Pace = Literal["max", "realtime"]
+_LONG_WAIT_NS = 1_000_000_000
 
 
 class SourceError(RuntimeError):
@@ -52,8 +53,9 @@ class CameraConfig:
     """URLs: give up after being without a frame this long."""
     retry_first_s: float = 0.5
     """URLs: first pause before connecting again; it doubles up to 4 s."""
-    decoder_threads: int = 1
-    """Files and URLs: threads of the video decoder; one leaves the other cores to the analysis."""
+    decoder_threads: int | None = None
+    """Files: threads of the video decoder. None is one, which leaves the other cores to the analysis, and one a
+    core for codecs whose every frame is heavy (FFV1, UT Video, ProRes)."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= 100_000:
@@ -100,6 +102,12 @@ class FrameSource(ABC):
         """Why the source ended, if not by itself; set before the ring is closed."""
         self.captured = 0
         """Frames published."""
+        self.missing = 0
+        """Frames that the numbers in the files' names tell of and that are not there."""
+        self.number: int | None = None
+        """The newest frame's own number at the source; None where frames are simply counted from 0."""
+        self.stretch = 0
+        """It grows where the newest frame cannot be compared with those before: a clock that was set, a pause."""
         self.epoch_ns: int | None = None if recorded else 0
         """Monotonic clock at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None for a
         recording that is read as fast as possible, and for a paced one before its first frame."""
@@ -112,7 +120,7 @@ class FrameSource(ABC):
     def fill(self, slot: NDArray[np.uint8]) -> int | None:
         """Put the next frame into ``slot`` (H, W, 3) uint8 BGR and return its time, ns; None at the end.
 
-        Raises SourceError when the source died.
+        Sets ``number`` and ``stretch`` where the source knows them. Raises SourceError when the source died.
         """
 
     def release(self) -> None:  # noqa: B027  (memory has nothing to release)
@@ -135,8 +143,13 @@ class FrameSource(ABC):
 
     @property
     def hint(self) -> str | None:
-        """What a person could do about a source that gives less than it should; None when all is well."""
+        """What a person should know, or could do about a source that gives less than it should; else None."""
         return None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a report tells of the input besides counts and rates, ready for JSON."""
+        return {}
 
     def start(self, ring: FrameRing) -> None:
         """Begin to write into ``ring``, which is closed at the end; RuntimeError when called twice."""
@@ -180,10 +193,10 @@ class FrameSource(ABC):
                 raw_ns = self.fill(slot)
                 if raw_ns is None:
                     break
-                t_ns = self._stamps.add(raw_ns)
+                t_ns = self._stamps.add(raw_ns, self.stretch)
                 if self._past_duration(t_ns) or not self._await_time(t_ns):
                     break
-                ring.commit(t_ns)
+                ring.commit(t_ns, self.number)
                 self.captured += 1
         except RingClosedError:
             pass  # stop(), or the pipeline has gone: nothing is wrong with the source
@@ -209,6 +222,8 @@ class FrameSource(ABC):
         if self.epoch_ns is None:
             self.epoch_ns = time.monotonic_ns() - t_ns
         wait_ns = self.epoch_ns + t_ns - time.monotonic_ns()
+        if wait_ns > _LONG_WAIT_NS:
+            logger.warning("the recording has a gap here: its next frame is due in %.1f s", wait_ns / 1e9)
         # A source that is late publishes at once and keeps its schedule, so it catches up by itself.
         return not (self._halt.wait(wait_ns / 1e9) if wait_ns > 0 else self._halt.is_set())
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
-from mer_live.realtime.sources.video import frame_size, quiet_opencv, retrieve
+from mer_live.realtime.sources.decoder import frame_size, quiet_opencv, retrieve
 
 _FAILURES = 10
 _FAILURE_PAUSE_S = 0.05

@@ -21,6 +21,8 @@ class MemorySource(FrameSource):
         frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
         *,
         t_ns: Sequence[int] | None = None,
+        numbers: Sequence[int] | None = None,
+        stretches: Sequence[int] | None = None,
         fps: float | None = None,
         pace: Pace = "max",
         repeat: Repeat = "once",
@@ -29,6 +31,7 @@ class MemorySource(FrameSource):
     ) -> None:
         """Take ``frames`` (N, H, W, 3) uint8 BGR with their times ``t_ns`` (N,), or a rate ``fps``.
 
+        ``numbers`` (N,) are the frames' own, for ``repeat`` 'once'; ``stretches`` (N,) as in FrameSource.
         ``repeat`` starts over at the end ('bounce' plays back and forth, without a jump at the seam) until
         ``duration_s`` or ``stop()``.
         """
@@ -62,6 +65,8 @@ class MemorySource(FrameSource):
             or f"{len(frames)} frames in memory: {width}x{height}, {rate:g} fps, pace {pace}",
         )
         self._frames = frames
+        self._numbers = numbers
+        self._stretches = stretches
         self._repeat = repeat
         self._number = 0
 
@@ -80,5 +85,9 @@ class MemorySource(FrameSource):
             which = step
             elapsed_ns = int(times[which] - times[0])
         np.copyto(slot, self._frames[which])
+        if self._numbers is not None and self._repeat == "once":
+            self.number = self._numbers[which]
+        if self._stretches is not None:
+            self.stretch = self._stretches[which]
         turn_ns = int(times[-1] - times[0]) + self._gap_ns
         return int(times[0]) + turn * turn_ns + elapsed_ns

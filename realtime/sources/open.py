@@ -12,7 +12,10 @@ from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceErro
 from mer_live.realtime.sources.camera import CameraSource
 from mer_live.realtime.sources.images import ImageSource, is_image_sequence
 from mer_live.realtime.sources.memory import MemorySource
-from mer_live.realtime.sources.video import is_url, open_video, public_url
+from mer_live.realtime.sources.url import is_url, public_url
+from mer_live.realtime.sources.video import open_video
+
+_DEVICE = re.compile(r"/dev/|\\\\[.?]\\")
 
 
 def open_source(cfg: CameraConfig) -> FrameSource:
@@ -21,7 +24,7 @@ def open_source(cfg: CameraConfig) -> FrameSource:
     Raises SourceError with one sentence that says what to do.
     """
     source = cfg.source
-    if isinstance(source, int) or source.isdigit() or re.match(r"/dev/|\\\\[.?]\\", source):
+    if isinstance(source, int) or _DEVICE.match(source):
         camera = CameraSource(cfg)
         if cfg.preload:
             camera.stop()
@@ -33,7 +36,8 @@ def open_source(cfg: CameraConfig) -> FrameSource:
     elif is_image_sequence(source):
         opened = ImageSource(cfg)
     elif not Path(source).exists():
-        raise SourceError(f"there is no file {source}: check the path")
+        or_camera = f", or give --camera {source} for a camera" if source.isdigit() else ""
+        raise SourceError(f"there is no file {source}: check the path{or_camera}")
     else:
         opened = open_video(cfg, source)
     return preload(opened) if cfg.preload else opened
@@ -48,13 +52,15 @@ def preload(source: FrameSource) -> MemorySource:
     width, height = source.size
     frames: list[NDArray[np.uint8]] = []
     times: list[int] = []
+    numbers: list[int | None] = []
+    stretches: list[int] = []
     try:
         while True:
             frame = np.empty((height, width, 3), np.uint8)
             t_ns = source.fill(frame)
             if t_ns is None:
                 break
-            t_ns = source._stamps.add(t_ns)
+            t_ns = source._stamps.add(t_ns, source.stretch)
             if source._past_duration(t_ns):
                 break
             if (len(frames) + 1) * frame.nbytes > cfg.preload_limit_bytes:
@@ -64,10 +70,17 @@ def preload(source: FrameSource) -> MemorySource:
                 )
             frames.append(frame)
             times.append(t_ns)
+            numbers.append(source.number)
+            stretches.append(source.stretch)
     finally:
         source.release()
     if not frames:
-        raise SourceError(f"{source.description} holds no frame that can be read: record or convert it again")
+        raise SourceError(f"{source.description} holds no frame that can be read: copy or record it again")
     return MemorySource(
-        frames, t_ns=times, pace=cfg.pace, description=f"{source.description}, {len(frames)} frames in memory"
+        frames,
+        t_ns=times,
+        numbers=None if None in numbers else [number for number in numbers if number is not None],
+        stretches=stretches,
+        pace=cfg.pace,
+        description=f"{source.description}, {len(frames)} frames in memory",
     )

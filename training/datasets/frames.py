@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.sources.sequence import SequenceError, frame_steps, is_picture, order_pictures
 from mer_live.training.datasets.identity import canonical_subject
 
-IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv")
-_LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
 class FrameError(ValueError):
@@ -31,7 +29,16 @@ class FrameFiles:
     folder: Path
     names: tuple[str, ...]
     numbers: tuple[int, ...]
-    """(T,) strictly rising; the last number in each name, or 0, 1, ... where names carry none."""
+    """(T,) strictly rising: the files' own; 0, 1, ... where names carry none."""
+    note: str = ""
+    """What was left out of the folder; '' when nothing was."""
+    unclear: str = ""
+    """Why the order cannot be told; such frames must not be used."""
+
+    @property
+    def steps(self) -> list[int]:
+        """(T,) frame times after the first picture; a missing number is a dropped frame."""
+        return frame_steps(self.numbers)
 
     def read(self, positions: range) -> Iterator[NDArray[np.uint8]]:
         """Yield (H, W, 3) BGR images of these positions (not numbers).
@@ -56,6 +63,11 @@ class VideoFile:
     path: Path
     numbers: range
 
+    @property
+    def steps(self) -> range:
+        """(T,) frame times after the first."""
+        return self.numbers
+
     def read(self, positions: range) -> Iterator[NDArray[np.uint8]]:
         """Yield (H, W, 3) BGR images of these positions, decoded from the start so that none is missed.
 
@@ -78,19 +90,18 @@ class VideoFile:
 
 def frame_files(folder: Path) -> FrameFiles | None:
     """List the images of a folder by their own numbers, or return None where there are none."""
-    names = [n for n in os.listdir(folder) if n.lower().endswith(IMAGES) and not n.startswith(".")]
+    names = [name for name in os.listdir(folder) if is_picture(name)]
     return numbered(folder, names) if names else None
 
 
 def numbered(folder: Path, names: list[str]) -> FrameFiles:
-    """Order image names by the last number in each; by name, counted from 0, where numbers do not tell."""
-    found = {name: _LAST_NUMBER.search(Path(name).stem) for name in names}
-    numbers = {name: int(match.group(1)) for name, match in found.items() if match}
-    if len(numbers) == len(names) == len(set(numbers.values())):
-        ordered = sorted(names, key=numbers.__getitem__)
-        return FrameFiles(folder, tuple(ordered), tuple(numbers[name] for name in ordered))
-    ordered = sorted(names)
-    return FrameFiles(folder, tuple(ordered), tuple(range(len(ordered))))
+    """Order and number pictures as the live path does (``realtime.sources.sequence``)."""
+    try:
+        found = order_pictures(names)
+    except SequenceError as error:
+        listed = tuple(sorted(names))
+        return FrameFiles(folder, listed, tuple(range(len(listed))), unclear=str(error))
+    return FrameFiles(folder, found.names, found.numbers, found.words)
 
 
 def video_file(path: Path) -> tuple[VideoFile, float]:
@@ -117,7 +128,7 @@ def image_folders(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield every folder below ``root`` that holds images, with their names, in sorted order."""
     for folder, children, files in os.walk(root):
         children.sort()
-        names = [n for n in files if n.lower().endswith(IMAGES) and not n.startswith(".")]
+        names = [name for name in files if is_picture(name)]
         if names:
             yield Path(folder), names
 

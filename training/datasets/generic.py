@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from mer_live.realtime.sources.sequence import is_picture
 from mer_live.realtime.types import CLASSES
-from mer_live.training.datasets.frames import IMAGES, VIDEOS, FrameError, FrameFiles, frame_files, video_file
+from mer_live.training.datasets.frames import VIDEOS, FrameError, FrameFiles, frame_files, video_file
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 from mer_live.training.datasets.labels import class_of, emotion_name
 from mer_live.training.datasets.sample import Collector, Frames, Reading, Sample, stop
@@ -36,7 +37,7 @@ def read_folders(root: Path, name: str = "generic", fps: float = 0.0) -> Reading
     for kind in _folders(root):
         for person in _folders(kind):
             for clip in sorted(person.iterdir()):
-                usable = clip.is_dir() or clip.suffix.lower() in IMAGES + VIDEOS
+                usable = clip.is_dir() or is_picture(clip.name) or clip.suffix.lower() in VIDEOS
                 if usable and not clip.name.startswith("."):
                     row = {"subject": person.name, "label": kind.name}
                     _add(collector, clip, row, f"{kind.name}/{clip.stem}", fps)
@@ -122,7 +123,7 @@ def _frames(path: Path) -> tuple[Frames, float]:
         return found, 0.0
     if path.suffix.lower() in VIDEOS and path.is_file():
         return video_file(path)
-    if path.suffix.lower() in IMAGES and path.is_file():
+    if is_picture(path.name) and path.is_file():
         return FrameFiles(path.parent, (path.name,), (0,)), 1.0
     raise FrameError(f"{path} is no folder, video or image")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mer_live.training.datasets.frames import IMAGES, FrameFiles
+from mer_live.realtime.sources.sequence import is_picture
+from mer_live.training.datasets.frames import FrameFiles
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import class_of
 from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
@@ -29,9 +30,7 @@ def read_jaffe(root: Path) -> Reading:
     if not root.is_dir():
         raise stop("jaffe", f"the folder {root} does not exist", root)
     collector = Collector("jaffe")
-    for path in sorted(
-        p for p in root.rglob("*") if p.suffix.lower() in IMAGES and not p.name.startswith(".")
-    ):
+    for path in sorted(path for path in root.rglob("*") if is_picture(path.name)):
         parts = path.name.split(".")
         emotion = EMOTIONS.get(parts[1][:2].lower()) if len(parts) >= 3 else None
         if emotion is None:

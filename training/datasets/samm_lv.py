@@ -84,6 +84,10 @@ def add_video(
     collector: Collector, video: str, person: str, fps: float, frames: FrameFiles, found: list[Interval]
 ) -> None:
     """Add a long video, and its micro-expressions as samples of their own."""
+    if frames.unclear:
+        for interval in found:
+            collector.skip(interval.key, frames.unclear)
+        return
     subject = canonical_subject(collector.dataset, person)
     ordered = tuple(sorted(found, key=lambda interval: (interval.onset, interval.key)))
     key = collector.key(person, video)

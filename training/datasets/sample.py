@@ -120,6 +120,12 @@ class Collector:
         if sample.offset is not None and sample.offset < sample.onset:
             self.skip(sample.key, f"offset {sample.offset} lies before onset {sample.onset}")
             return
+        if isinstance(sample.frames, FrameFiles):
+            if sample.frames.unclear:
+                self.skip(sample.key, sample.frames.unclear)
+                return
+            if sample.frames.note:
+                self.note(sample.key, sample.frames.note)
         numbers = sample.frames.numbers
         last = numbers[-1] if sample.offset is None else sample.offset
         inside = [number for number in numbers if sample.onset <= number <= last]

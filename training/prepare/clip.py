@@ -63,8 +63,8 @@ def crop_clip(sample: Sample) -> Clip:
     """Crop onset..offset of a sample with the onset frame's warp.
 
     Returns:
-        Onset at position 0; the apex is the annotated one, else the temporal middle. Times are position /
-        fps: frame numbers may jump (SMIC's are a clock).
+        Onset at position 0; the apex is the annotated one, else the temporal middle. Times are frame steps /
+        fps, so that frames that are missing leave a gap.
 
     Raises:
         ClipError: No face in the onset frame.
@@ -73,7 +73,8 @@ def crop_clip(sample: Sample) -> Clip:
     onset, apex, last = annotated_positions(sample)
     count = last - onset + 1
     gray = crop_frames(sample.frames.read(range(onset, last + 1)), count)
-    t_ns = np.round(np.arange(count) * (1e9 / sample.fps)).astype(np.int64)
+    steps = np.asarray(sample.frames.steps[onset : last + 1])
+    t_ns = np.round((steps - steps[0]) * (1e9 / sample.fps)).astype(np.int64)
     middle = (count - 1) // 2
     return Clip(
         gray=gray,

@@ -9,7 +9,6 @@ from support.video_clips import HEIGHT, WIDTH, frames
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sources.base import CameraConfig, place
 from mer_live.realtime.sources.memory import MemorySource
-from mer_live.realtime.sources.stamps import Stamps
 
 
 def test_a_failure_nobody_foresaw_is_kept(tmp_path: Path) -> None:
@@ -41,18 +40,6 @@ def test_a_source_starts_once_and_into_a_ring_of_its_size() -> None:
 def test_settings_are_checked(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="not"):
         CameraConfig(**changes)  # type: ignore[arg-type]
-
-
-def test_stamps_nudge_what_does_not_advance_and_measure_the_rate() -> None:
-    stamps = Stamps()
-    assert (stamps.recent_fps, stamps.mean_fps, stamps.first_ns) == (0.0, 0.0, None)
-    assert [stamps.add(t) for t in (5_000, 5_000, 4_000, 90_000)] == [5_000, 6_000, 7_000, 90_000]
-    assert (stamps.nudged, stamps.first_ns) == (2, 5_000)
-    rates = Stamps()
-    for t in [i * 10_000_000 for i in range(200)] + [2_000_000_000 + i * 40_000_000 for i in range(100)]:
-        rates.add(t)
-    assert rates.recent_fps == pytest.approx(25)
-    assert rates.mean_fps == pytest.approx(299 / 5.96)
 
 
 def test_place_keeps_the_aspect_and_the_range() -> None:

@@ -12,7 +12,7 @@ from support.video_clips import HEIGHT, WIDTH, frames, mjpeg_server, write_video
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
-from mer_live.realtime.sources.video import UrlSource
+from mer_live.realtime.sources.url import UrlSource
 
 
 def test_a_stream_that_drops_is_opened_again_until_it_stays_away() -> None:

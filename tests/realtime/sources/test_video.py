@@ -166,7 +166,7 @@ def test_a_file_cut_short_is_played_to_its_end_and_reported(tmp_path: Path) -> N
     assert 20 < len(numbers) < 80
     assert numbers == list(range(len(numbers)))
     assert source.hint is not None
-    assert "of 2.00 s" in source.hint
+    assert "of 100 frames" in source.hint
 
 
 def test_a_damaged_middle_is_skipped(tmp_path: Path) -> None:

@@ -1,0 +1,99 @@
+"""What a video file holds, read from its header: which stream is the recording, and when it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+
+from mer_live.realtime.sources.base import SourceError
+
+_INTRA_LOSSLESS = frozenset(
+    {"ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "utvideo", "jpeg2000", "prores"}
+)
+"""Heavy codecs whose frames can be decoded side by side."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStream:
+    """One video stream of a file."""
+
+    position: int
+    """0, 1, ... among the file's video streams."""
+    of: int
+    """How many video streams the file has, cover pictures included."""
+    size: tuple[int, int]
+    """(width, height) px as coded."""
+    codec: str
+    frames: int
+    """By the header; 0 where it does not tell."""
+    length_s: float
+    """By the header; 0.0 where it does not tell."""
+    start_s: float
+    """Its first picture after the file's first sound or picture, as a player counts."""
+
+    @property
+    def splits(self) -> bool:
+        """Whether more decoder threads help much."""
+        return self.codec in _INTRA_LOSSLESS
+
+    @property
+    def words(self) -> str:
+        """What a reader of the results must know of the choice and the start; '' where nothing is special."""
+        told = []
+        if self.of > 1:
+            told.append(f"video stream {self.position + 1} of {self.of}, the largest")
+        if self.start_s >= 0.001:
+            told.append(f"its first picture comes at {self.start_s:.3f} s of the file, where times are 0")
+        return ", ".join(told)
+
+
+def find_video(path: Path) -> VideoStream:
+    """Choose the largest video stream that is no cover picture; of equal ones the longest, then the first.
+
+    Raises:
+        SourceError: No video file, or no picture in it.
+    """
+    try:
+        with av.open(str(path)) as container:
+            found = container.streams.video
+            begin_s = (container.start_time or 0) / av.time_base
+            whole_s = (container.duration or 0) / av.time_base
+            streams = [
+                _describe(number, len(found), stream, begin_s, whole_s)
+                for number, stream in enumerate(found)
+                if not stream.disposition & av.stream.Disposition.attached_pic
+            ]
+    except (OSError, ValueError, RuntimeError) as error:  # PyAV's errors derive from one of these
+        raise SourceError(f"{path} is not a video that can be read: {_remedy(path)}") from error
+    if not streams:
+        what = "a cover picture and no video" if found else "no picture, only sound or data"
+        raise SourceError(f"{path} holds {what}: choose the file with the recording")
+    return max(streams, key=lambda s: (s.size[0] * s.size[1], s.frames, -s.position))
+
+
+def _describe(position: int, of: int, stream: av.VideoStream, begin_s: float, whole_s: float) -> VideoStream:
+    base = float(stream.time_base or 0)
+    start_s = 0.0 if stream.start_time is None else max(0.0, stream.start_time * base - begin_s)
+    codec = stream.codec_context
+    return VideoStream(
+        position=position,
+        of=of,
+        size=(codec.width, codec.height),
+        codec=codec.name,
+        frames=stream.frames,
+        length_s=float(stream.duration * base) if stream.duration else whole_s,
+        start_s=start_s,
+    )
+
+
+def _remedy(path: Path) -> str:
+    """Say what is wrong with a file that no demuxer takes, as far as its first bytes tell."""
+    with path.open("rb") as file:
+        head = file.read(12)
+    if not head:
+        return "it is empty; copy or record it again"
+    if head[4:8] in (b"ftyp", b"moov", b"mdat"):
+        return "its index is missing or damaged, as when a recording is not ended; copy or record it again"
+    return "play it to check it, or copy or record it again"
