@@ -64,6 +64,8 @@ class Motion:
     """(4,) head motion that was removed, since the anchor: x px, y px, roll rad, log scale."""
     adm: NDArray[np.float32]
     """(128,) ADM row of the flow from the previous frame (engines.representation)."""
+    repeated: bool = False
+    """The camera handed the last picture over again: nothing is known of the time since."""
 
     @property
     def finite(self) -> bool:

@@ -8,6 +8,8 @@ in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,9 @@ from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.engines.representation.specs import AdmSpec
-from mer_live.realtime.motion.regions import DEPTH, ONCE, PADDED, REGIONS, STABLE, points_of
+from mer_live.realtime.motion.head_fit import HeadFit
+from mer_live.realtime.motion.picture import Picture
+from mer_live.realtime.motion.regions import ONCE, PADDED, REGIONS, STABLE, points_of
 from mer_live.realtime.types import FaceCrop, Motion
 
 Array = NDArray[np.float64]
@@ -39,53 +43,6 @@ _BAD_ERROR = 22.0
 _BAD_JUMP_PX = 6.0
 _SPREAD_PX = 0.7
 """Distance from the region's median at which a point counts half."""
-
-
-class HeadFit:
-    """Rigid head motion from point displacements: shift, scale, roll, small turns by the mean face's depth.
-
-    To first order a rigid, weakly perspective head moves a point at (x, y, z) by
-    ``dx = tx + s x - r y + u z``, ``dy = ty + s y + r x + v z``; u, v are yaw and pitch. Solved by
-    iteratively reweighted least squares (Tukey), points that expressions move counting little.
-    """
-
-    _PRIOR = np.diag([1e-6, 1e-6, 1e-6, 1e-6, 0.4, 0.4])
-    _ROUNDS = 2
-    """Of reweighting; the weights of the last call are the start, so they settle over frames."""
-
-    def __init__(self, points: NDArray[np.float32], size: int) -> None:
-        xy = (points - (size - 1) / 2) / (size / 4)  # about -2..2, so that the system is well scaled
-        x, y = xy[:, 0].astype(np.float64), xy[:, 1].astype(np.float64)
-        z, one, zero = DEPTH / 56.0, np.ones(len(xy)), np.zeros(len(xy))
-        self._unit = size / 4
-        ax = np.stack([one, zero, x, -y, z, zero], 1)  # (P, 6)
-        ay = np.stack([zero, one, y, x, zero, z], 1)
-        outer = ax[:, :, None] * ax[:, None] + ay[:, :, None] * ay[:, None]
-        self._outer = outer.reshape(len(xy), 36)
-        self._design = np.stack([ax, ay], 1).reshape(2 * len(xy), 6)  # rows x0, y0, x1, y1, ...
-        self._trust = np.ones(len(xy))
-        self._core = np.flatnonzero(STABLE)
-
-    def __call__(self, moved: Array, weight: Array) -> tuple[Array, Array]:
-        """Fit (P, 2) displacements with (P,) weights; return the (6,) motion and the (P, 2) residual, px."""
-        target = moved.reshape(-1)
-        design = self._design
-        for _ in range(self._ROUNDS):
-            robust = weight * self._trust
-            normal = (robust @ self._outer).reshape(6, 6) + self._PRIOR
-            right = (moved * robust[:, None]).reshape(-1) @ design
-            theta = cv2.solve(normal, right[:, None], flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
-            residual = (target - design @ theta).reshape(moved.shape)
-            error = np.einsum("pc,pc->p", residual, residual)
-            core = error[self._core]
-            middle = np.partition(core, len(core) // 2)[len(core) // 2]
-            trust = np.maximum(0.0, 1.0 - error / (16.0 * max(0.0144, float(middle))))
-            self._trust = trust * trust
-        return theta, residual
-
-    def head(self, theta: Array) -> Array:
-        """(4,) x px, y px, roll rad, log scale of a fitted motion."""
-        return np.array([theta[0], theta[1], theta[3] / self._unit, theta[2] / self._unit])
 
 
 class _Reference:
@@ -136,6 +93,11 @@ class MotionMeter:
 
     def __init__(self, size: int = 224, adm: AdmSpec | None = None) -> None:
         self.size = size
+        self.picture = Picture()
+        """What the picture does of itself."""
+        self.unusable = 0
+        """Frames whose measurement was no number; the last one stood in for it."""
+        self._motion: Motion | None = None
         self._adm = adm or METER_ADM
         self._flow: Flow = make_flow(self._adm.flow)
         self._shrunk = size / self._adm.flow_px
@@ -161,21 +123,28 @@ class MotionMeter:
             raise ValueError(f"crops must come in order of time: {crop.t_ns} after {self._t_ns} ns")
         if self._ref is None or crop.t_ns - self._t_ns > _GAP_NS:
             return self._start(crop)
-        if crop.anchor != self._anchor:
+        if anchored := crop.anchor != self._anchor:
             self._reanchor(crop)
         small = resize_gray(crop.gray, self._adm.flow_px)
+        if self.picture.add(crop.t_ns, self._small, small) and not anchored:
+            return self._again(crop)
         flow = self._flow(self._small, small)
         adm = adm_row(flow, None, self._adm.direction, self._shrunk)
         residual, error, weight = self._track(crop.gray, flow)
         share = _shares(residual, weight)
         displacement = self._carry + np.einsum("rk,rkc->rc", share, residual[PADDED])
         texture = np.einsum("rk,rk->r", share, error[PADDED])
+        if not np.isfinite(displacement.sum() + texture.sum() + self._theta.sum()):
+            self.unusable += 1
+            self._remember(crop, small)
+            self._renew(crop, points_of(crop.landmarks, self.size))
+            return self._again(crop)
         speed = displacement - self._last
         dt_s = (crop.t_ns - self._t_ns) * 1e-9
         self._slow += (displacement - self._slow) * (1.0 - np.exp(-dt_s / 0.12))
         self._last = displacement
         theta = self._theta
-        motion = Motion(
+        motion = self._motion = Motion(
             index=crop.index,
             t_ns=crop.t_ns,
             anchor=crop.anchor,
@@ -193,13 +162,28 @@ class MotionMeter:
             self._renew(crop, np.clip(points, 8, self.size - 9))
         return motion
 
+    def _again(self, crop: FaceCrop) -> Motion:
+        """The last motion for a frame that shows nothing new, or nothing that can be measured."""
+        assert self._motion is not None
+        self._t_ns = crop.t_ns
+        return replace(
+            self._motion,
+            index=crop.index,
+            t_ns=crop.t_ns,
+            anchor=crop.anchor,
+            speed=np.zeros_like(self._motion.speed),
+            adm=np.zeros_like(self._motion.adm),
+            repeated=self.picture.repeated,
+        )
+
     def _start(self, crop: FaceCrop) -> Motion:
         for array in (self._carry, self._last, self._slow, self._head):
             array[...] = 0.0
         self._remember(crop, resize_gray(crop.gray, self._adm.flow_px))
         self._renew(crop, points_of(crop.landmarks, self.size))
+        self.picture.clear()
         regions = np.zeros((len(REGIONS), 2), np.float32)
-        return Motion(
+        self._motion = Motion(
             index=crop.index,
             t_ns=crop.t_ns,
             anchor=crop.anchor,
@@ -209,6 +193,7 @@ class MotionMeter:
             head=np.zeros(4, np.float32),
             adm=np.zeros(128, np.float32),
         )
+        return self._motion
 
     def _remember(self, crop: FaceCrop, small: NDArray[np.uint8]) -> None:
         np.copyto(self._previous, crop.gray)

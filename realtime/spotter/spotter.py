@@ -106,6 +106,8 @@ class Spotter:
             raise ValueError(f"frames must come in order of time: {motion.t_ns} after {last.t_ns} ns")
         if not motion.finite:
             raise ValueError(f"the motion of frame {motion.index} is not a number")
+        if motion.repeated:
+            return []
         spots = []
         if last is not None and motion.t_ns - last.t_ns > _GAP_NS:
             spots = self._withdraw("frames missing", motion.t_ns, motion.index)

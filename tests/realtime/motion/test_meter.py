@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mer_live.realtime.face.crop import crop_gray
-from mer_live.realtime.motion.meter import HeadFit, MotionMeter
+from mer_live.realtime.motion.head_fit import HeadFit
+from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.regions import (
     CANONICAL,
     DEPTH,

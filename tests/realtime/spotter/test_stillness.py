@@ -69,3 +69,16 @@ def test_motion_that_is_no_number_is_refused() -> None:
     spotter.update(motions[0], motions[0].t_ns)
     with pytest.raises(ValueError, match="frame 2"):
         spotter.update(bad, bad.t_ns)
+
+
+def test_a_camera_that_hands_pictures_over_twice_is_read_as_one_of_half_the_rate() -> None:
+    t = np.arange(0, 4, 1 / 25)
+    values = np.random.default_rng(0).normal(0, 0.05, (len(t), len(REGIONS), 2))
+    rise, fall = np.clip((t - 2.0) / 0.15, 0, 1), np.clip((t - 2.15) / 0.25, 0, 1)
+    pulse = 0.25 * (1 - np.cos(np.pi * rise)) * (1 + np.cos(np.pi * fall))
+    values[:, region("brow"), 1] -= 2.0 * pulse[:, None]
+    once = held(values, 25)
+    twice = [x for m in once for x in (m, replace(m, t_ns=m.t_ns + S // 50, repeated=True))]
+    found, again = (watched(motions, 0.5)[0] for motions in (once, twice))
+    assert [s.phase for s in found] == ["apex", "offset"]
+    assert found == again
