@@ -16,6 +16,7 @@ app = typer.Typer(
 
 app.command("synth")(synth.synth)
 app.command("synth-set")(synth.synth_set)
+app.command("synth-fields")(synth.synth_fields)
 app.command("demo-clip")(synth.demo_clip)
 app.command("zoo")(zoo.zoo)
 app.command("prepare")(prepare.prepare_command)

@@ -1,4 +1,4 @@
-"""``mer-train synth`` and ``mer-train demo-clip``: animated faces with exact truth, from photographs."""
+"""``mer-train synth``, ``synth-set``, ``synth-fields``, ``demo-clip``: animated faces with exact truth."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ def _fail(message: object) -> typer.Exit:
 
 
 def synth(
-    faces: Annotated[
-        Path, typer.Option(help="Folder of NAME_neutral.jpg and, optionally, NAME_smiling.jpg.")
-    ],
+    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg.")],
     out: Annotated[Path, typer.Option(help="Folder to write; made if missing.")],
     count: Annotated[int, typer.Option(min=1, help="Clips (or videos) to make.")] = 10,
     fps: Annotated[
@@ -49,9 +47,7 @@ def synth(
 
 
 def synth_set(
-    faces: Annotated[
-        Path, typer.Option(help="Folder of NAME_neutral.jpg and, optionally, NAME_smiling.jpg.")
-    ],
+    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg.")],
     out: Annotated[Path, typer.Option(help="Folder of the prepared set.")],
     kind: Annotated[
         str, typer.Option(help="micro or macro: macro-expressions are longer and larger.")
@@ -83,10 +79,29 @@ def synth_set(
         raise _fail(error) from None
 
 
-def demo_clip(
-    out: Annotated[Path, typer.Option(help="Folder for demo.mp4 and demo.json.")] = Path("realtime/demo"),
+def synth_fields(
+    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg.")],
+    out: Annotated[Path, typer.Option(help="PNG to write.")],
+    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "train",
+    draws: Annotated[int, typer.Option(min=1, help="Movements of each class.")] = 480,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same picture.")] = 0,
 ) -> None:
-    """Make the clip that ``mer-live --demo`` plays, from a public-domain portrait."""
+    """Picture the mean displacement of each class, to hold beside mean flow of real clips."""
+    from mer_live.training.synthesis.batch import subjects
+    from mer_live.training.synthesis.face_model import load_photo
+    from mer_live.training.synthesis.fields import draw_fields
+
+    try:
+        photos = [load_photo(faces, subject) for subject in subjects(faces, split)]
+        typer.echo(draw_fields(photos, out, draws, seed))
+    except (ValueError, OSError, ImportError) as error:
+        raise _fail(error) from None
+
+
+def demo_clip(
+    out: Annotated[Path, typer.Option(help="Folder for demo.mp4 and demo.json.")],
+) -> None:
+    """Render a demo clip from a public-domain portrait; the one shipped shows the movements of the first renderer."""
     from mer_live.training.synthesis import demo
 
     try:

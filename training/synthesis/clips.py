@@ -18,10 +18,10 @@ from mer_live.training.synthesis.face_model import CROP, FacePhoto, apply, build
 from mer_live.training.synthesis.render import FaceRenderer, FaceState
 from mer_live.training.synthesis.script import Script, draw_sway
 from mer_live.training.synthesis.timeline import (
-    DistractorKind,
     ScriptedDistractor,
     ScriptedEvent,
     draw_distractor,
+    draw_eye_movement,
     draw_macro_pulse,
     draw_pulse,
 )
@@ -155,12 +155,13 @@ def render_clip(
     label: str | None = None,
     fps: float | None = None,
     intensity_px: float | None = None,
-    distractors: float = 0.3,
+    distractors: float = 0.43,
     lead_s: tuple[float, float] = (0.1, 0.3),
     sway: float = 1.0,
     take: Take | None = None,
     with_flow: bool = False,
     macro: bool = False,
+    slow_fades: float = 0.0,
 ) -> SynthClip:
     """One event of one person, filmed and cropped.
 
@@ -168,12 +169,14 @@ def render_clip(
         label: class; drawn when None.
         fps: frame rate; drawn from 25..200 when None.
         intensity_px: largest displacement; drawn log-uniformly from 0.5..4 when None, macro 4..12.
-        distractors: chance that a blink, a gaze shift or speech happens in the clip as well.
+        distractors: chance that something else moves during the event: mostly the eyes (blink, gaze shift, lid),
+            as in some 40 % of real clips of every class, seldom (1 of 15) the mouth in speech.
         lead_s: range of the rest kept before the onset and after the offset, seconds.
         sway: size of the slow head motion, 0 holds the head still.
         take: camera and light; drawn when None (and then ``fps`` holds).
         with_flow: also give the exact dense flow at the apex.
         macro: a macro-expression: longer and larger.
+        slow_fades: share of micro-expressions that fade as slowly as those of CAS(ME)^3.
     """
     name = label if label is not None else str(rng.choice(CLASSES))
     size = draw_intensity(rng, macro) if intensity_px is None else intensity_px
@@ -182,15 +185,17 @@ def render_clip(
     density = float(np.clip(1.6 * shot.face_px / CROP, 1.2, 2.0))
     model = build_model(photo, density=density, margin=(20, 20, 20, 20))
     action = draw_action(model, name, rng)
-    pulse = (draw_macro_pulse if macro else draw_pulse)(rng, float(rng.uniform(*lead_s)))
+    start = float(rng.uniform(*lead_s))
+    pulse = draw_macro_pulse(rng, start) if macro else draw_pulse(rng, start, slow_fades=slow_fades)
     duration = pulse.offset_s + float(rng.uniform(*lead_s))
     duration = max(np.ceil(duration * shot.fps) + 1, 4) / shot.fps
     event = ScriptedEvent(name, 0, size, pulse)
     extra: list[ScriptedDistractor] = []
     if rng.random() < distractors:
-        kinds: tuple[DistractorKind, ...] = ("blink", "blink", "gaze", "speech")
-        kind = kinds[int(rng.integers(len(kinds)))]
-        extra.append(draw_distractor(rng, kind, float(rng.uniform(-0.2, duration))))
+        if rng.random() < 1 / 15:
+            extra.append(draw_distractor(rng, "speech", float(rng.uniform(-0.2, duration))))
+        else:
+            extra.append(draw_eye_movement(rng, pulse))
     script = Script(duration, (event,), tuple(extra), draw_sway(rng, sway), 1)
     renderer = FaceRenderer(model, [action], shading=float(rng.uniform(0.1, 0.6)))
     script = normalise(renderer, script)

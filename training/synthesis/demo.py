@@ -1,4 +1,7 @@
-"""The clip of ``mer-live --demo``: NASA's public-domain portrait of Eileen Collins, animated."""
+"""A clip such as that of ``mer-live --demo``: NASA's public-domain portrait of Eileen Collins, animated.
+
+The clip shipped in ``realtime/demo`` was made before the movements took the shapes measured on real faces.
+"""
 
 from __future__ import annotations
 

@@ -22,24 +22,20 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True, slots=True)
 class FacePhoto:
-    """One person: a neutral photograph and, where there is one, a smiling one."""
+    """One person's photograph, the face at rest."""
 
     subject: str
     image: NDArray[np.uint8]
-    """(H, W, 3) BGR, neutral."""
+    """(H, W, 3) BGR."""
     landmarks: NDArray[np.float32]
     """(478, 2) px of ``image``."""
-    smile_landmarks: NDArray[np.float32] | None = None
-    """(478, 2) px of the smiling photograph, which itself is not kept; None for one that rests smiling."""
 
 
 def list_subjects(folder: Path) -> list[str]:
     """Names of the people in a folder of ``NAME_neutral.jpg`` (or .png) files, sorted."""
     found = {p.stem.removesuffix("_neutral") for p in folder.glob("*_neutral.*") if p.suffix != ".npz"}
     if not found:
-        raise ValueError(
-            f"no face photographs in {folder}: name them NAME_neutral.jpg (and, optionally, NAME_smiling.jpg)"
-        )
+        raise ValueError(f"no face photographs in {folder}: name them NAME_neutral.jpg")
     return sorted(found)
 
 
@@ -62,22 +58,22 @@ def _read(folder: Path, stem: str) -> tuple[NDArray[np.uint8], NDArray[np.float3
     return np.asarray(image, np.uint8), landmarks
 
 
+def has_smile(folder: Path, subject: str) -> bool:
+    """Whether a person's smiling photograph is there."""
+    return any(folder.glob(f"{subject}_smiling.*"))
+
+
 def load_photo(folder: Path, subject: str, *, smiling: bool = False) -> FacePhoto:
-    """Read one person's photographs and detect the landmarks; ValueError says what is wrong.
+    """Read one person's photograph and detect the landmarks; ValueError says what is wrong.
 
     ``smiling`` takes the smiling photograph as the face at rest: people's resting faces differ, and a
     recogniser must not take the look of one for a movement.
     """
-    if smiling:
-        base = _read(folder, f"{subject}_smiling")
-        if base is None:
-            raise ValueError(f"{folder} holds no {subject}_smiling.jpg or .png")
-        return FacePhoto(subject, base[0], base[1])
-    neutral = _read(folder, f"{subject}_neutral")
-    if neutral is None:
-        raise ValueError(f"{folder} holds no {subject}_neutral.jpg or .png")
-    smile = _read(folder, f"{subject}_smiling")
-    return FacePhoto(subject, neutral[0], neutral[1], None if smile is None else smile[1])
+    stem = f"{subject}_{'smiling' if smiling else 'neutral'}"
+    found = _read(folder, stem)
+    if found is None:
+        raise ValueError(f"{folder} holds no {stem}.jpg or .png")
+    return FacePhoto(subject, *found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +89,6 @@ class FaceModel:
     """Texture pixels per crop pixel; 2 keeps warps of a fiftieth of a crop pixel visible."""
     margin: tuple[float, float]
     """Crop px of scene to the left of and above the crop's frame."""
-    smile_px: NDArray[np.float32] | None
-    """(478, 2) displacement neutral -> smile in crop px, head motion removed; None without a smile."""
 
     @property
     def unit_px(self) -> float:
@@ -118,10 +112,6 @@ class FaceModel:
         x0, y0 = np.floor(m[:, 2] - 12 * self.density).astype(int)
         x1, y1 = np.ceil(m @ (CROP + 12.0, CROP + 30.0, 1.0)).astype(int)
         return max(int(x0), 0), max(int(y0), 0), min(int(x1), w), min(int(y1), h)
-
-
-_STABLE = (33, 133, 362, 263, 168, 6, 197, 195)
-"""Eye corners and nose bridge: what an expression moves least."""
 
 
 def similarity(source: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -167,11 +157,6 @@ def build_model(
         image = cv2.GaussianBlur(image, (0, 0), 0.45 / shrink)
     texture = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     landmarks = apply(to_crop[:2], photo.landmarks)
-    smile = None
-    if photo.smile_landmarks is not None:
-        rows = list(_STABLE)
-        fit = similarity(photo.smile_landmarks[rows], photo.landmarks[rows])
-        smile = apply(to_crop[:2], apply(fit, photo.smile_landmarks)) - landmarks
     return FaceModel(
-        photo.subject, np.asarray(texture, np.uint8), landmarks, density, (float(left), float(top)), smile
+        photo.subject, np.asarray(texture, np.uint8), landmarks, density, (float(left), float(top))
     )

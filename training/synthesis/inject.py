@@ -38,7 +38,7 @@ class Injector:
         points = apply(self.anchor, landmarks)
         size = CROP + 2 * _REACH
         self.model = FaceModel(
-            "footage", np.zeros((size, size), np.uint8), points, 1.0, (float(_REACH), float(_REACH)), None
+            "footage", np.zeros((size, size), np.uint8), points, 1.0, (float(_REACH), float(_REACH))
         )
         self.action = action if action is not None else draw_action(self.model, str(label), rng)
         self._field = self._backward()

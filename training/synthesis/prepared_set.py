@@ -26,7 +26,7 @@ from mer_live.training.synthesis.stills import render_still
 
 DATASET = "synth"
 """One name for both kinds: they show the same people, so subjects are told apart in one namespace."""
-VERSION = 2
+VERSION = 3
 """Changes whenever the same request would give other clips."""
 
 
@@ -115,9 +115,7 @@ def _render(job: tuple[SynthSet, str, tuple[int, ...]]) -> dict[int, Row]:
         else:
             sway = float(np.exp(rng.normal(0, 0.8)))
             fps = request.fps or (30.0 if macro else None)
-            shown = render_clip(
-                photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway, distractors=0.2, macro=macro
-            )
+            shown = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway, macro=macro)
         clip = shown.clip
         row: dict[str, object] = {
             "key": f"{DATASET}/{person}/{request.kind}-{k:03d}", "dataset": DATASET, "subject": person,

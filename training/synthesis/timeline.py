@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+
+from mer_live.training.synthesis.facts import draw_duration
 
 DistractorKind = Literal["blink", "speech", "gaze", "shake", "macro"]
 DISTRACTORS: tuple[DistractorKind, ...] = ("blink", "speech", "gaze", "shake", "macro")
@@ -80,12 +82,34 @@ class ScriptedDistractor:
         return float(np.mean(waves)) if waves else 0.0
 
 
-def draw_pulse(rng: np.random.Generator, onset_s: float) -> Pulse:
-    """A micro-expression's course: rise 60-250 ms, hold 0-40 ms, fall 100-350 ms, under half a second."""
-    rise = float(rng.uniform(0.06, 0.25))
-    hold = float(rng.uniform(0, 0.04)) if rng.random() < 0.5 else 0.0
-    fall = float(rng.uniform(0.10, min(0.35, 0.5 - rise - hold)))
-    return Pulse(onset_s, onset_s + rise, onset_s + rise + hold, onset_s + rise + hold + fall)
+def draw_pulse(
+    rng: np.random.Generator, onset_s: float, *, longest_s: float = 0.5, slow_fades: float = 0.0
+) -> Pulse:
+    """A micro-expression's course, rise and fall as published (`facts.draw_duration`), at most ``longest_s``.
+
+    Half of the apexes are held: most of those up to 40 ms, some up to 200 ms; rise and fall count to the
+    middle of the hold, as annotators mark the apex. ``slow_fades`` is the share of movements that fade as in
+    CAS(ME)^3 (median .5 s, a quarter over .9 s), however long they then are. ValueError as `draw_duration`.
+    """
+    rise, fall = draw_duration(rng, longest_s)
+    hold = 0.0
+    if rng.random() < 0.5:
+        hold = float(rng.uniform(0, 0.2 if rng.random() < 0.3 else 0.04))
+    if rng.random() < slow_fades:
+        fall = float(np.clip(np.exp(rng.normal(np.log(0.5), 0.87)), 0.1, 3.0))
+    half = 0.5 * min(hold, 0.8 * rise, 0.8 * fall)
+    apex = onset_s + rise
+    return Pulse(onset_s, apex - half, apex + half, apex + fall)
+
+
+def draw_eye_movement(rng: np.random.Generator, pulse: Pulse) -> ScriptedDistractor:
+    """What eyes do during any expression: a blink, a gaze shift or a lid that moves, begun before the apex."""
+    start = float(rng.uniform(pulse.onset_s - 0.1, pulse.apex_s))
+    kind = int(rng.integers(3))
+    if kind == 1:
+        return draw_distractor(rng, "gaze", start)
+    blink = draw_distractor(rng, "blink", start)
+    return blink if kind == 0 else replace(blink, size=float(rng.uniform(0.08, 0.4)))
 
 
 def draw_macro_pulse(rng: np.random.Generator, onset_s: float) -> Pulse:

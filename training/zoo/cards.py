@@ -8,7 +8,8 @@ from mer_live.training.zoo.train import ZooConfig
 LICENCE = "CC-BY-4.0"
 ATTRIBUTION = (
     "Trained on animated photographs of the Face Research Lab London Set, Lisa DeBruine and Benedict Jones, "
-    "CC BY 4.0, doi 10.6084/m9.figshare.5047666; the photographs were altered (warped, relit, degraded)."
+    "CC BY 4.0, doi 10.6084/m9.figshare.5047666; the photographs were altered (warped, relit, degraded). "
+    "Action units and durations as counted from annotations of CASME II, SAMM, CAS(ME)^3 and DFME."
 )
 
 

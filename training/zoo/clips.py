@@ -21,14 +21,14 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.prepared.index import write_atomically
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
-from mer_live.training.synthesis.face_model import FacePhoto, load_photo
+from mer_live.training.synthesis.face_model import FacePhoto, has_smile, load_photo
 
 MOTION = MotionSpec(scaling="minmax")
 APEX = ApexSpec()
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec()
 FRAMES = FramesSpec(steps=8, size=112)
-VERSION = 4
+VERSION = 5
 """Changes whenever the same request would give other clips."""
 
 
@@ -145,7 +145,7 @@ def _render(job: _Job) -> Path:
     cv2.setNumThreads(1)
     subject, n = job.people[job.person], len(job.people)
     photos = [load_photo(job.faces, subject)]
-    if photos[0].smile_landmarks is not None:
+    if has_smile(job.faces, subject):
         photos.append(load_photo(job.faces, subject, smiling=True))
     rows: list[dict[str, object]] = []
     for index in range(job.person, job.count, n):

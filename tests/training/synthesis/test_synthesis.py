@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from mer_live.realtime.face.crop import crop_gray
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.action_units import ACTION_UNITS, MIRROR, PROTOTYPES
-from mer_live.training.synthesis.actions import build_action, build_smile, draw_action
+from mer_live.training.synthesis.action_units import ACTION_UNITS, MIRROR
+from mer_live.training.synthesis.actions import build_action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
 from mer_live.training.synthesis.clips import Take, render_clip, truth_of
 from mer_live.training.synthesis.face_model import (
@@ -141,7 +141,7 @@ def test_the_jaw_takes_the_chin_along_and_leaves_the_eyes(renderer: FaceRenderer
 
 
 def test_classes_move_as_they_are_named(photo: FacePhoto) -> None:
-    """Surprise lifts the brows, a frown lowers them, a smile pulls the mouth's corners out and up."""
+    """Surprise lifts the brows, a frown lowers them, a smile pulls the mouth's corners up, the cheeks out."""
     model = build_model(photo, density=1.0)
     rng = np.random.default_rng(2)
 
@@ -154,20 +154,10 @@ def test_classes_move_as_they_are_named(photo: FacePhoto) -> None:
     assert at({1: 1, 2: 1}, 105)[1] < -0.8
     assert at({4: 1}, 107)[1] > 0.5
     assert at({4: 1}, 107)[0] > 0.2  # toward the other brow
-    left, right = at({12: 1}, 61), at({12: 1}, 291)
-    assert left[0] < -0.4
-    assert right[0] > 0.4
-    assert left[1] < -0.4
+    assert at({12: 1}, 123)[0] < -0.4  # the cheeks
+    assert at({12: 1}, 352)[0] > 0.4
+    assert max(at({12: 1}, 61)[1], at({12: 1}, 291)[1]) < -0.4
     assert at({15: 1}, 61)[1] > 0.8
-
-
-def test_the_persons_own_smile(photo: FacePhoto) -> None:
-    model = build_model(photo, density=1.0)
-    action = build_smile(model, np.random.default_rng(0))
-    flow = FaceRenderer(model, [action]).flow(FaceState((2.0,)))
-    x, y = np.round(model.landmarks[61]).astype(int)
-    assert flow[y, x, 1] < 0
-    assert np.abs(flow[:60]).max() < 0.3
 
 
 def test_a_crop_is_cut_as_live(photo: FacePhoto) -> None:
@@ -242,12 +232,12 @@ def _oval() -> np.ndarray:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 2**32 - 1), onset=st.floats(0, 5))
-def test_pulses_are_micro(seed: int, onset: float) -> None:
-    p = draw_pulse(np.random.default_rng(seed), onset)
-    assert 0.16 - 1e-9 <= p.offset_s - p.onset_s <= 0.5 + 1e-9
-    assert 0.06 - 1e-9 <= p.peak_s - p.onset_s <= 0.25 + 1e-9
-    assert 0.1 - 1e-9 <= p.offset_s - p.release_s <= 0.35 + 1e-9
+@given(seed=st.integers(0, 2**32 - 1), onset=st.floats(0, 5), longest=st.sampled_from([0.3, 0.5]))
+def test_pulses_are_micro(seed: int, onset: float, longest: float) -> None:
+    p = draw_pulse(np.random.default_rng(seed), onset, longest_s=longest)
+    assert 0.06 - 1e-9 <= p.offset_s - p.onset_s <= longest + 1e-9
+    assert p.onset_s < p.peak_s <= p.apex_s <= p.release_s < p.offset_s
+    assert p.release_s - p.peak_s <= 0.2 + 1e-9
     assert p.at(p.apex_s) == pytest.approx(1)
     assert p.at(p.onset_s) == p.at(p.offset_s) == 0
     times = np.linspace(p.onset_s, p.peak_s, 20)
@@ -280,9 +270,6 @@ def test_distractors_are_drawn_for_every_kind_and_macro_is_long() -> None:
 def test_every_anchor_has_a_mirror_partner() -> None:
     used = {a for unit in ACTION_UNITS.values() for bump in unit.bumps for a in bump.anchors}
     assert used <= set(MIRROR)
-    for rows in PROTOTYPES.values():
-        assert {n for units, _ in rows for n in units} <= set(ACTION_UNITS)
-    assert set(PROTOTYPES) == set(CLASSES)
 
 
 def test_bad_requests_say_what_is_wrong(photo: FacePhoto, tmp_path: Path) -> None:
