@@ -24,7 +24,7 @@ from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.memory import MemorySource
-from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.types import Event
 
 RATES = (30, 60, 100, 200)
 _REFRESH_S = 0.125
@@ -38,8 +38,8 @@ class _Watch:
     emitted: list[tuple[Event, int]] = field(default_factory=list)
     shown: dict[tuple[int, int], int] = field(default_factory=dict)
 
-    def write(self, item: Event | Withdrawal) -> None:
-        if isinstance(item, Event):
+    def write(self, item: Event) -> None:
+        if item.state != "withdrawn":
             self.emitted.append((item, time.monotonic_ns()))
 
     def close(self) -> None:
@@ -95,15 +95,15 @@ def _delays(
     watch: _Watch, truth: Sequence[TrueEvent], epoch_ns: int, phase: str
 ) -> list[tuple[float, float, float]]:
     """(decided, emitted, shown) ms after the true apex or offset, for each true event that was found."""
-    of_phase = [(event, at) for event, at in watch.emitted if event.final == (phase == "final")]
+    of_phase = [(event, at) for event, at in watch.emitted if event.state == phase]
     delays = []
     for true in truth:
         event = match(true, [event for event, _ in of_phase])
         if event is None:
             continue
-        happened_ns = 1e9 * (true.apex_s if phase == "provisional" else true.offset_s)
+        happened_ns = true.span.apex.t_ns if phase == "provisional" else true.offset_ns
         emitted = next(at for candidate, at in of_phase if candidate is event)
         shown = watch.shown[event.id, event.revision]
-        steps = (event.decided_ns, emitted - epoch_ns, shown - epoch_ns)
+        steps = (event.decided.t_ns, emitted - epoch_ns, shown - epoch_ns)
         delays.append(tuple((ns - happened_ns) / 1e6 for ns in steps))
     return delays  # type: ignore[return-value]

@@ -17,7 +17,7 @@ from mer_live.benchmarks.inputs import Recording, demo_recording
 from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.errors import BackendError
-from mer_live.engines.representation.adm import adm_row
+from mer_live.engines.representation.adm import adm_row, adm_rows
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import resize_gray
@@ -25,11 +25,11 @@ from mer_live.engines.representation.represent import network_input, represent
 from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
 from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.realtime.cli import BUNDLES
+from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip
-from mer_live.realtime.face.crop import Cropper
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.face.tracker import FaceTracker
-from mer_live.realtime.motion.meter import MotionMeter
+from mer_live.realtime.path import FacePath
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
@@ -38,7 +38,6 @@ from mer_live.realtime.sinks import CsvSink, JsonlSink, Sink
 from mer_live.realtime.sources.base import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
-from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Event, FaceCrop, Frame
 
 Gray = NDArray[np.uint8]
@@ -145,10 +144,9 @@ def _flows(crops: list[FaceCrop], repeats: int) -> Iterator[Times]:
 
 def _clip(crops: list[FaceCrop]) -> Clip:
     """Half a second of crops as a spot's clip, ADM rows known as they are live."""
-    meter = MotionMeter()
-    part = crops[:100]
-    adm = np.stack([meter.update(crop).adm for crop in part])
+    part, spec = crops[:100], AdmSpec()
     gray, times = np.stack([c.gray for c in part]), np.asarray([c.t_ns for c in part], np.int64)
+    adm = adm_rows(gray, make_flow(spec.flow), spec.direction, flow_px=spec.flow_px)
     return Clip(gray, times, onset=0, apex=len(part) // 2, offset=len(part) - 1, adm=adm)
 
 
@@ -222,29 +220,26 @@ def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
     ]
 
 
-def _bare(recording: Recording, adm: AdmSpec) -> tuple[list[Times], float]:
+def _bare(recording: Recording, adm: AdmSpec | None) -> tuple[list[Times], float]:
     """What every frame needs, called in a plain loop: no threads, no queues, no landmarks; its mean, ms."""
     _, height, width, _ = recording.frames.shape
-    with FaceTracker(deterministic=True) as tracker:
-        crop = tracker.crop(Frame(0, 0, recording.frames[0]))
-    if crop is None:
-        raise ValueError("no face in the first frame of the clip")
-    cropper = Cropper(crop.warp, height, width, crop.gray.shape[0])
-    meter, spotter = MotionMeter(adm=adm), Spotter()
     slot = np.empty((height, width, 3), np.uint8)
     taken: dict[str, list[int]] = {"ring": [], "crop": [], "motion": [], "spotter": []}
-    for k, (t_ns, frame) in enumerate(zip(recording.t_ns.tolist(), recording.frames, strict=True)):
-        at = [time.perf_counter_ns()]
-        np.copyto(slot, frame)
-        at.append(time.perf_counter_ns())
-        gray = cropper.apply(slot)
-        at.append(time.perf_counter_ns())
-        motion = meter.update(FaceCrop(k, t_ns, gray, crop.warp, crop.landmarks, 1))
-        at.append(time.perf_counter_ns())
-        spotter.update(motion, t_ns)
-        at.append(time.perf_counter_ns())
-        for times, ns in zip(taken.values(), np.diff(at), strict=True):
-            times.append(int(ns))
+    lap = [0]
+
+    def mark(stage: str) -> None:
+        now = time.perf_counter_ns()
+        taken[stage].append(now - lap[0])
+        lap[0] = now
+
+    once = LiveConfig(landmark_period_ms=3_600_000)  # landmarks of the first frame, and never again
+    with FacePath(once, adm=adm, mark=mark) as path:
+        for k, (t_ns, frame) in enumerate(zip(recording.t_ns.tolist(), recording.frames, strict=True)):
+            lap[0] = time.perf_counter_ns()
+            np.copyto(slot, frame)
+            mark("ring")
+            if path.step(Frame(k, t_ns, slot)).crop is None:
+                raise ValueError("no face in the first frame of the clip")
     mean_ms = float(np.sum([times[_WARM:] for times in taken.values()])) / (k + 1 - _WARM) / 1e6
     return [Times.of(f"bare {name}", times[_WARM:], "bare kernels") for name, times in taken.items()], mean_ms
 

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
+
+Decide = Literal["provisional", "final", "settled"]
 
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
     """How the live path is laid out. Sizes are fixed at start; nothing grows while it runs."""
 
-    ring_frames: int = 64
-    """Frames held between capture and worker: 0.32 s at 200 fps, 59 MB at 640x480."""
-    history_frames: int = 512
-    """Face crops held for spots: 2.5 s at 200 fps, 26 MB."""
+    ring_s: float = 1.0
+    """Time that the ring between capture and worker holds, ..."""
+    ring_bytes: int = 64 << 20
+    """... unless it would take more than this: 0.36 s at 640x480 and 200 fps. Very large pictures get the fewest
+    places that a ring works with, which may be more."""
+    history_s: float = 3.0
+    """How far back face crops are held for spots: 30 MB at 200 fps."""
+    history_bytes: int = 96 << 20
+    """The most that they may take."""
     spot_queue: int = 8
     """Spots that may wait for the recogniser."""
     landmark_period_ms: int = 60
     """Time between two landmark detections; they cost 10-15 ms each, beside the path."""
     sensitivity: float = 0.5
     """0..1: higher finds more and raises more false alarms."""
+    decide: Decide = "provisional"
+    """From which state on an event is given out."""
     threads: int = 1
     """Threads of each engine."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sensitivity <= 1.0:
             raise ValueError(f"Sensitivity must be between 0 and 1, not {self.sensitivity}.")
-        for name in ("ring_frames", "history_frames", "spot_queue", "landmark_period_ms", "threads"):
+        if self.decide not in get_args(Decide):
+            raise ValueError(f"decide is one of {', '.join(get_args(Decide))}, not {self.decide!r}.")
+        for name in ("ring_bytes", "history_bytes", "spot_queue", "landmark_period_ms", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for name in ("ring_s", "history_s"):
+            if not 0.0 < getattr(self, name) < 3600.0:
+                raise ValueError(f"{name} must be above 0 and under an hour, not {getattr(self, name)}.")

@@ -7,23 +7,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.table import Table
 
-from mer_live.realtime.types import Event
+from mer_live.realtime.types import Event, Moment, Span
 
 APEX_TOLERANCE_S = 0.040
 
 
 @dataclass(frozen=True, slots=True)
 class TrueEvent:
-    """One rendered micro-expression of the clip; seconds from its first frame."""
+    """One rendered micro-expression of the clip."""
 
     label: str
-    onset_s: float
-    apex_s: float
-    offset_s: float
+    span: Span
+    """Times count from the clip's first frame."""
+
+    @property
+    def offset_ns(self) -> int:
+        """Time of the offset, which is always known of a truth."""
+        assert self.span.offset is not None
+        return self.span.offset.t_ns
 
 
 def demo_clip() -> Path:
@@ -38,15 +44,19 @@ def demo_truth() -> list[TrueEvent]:
     """What was rendered into the clip."""
     content = json.loads((files("mer_live.realtime") / "demo" / "demo.json").read_text(encoding="utf-8"))
     return [
-        TrueEvent(event["label"], event["onset_s"], event["apex_s"], event["offset_s"])
+        TrueEvent(event["label"], Span(*(_moment(event, part) for part in ("onset", "apex", "offset"))))
         for event in content["events"]
     ]
 
 
+def _moment(event: dict[str, Any], part: str) -> Moment:
+    return Moment(event[f"{part}_frame"], round(event[f"{part}_s"] * 1e9))
+
+
 def match(truth: TrueEvent, events: Iterable[Event]) -> Event | None:
     """The event whose apex lies within the true one, the nearest to its apex; None if none does."""
-    inside = [event for event in events if truth.onset_s <= event.apex_ns / 1e9 <= truth.offset_s]
-    return min(inside, key=lambda event: abs(event.apex_ns / 1e9 - truth.apex_s), default=None)
+    inside = [e for e in events if truth.span.onset.t_ns <= e.span.apex.t_ns <= truth.offset_ns]
+    return min(inside, key=lambda e: abs(e.span.apex.t_ns - truth.span.apex.t_ns), default=None)
 
 
 def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]:
@@ -60,14 +70,14 @@ def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]
     for true in truth:
         event = match(true, events)
         if event is None:
-            table.add_row(true.label, f"{true.apex_s:.3f}", "-", "", "", "", "", "[red]missed")
+            table.add_row(true.label, _at(true.span), "-", "", "", "", "", "[red]missed")
             continue
         matched.add(event.id)
-        error_s = event.apex_ns / 1e9 - true.apex_s
+        error_s = (event.span.apex.t_ns - true.span.apex.t_ns) / 1e9
         good = event.label == true.label and abs(error_s) <= APEX_TOLERANCE_S
         right += good
         error_ms, verdict = f"{1e3 * error_s:+.0f}", "[green]right" if good else "[yellow]wrong"
-        table.add_row(true.label, f"{true.apex_s:.3f}", *_found(event, error_ms), verdict)
+        table.add_row(true.label, _at(true.span), *_found(event, error_ms), verdict)
     for event in events:
         if event.id not in matched:
             table.add_row("-", "", *_found(event, ""), "[red]false alarm")
@@ -76,4 +86,8 @@ def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]
 
 def _found(event: Event, error_ms: str) -> tuple[str, ...]:
     probability, delay_ms = f"{event.probs.max():.2f}", f"{event.delay_ns / 1e6:.0f}"
-    return event.label, f"{event.apex_ns / 1e9:.3f}", error_ms, probability, delay_ms
+    return event.label, _at(event.span), error_ms, probability, delay_ms
+
+
+def _at(span: Span) -> str:
+    return f"{span.apex.t_ns / 1e9:.3f}"

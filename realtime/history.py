@@ -1,4 +1,4 @@
-"""The last seconds of face crops and ADM rows, preallocated, from which a spot's clip is copied."""
+"""The last seconds of face crops and ADM rows, from which a spot's clip is copied."""
 
 from __future__ import annotations
 
@@ -11,20 +11,31 @@ from mer_live.realtime.types import FaceCrop, Motion, Spot
 
 
 class CropHistory:
-    """Ring of the newest ``capacity`` crops; one thread writes and copies clips out of it.
+    """Ring of the newest crops; one thread writes and copies clips out of it.
 
     ``slot()`` hands out the buffer that the next crop is cut into, so a crop is written once;
-    ``commit()`` makes it part of the history.
+    ``commit()`` makes it part of the history. The ring begins again as soon as its oldest crop is older than
+    ``seconds``, so it holds that much at any frame rate; memory that was never written costs nothing.
+
+    Args:
+        seconds: how far back crops are kept.
+        most_bytes: of crops; at rates at which it does not reach for ``seconds``, less is kept.
+        size: S, side of the crops, px.
     """
 
-    def __init__(self, capacity: int, size: int = 224) -> None:
-        self._gray = np.zeros((capacity, size, size), np.uint8)
+    def __init__(self, seconds: float = 3.0, most_bytes: int = 96 << 20, size: int = 224) -> None:
+        capacity = max(2, most_bytes // (size * size))
+        self._keep_ns = round(seconds * 1e9)
+        self._gray = np.empty((capacity, size, size), np.uint8)
         self._adm = np.zeros((capacity, 128), np.float32)
+        self._has_adm = False
         self._t_ns = np.zeros(capacity, np.int64)
         self._index = np.full(capacity, -1, np.int64)
         self._anchor = np.full(capacity, -1, np.int64)
         self._warp = np.zeros((capacity, 2, 3), np.float32)
         self._next = 0
+        self._length = 1
+        """Slots in use as the ring; it grows at its end while the oldest crop is still wanted."""
 
     def slot(self) -> NDArray[np.uint8]:
         """(S, S) buffer for the next crop; it stays the same until ``commit``."""
@@ -34,22 +45,30 @@ class CropHistory:
     def commit(self, crop: FaceCrop, motion: Motion) -> None:
         """Keep ``crop``, which was cut into ``slot()``, and its motion."""
         at = self._next
-        self._adm[at] = motion.adm
+        self._has_adm |= motion.adm is not None
+        self._adm[at] = 0.0 if motion.adm is None else motion.adm
         self._t_ns[at] = crop.t_ns
         self._index[at] = crop.index
         self._anchor[at] = crop.anchor
         self._warp[at] = crop.warp
-        self._next = (at + 1) % len(self._index)
+        at += 1
+        if at == self._length:
+            if self._length < len(self._index) and crop.t_ns - self._t_ns[0] < self._keep_ns:
+                self._length += 1
+            else:
+                at = 0
+        self._next = at
 
     def clip(self, spot: Spot) -> Clip | None:
         """Copy of the crops from the spot's onset to its newest frame; None if they are no longer held.
 
         Crops of a later anchoring are moved into the onset's crop, whose box the papers use for all.
         """
-        order = np.arange(self._next, self._next + len(self._index)) % len(self._index)
+        onset, newest = spot.span.onset.frame, spot.decided.frame
+        order = np.arange(self._next, self._next + self._length) % self._length
         index = self._index[order]
-        first, last = np.searchsorted(index, (spot.onset, spot.decided))
-        if last >= len(index) or index[first] != spot.onset or index[last] != spot.decided:
+        first, last = np.searchsorted(index, (onset, newest))
+        if last >= len(index) or index[first] != onset or index[last] != newest:
             return None
         held = order[first : last + 1]
         gray = self._gray[held]
@@ -59,14 +78,16 @@ class CropHistory:
         def position(frame: int) -> int:
             return int(np.searchsorted(index[first : last + 1], frame))
 
-        adm = self._adm[held]
-        adm[0] = 0.0
+        adm = None
+        if self._has_adm:
+            adm = self._adm[held]
+            adm[0] = 0.0
         return Clip(
             gray=gray,
             t_ns=self._t_ns[held],
             onset=0,
-            apex=position(spot.apex),
-            offset=None if spot.offset is None else position(spot.offset),
+            apex=position(spot.span.apex.frame),
+            offset=None if spot.span.offset is None else position(spot.span.offset.frame),
             adm=adm,
         )
 

@@ -16,7 +16,6 @@ from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.represent import network_input, represent
 from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
 from mer_live.engines.runners import Runner, open_runner
-from mer_live.realtime.motion.meter import METER_ADM
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,10 @@ class Recognition:
 
 
 class Recognizer:
-    """The engines of one run; a context manager, used by one thread at a time."""
+    """The engines of one run; a context manager, used by one thread at a time.
+
+    ``recognize`` takes a clip of any origin: of `FacePath`, or cut by hand.
+    """
 
     def __init__(self, bundles: Sequence[Bundle], backend: str = "auto", threads: int = 1) -> None:
         """Open a runner for each bundle.
@@ -43,7 +45,7 @@ class Recognizer:
         self._runners: list[Runner] = []
         self._flows: dict[FlowConfig, Flow] = {}
         specs = [wanted.representation for bundle in bundles for wanted in bundle.card.inputs]
-        self._adm = next((spec for spec in specs if isinstance(spec, AdmSpec)), METER_ADM)
+        self._adm = next((spec for spec in specs if isinstance(spec, AdmSpec)), None)
         try:
             for bundle in bundles:
                 self._runners.append(open_runner(bundle, backend=backend, threads=threads))
@@ -67,8 +69,8 @@ class Recognizer:
         return self._runners[0].why
 
     @property
-    def adm(self) -> AdmSpec:
-        """The ADM rows that clips should carry: those of the first bundle that wants them."""
+    def adm(self) -> AdmSpec | None:
+        """The ADM rows that clips should carry: those of the first bundle that wants them; None if none does."""
         return self._adm
 
     def recognize(self, clip: Clip) -> Recognition:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,11 +107,16 @@ def live(options: Options, stop: threading.Event) -> None:
     preload()  # while the engines are compiled
     console = Console(stderr=True) if "-" in options.events else Console()
     bundles = [load_bundle(name) for name in options.bundles]
-    with Recognizer(bundles, options.backend, options.live.threads) as recognizer:
-        source = open_source(options.source)
+    with ExitStack() as closing:
+        recognizer = closing.enter_context(Recognizer(bundles, options.backend, options.live.threads))
+        source = closing.enter_context(open_source(options.source))
         terminal = TerminalSink(console) if options.ui else None
-        sinks: list[Sink] = [open_sink(path) for path in options.events]
-        pipeline = Pipeline(source, recognizer, [*sinks, terminal] if terminal else sinks, options.live)
+        sinks: list[Sink] = [terminal] if terminal else []
+        for path in options.events:
+            sink = open_sink(path)
+            closing.callback(sink.close)
+            sinks.append(sink)
+        pipeline = Pipeline(source, recognizer, sinks, options.live)
         notes = Console(stderr=True)
         engine = f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})"
         notes.print(f"{source.description} · {engine}", highlight=False, soft_wrap=True)
@@ -124,23 +130,21 @@ def live(options: Options, stop: threading.Event) -> None:
         raise pipeline.error
     if options.demo:
         end_s = options.source.duration_s or math.inf
-        truth = [event for event in demo_truth() if event.offset_s < end_s]
+        truth = [event for event in demo_truth() if event.offset_ns < end_s * 1e9]
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")
 
 
 def _drive(pipeline: Pipeline, terminal: TerminalSink | None, stop: threading.Event) -> None:
-    pipeline.start()
     try:
-        while not pipeline.join(_REFRESH_S):
-            if stop.is_set():
-                pipeline.stop()
-            if terminal:
-                terminal.refresh(pipeline)
+        with pipeline:
+            while not pipeline.join(_REFRESH_S):
+                if stop.is_set():
+                    pipeline.stop()
+                if terminal:
+                    terminal.refresh(pipeline)
     finally:
-        pipeline.stop()
-        pipeline.join()
         if terminal:
             terminal.refresh(pipeline)
             terminal.end()
@@ -150,10 +154,11 @@ def _summary(pipeline: Pipeline) -> str:
     count, frame = pipeline.counters, pipeline.counters.stages["frame"]
     wall_s = max(1e-9, (count.last_done_ns - count.first_done_ns) / 1e9)
     times = "".join(f", {name} {frame.quantile_ms(q):.2f} ms" for name, q in _QUANTILES) if frame.n else ""
+    lost = f", {pipeline.lost_spots} movements not recognised" if pipeline.lost_spots else ""
     frames = f"{count.processed:,} of {pipeline.source.captured:,} frames processed"
     return (
         f"{frames}, {pipeline.dropped:,} dropped, {max(0, count.processed - 1) / wall_s:.0f} fps; "
-        f"per frame{times}; {len(pipeline.events)} events"
+        f"per frame{times}; {len(pipeline.events)} events{lost}"
     )
 
 

@@ -1,10 +1,13 @@
-"""Running statistics of fixed size: a histogram of durations for quantiles, and a rate meter."""
+"""Running statistics of fixed size: histograms of durations for quantiles, a rate meter, what a run has done."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from mer_live.realtime.types import STATES, Event, State
 
 _BINS_PER_OCTAVE = 32
 """Bin edges grow by 2.2 %, so a quantile is within 1.1 % of the true one."""
@@ -66,3 +69,38 @@ class Rate:
         newest = int(self._t_ns[(self.n - 1) % len(self._t_ns)])
         oldest = int(self._t_ns[(self.n - kept) % len(self._t_ns)])
         return (kept - 1) * 1e9 / (newest - oldest) if newest > oldest else 0.0
+
+
+STAGES = ("crop", "motion", "spotter", "frame", "recognise", "emit")
+"""Timed stages: the first three are parts of 'frame'; 'recognise' and 'emit' happen once a spot."""
+TIMED: tuple[State, ...] = ("provisional", "final", "settled")
+
+
+@dataclass(slots=True)
+class Counters:
+    """What a run has done so far; written by the pipeline's threads, read by anybody."""
+
+    processed: int = 0
+    torn: int = 0
+    """Frames that were overwritten while they were read; counted as dropped."""
+    first_ns: int | None = None
+    """Capture time of the first frame: zero of all event times."""
+    first_done_ns: int = 0
+    last_done_ns: int = 0
+    """Monotonic time when the first and the newest frame were through."""
+    age_ns: int = 0
+    """Capture -> processed of the newest frame; stays 0 for a file that is read as fast as possible."""
+    rate: Rate = field(default_factory=Rate)
+    """Frames a second by their capture times."""
+    stages: dict[str, Durations] = field(default_factory=lambda: {name: Durations() for name in STAGES})
+    states: dict[State, int] = field(default_factory=lambda: dict.fromkeys(STATES.values(), 0))
+    """How often an event came to each state."""
+    delay: dict[State, Durations] = field(default_factory=lambda: {state: Durations() for state in TIMED})
+    compute: dict[State, Durations] = field(default_factory=lambda: {state: Durations() for state in TIMED})
+
+    def count(self, event: Event) -> None:
+        """Count an event's new state and how late it came."""
+        self.states[event.state] += 1
+        if event.state != "withdrawn":
+            self.delay[event.state].add(event.delay_ns)
+            self.compute[event.state].add(event.compute_ns)

@@ -17,6 +17,46 @@ CLASSES: tuple[str, str, str] = ("negative", "positive", "surprise")
 """Class order everywhere: index 0, 1, 2."""
 
 
+Phase = Literal["apex", "offset", "settled", "withdrawn"]
+State = Literal["provisional", "final", "settled", "withdrawn"]
+STATES: dict[Phase, State] = {
+    "apex": "provisional",
+    "offset": "final",
+    "settled": "settled",
+    "withdrawn": "withdrawn",
+}
+"""What an event is called after each decision about it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A frame and its time."""
+
+    frame: int
+    """Frame number at the source."""
+    t_ns: int
+    """Its time, nanoseconds."""
+
+    def since(self, zero_ns: int) -> Moment:
+        """The same moment on a clock that reads 0 at ``zero_ns``."""
+        return Moment(self.frame, self.t_ns - zero_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When a movement happens: it leaves rest, is at its height, is back at rest."""
+
+    onset: Moment
+    apex: Moment
+    offset: Moment | None
+    """None until it is known."""
+
+    def since(self, zero_ns: int) -> Span:
+        """The same span on a clock that reads 0 at ``zero_ns``."""
+        offset = None if self.offset is None else self.offset.since(zero_ns)
+        return Span(self.onset.since(zero_ns), self.apex.since(zero_ns), offset)
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One camera frame as it lies in the ring."""
@@ -62,8 +102,9 @@ class Motion:
     """(R,) mean absolute gray difference to the reference crop per region after alignment, 0..255."""
     head: NDArray[np.float32]
     """(4,) head motion that was removed, since the anchor: x px, y px, roll rad, log scale."""
-    adm: NDArray[np.float32]
-    """(128,) ADM row of the flow from the previous frame (engines.representation)."""
+    adm: NDArray[np.float32] | None
+    """(128,) ADM row of the flow from the previous frame (engines.representation); None for the first crop, and
+    where no bundle wants any."""
     repeated: bool = False
     """The camera handed the last picture over again: nothing is known of the time since."""
 
@@ -78,48 +119,34 @@ class Spot:
     """A decision of the spotter about one candidate movement."""
 
     id: int
-    """Number of the candidate, from 1; the apex and the offset decision share it."""
-    phase: Literal["apex", "offset", "withdrawn"]
-    """apex: provisional; offset: final; withdrawn: an announced apex turned out to be something else."""
-    onset: int
-    apex: int
-    offset: int | None
-    """Frame indices; offset is None until it is known."""
-    onset_ns: int
-    apex_ns: int
-    offset_ns: int | None
+    """Number of the candidate, from 1; all its decisions share it."""
+    phase: Phase
+    """apex: provisional; offset: final; settled: what followed has confirmed it; withdrawn: it has not."""
+    span: Span
     score: float
     """Calibrated probability, 0..1, that this is a micro-expression."""
-    decided: int
-    """Index of the newest frame that the decision used."""
-    decided_ns: int
-    """Its capture time; decided_ns - apex_ns (or offset_ns) is the decision delay."""
+    decided: Moment
+    """The newest frame that the decision used."""
     reason: str = ""
     """Why a candidate was withdrawn: 'too long', 'blink', 'head moved', ..."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A named micro-expression, as the sinks write it."""
+    """A named micro-expression, as the sinks write it; all times count from the first frame's capture."""
 
     id: int
     revision: int
-    """1, 2, ... for one id; the last one stands."""
-    final: bool
+    """1, 2, ... for one id; the last one counts."""
+    state: State
     label: str
     probs: NDArray[np.float32]
     """(3,) in the order of CLASSES, sums to 1."""
     score: float
     """As in Spot."""
-    onset: int
-    apex: int
-    offset: int | None
-    onset_ns: int
-    apex_ns: int
-    offset_ns: int | None
-    """Frame indices and their times since the first frame's capture, nanoseconds."""
-    decided_ns: int
-    """Stream time of the newest frame used, since the first frame's capture."""
+    span: Span
+    decided: Moment
+    """The newest frame that was used."""
     compute_ns: int
     """From the decision to the emission, on the monotonic clock."""
     stages_ns: tuple[tuple[str, int], ...]
@@ -127,18 +154,10 @@ class Event:
     engine: str
     """Bundle names joined by '+'."""
     backend: str
+    reason: str = ""
+    """Why it was withdrawn."""
 
     @property
     def delay_ns(self) -> int:
-        """Decision delay: decided minus apex while provisional, minus offset when final."""
-        return self.decided_ns - (self.apex_ns if self.offset_ns is None else self.offset_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """Takes a provisional event back."""
-
-    id: int
-    revision: int
-    decided_ns: int
-    reason: str
+        """Decision delay: decided minus apex while the offset is unknown, else minus offset."""
+        return self.decided.t_ns - (self.span.offset or self.span.apex).t_ns

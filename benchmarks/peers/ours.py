@@ -73,7 +73,7 @@ def measure_self(frames: Frames, bundles: Sequence[str], started: float) -> dict
         "cores": cores,
         "curve_ms": [frame.quantile_ms(percent / 100) for percent in range(101)],
         "live": {"offered": live.source.captured, "answered": live.counters.processed, "cores": live_cores},
-        "events": sum(event.final for event in live.events.values()),
+        "events": sum(event.state != "provisional" for event in live.events.values()),
     }
 
 

@@ -49,7 +49,7 @@ def portrait() -> FacePhoto:
     import cv2
     from skimage import data
 
-    from mer_live.realtime.face.tracker import detect_landmarks
+    from mer_live.realtime.face.landmarks import detect_landmarks
 
     image = np.ascontiguousarray(cv2.cvtColor(data.astronaut(), cv2.COLOR_RGB2BGR))
     marks = detect_landmarks(np.asarray(image, np.uint8))

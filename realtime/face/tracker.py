@@ -12,33 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.anchor import AnchorConfig, AnchorPolicy, face_width
-from mer_live.realtime.face.crop import CROP_SIZE, Cropper, crop_gray, crop_warp, warp_points
-from mer_live.realtime.face.landmark_thread import Detection, Detector, LandmarkThread
-from mer_live.realtime.face.landmarks import (
-    FaceDetection,
-    Landmarker,
-    LandmarkerError,
-    detect_landmarks,
-    load_landmarker,
-)
+from mer_live.realtime.face.crop import CROP_SIZE, Cropper, warp_points
+from mer_live.realtime.face.detection import Detection, InlineLandmarks, Landmarks
+from mer_live.realtime.face.landmarks import FaceDetection
 from mer_live.realtime.face.search import next_region
 from mer_live.realtime.types import FaceCrop, Frame
-
-__all__ = [
-    "CROP_SIZE",
-    "AnchorConfig",
-    "FaceDetection",
-    "FaceStats",
-    "FaceTracker",
-    "Landmarker",
-    "LandmarkerError",
-    "choose_face",
-    "crop_gray",
-    "crop_warp",
-    "detect_landmarks",
-    "face_width",
-    "load_landmarker",
-]
 
 MIN_FACE_PX = 80.0
 """Ear to ear; a narrower face is reported, not analysed: half a crop pixel is a sixth of a camera pixel."""
@@ -88,7 +66,7 @@ def choose_face(
 
 
 class FaceTracker:
-    """Cuts the face out of every frame; a context manager with its own landmark thread.
+    """Cuts the face out of every frame; a context manager.
 
     Live (``deterministic=False``): the landmarks get a frame when they are free and ``period_ns`` has
     passed; `crop` never waits for them and uses the newest answer there is.
@@ -104,7 +82,7 @@ class FaceTracker:
         deterministic: as above.
         min_face_px: narrower faces are reported as "small" and not analysed.
         anchor: thresholds of the crop's hold on the head.
-        make_detector: builds the landmarker, again after a failure; of another kind in tests.
+        open_landmarks: opens what finds landmarks, in the caller's thread or (`LandmarkThread`) beside it.
     """
 
     def __init__(
@@ -115,7 +93,7 @@ class FaceTracker:
         deterministic: bool,
         min_face_px: float = MIN_FACE_PX,
         anchor: AnchorConfig | None = None,
-        make_detector: Callable[[], Detector] = Landmarker,
+        open_landmarks: Callable[[], Landmarks] = InlineLandmarks,
     ) -> None:
         self.size = size
         self.status: Status = "searching"
@@ -128,8 +106,8 @@ class FaceTracker:
         self._deterministic = deterministic
         self._min_face_px = min_face_px
         self._policy = AnchorPolicy(anchor, size)
-        self._make = make_detector
-        self._thread: LandmarkThread | None = None
+        self._open = open_landmarks
+        self._landmarks: Landmarks | None = None
         self._submitted_ns: int | None = None
         self._cropper: Cropper | None = None
         self._cropper_anchor = 0
@@ -139,8 +117,12 @@ class FaceTracker:
         self._detections = 0
         self._misses = 0
 
+    def open(self) -> None:
+        """Load the landmarker; takes a second the first time. Raises LandmarkerError where it cannot run."""
+        self._landmarks = self._open()
+
     def __enter__(self) -> Self:
-        self._thread = LandmarkThread(self._make)
+        self.open()
         return self
 
     def __exit__(
@@ -149,10 +131,10 @@ class FaceTracker:
         self.close()
 
     def close(self) -> None:
-        """Stop the landmark thread; a second call does nothing."""
-        if self._thread is not None:
-            self._thread.close()
-            self._thread = None
+        """Free the landmarker; a second call does nothing."""
+        if self._landmarks is not None:
+            self._landmarks.close()
+            self._landmarks = None
 
     @property
     def anchor(self) -> int:
@@ -166,7 +148,7 @@ class FaceTracker:
         span = times[-1] - times[0] if len(times) > 1 else 0
         return FaceStats(
             detections=self._detections,
-            failures=self._thread.failures if self._thread is not None else 0,
+            failures=self._landmarks.failures if self._landmarks is not None else 0,
             anchors=self.anchor,
             rate_hz=(len(times) - 1) * 1e9 / span if span > 0 else 0.0,
             detect_ms=float(np.median(self._took)) / 1e6 if self._took else 0.0,
@@ -183,9 +165,9 @@ class FaceTracker:
         Returns:
             None while there is no face to analyse; `status` says why.
         """
-        if self._thread is None:
+        if self._landmarks is None:
             raise RuntimeError("FaceTracker is closed: use it in a with statement")
-        self._follow(self._thread, frame)
+        self._follow(self._landmarks, frame)
         warp, landmarks = self._policy.warp, self._policy.landmarks
         if warp is None or landmarks is None:
             return None
@@ -201,22 +183,22 @@ class FaceTracker:
         gray.flags.writeable = False
         return FaceCrop(frame.index, frame.t_ns, gray, warp, self._crop_landmarks, self.anchor)
 
-    def _follow(self, thread: LandmarkThread, frame: Frame) -> None:
+    def _follow(self, landmarks: Landmarks, frame: Frame) -> None:
         """Collect the answer that is due and hand over the frame whose turn it is."""
         due = self._submitted_ns is None or frame.t_ns - self._submitted_ns >= self._period_ns
         if self._deterministic:
             if due:
-                self._apply(thread.take(wait=True))
+                self._apply(landmarks.take(wait=True))
         else:
-            self._apply(thread.take(wait=False))
+            self._apply(landmarks.take(wait=False))
         if not due:
             return
         height, width = frame.image.shape[:2]
         tracked = self.face.landmarks if self.face is not None else None
-        if thread.submit(frame.image, frame.t_ns, next_region(height, width, tracked, self._misses)):
+        if landmarks.submit(frame.image, frame.t_ns, next_region(height, width, tracked, self._misses)):
             self._submitted_ns = frame.t_ns
             if self._deterministic and self._policy.warp is None:
-                self._apply(thread.take(wait=True))
+                self._apply(landmarks.take(wait=True))
 
     def _apply(self, answer: Detection | None) -> None:
         if answer is None:

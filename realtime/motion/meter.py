@@ -2,7 +2,7 @@
 
 Displacement is measured against a reference crop up to a second old, not summed up from frame to frame, so
 it does not integrate noise. Windows of 15 px are aligned by Lucas-Kanade (Bouguet's form in OpenCV), started
-from the last displacement plus the dense flow that the ADM row needs anyway. On 1 px bumps of 10-18 px width
+from the last displacement plus a dense flow (stage.py). On 1 px bumps of 10-18 px width
 in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0.3 (it smooths them away).
 """
 
@@ -14,19 +14,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.representation.adm import adm_row
-from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.engines.representation.specs import AdmSpec
+from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.head_fit import HeadFit
 from mer_live.realtime.motion.picture import Picture
 from mer_live.realtime.motion.regions import ONCE, PADDED, REGIONS, STABLE, points_of
+from mer_live.realtime.motion.stage import FlowSpec, MotionStage
 from mer_live.realtime.types import FaceCrop, Motion
 
 Array = NDArray[np.float64]
 
-METER_ADM = AdmSpec(flow_px=112)
-"""The ADM rows where no bundle asks for any: of the cheapest flow that the tracker can start from."""
+_SMALL_PX = 112
+"""Side of the crops by which the picture is judged."""
 _WINDOW = (15, 15)
 _CRITERIA = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 6, 0.02)
 _GAP_NS = 300_000_000
@@ -85,25 +85,24 @@ class MotionMeter:
 
     Args:
         size: S, side of the crops, pixels.
-        adm: the ADM rows to make; the bundles' cards name them. Default: ``METER_ADM``.
+        adm: the ADM rows to make for the bundles, whose cards name them; None makes none. They change nothing
+            of what is measured.
+        flow: where the tracker starts; the spotter's coefficients were fitted with it.
 
     Raises:
         ValueError: a crop of another size, or time that runs backwards.
     """
 
-    def __init__(self, size: int = 224, adm: AdmSpec | None = None) -> None:
+    def __init__(self, size: int = 224, adm: AdmSpec | None = None, flow: FlowSpec | None = None) -> None:
         self.size = size
         self.picture = Picture()
         """What the picture does of itself."""
         self.unusable = 0
         """Frames whose measurement was no number; the last one stood in for it."""
         self._motion: Motion | None = None
-        self._adm = adm or METER_ADM
-        self._flow: Flow = make_flow(self._adm.flow)
-        self._shrunk = size / self._adm.flow_px
+        self._stage: MotionStage = CpuStage(size, flow or FlowSpec(), adm)
+        self._small = np.zeros((_SMALL_PX, _SMALL_PX), np.uint8)
         self._ref: _Reference | None = None
-        self._previous = np.zeros((size, size), np.uint8)
-        self._small = resize_gray(self._previous, self._adm.flow_px).copy()
         self._moved = np.zeros((len(STABLE), 2))  # (P, 2) reference -> newest crop, px
         self._last = np.zeros((len(REGIONS), 2))
         self._carry = np.zeros((len(REGIONS), 2))
@@ -123,14 +122,14 @@ class MotionMeter:
             raise ValueError(f"crops must come in order of time: {crop.t_ns} after {self._t_ns} ns")
         if self._ref is None or crop.t_ns - self._t_ns > _GAP_NS:
             return self._start(crop)
-        if anchored := crop.anchor != self._anchor:
+        small = resize_gray(crop.gray, _SMALL_PX)
+        if crop.anchor != self._anchor:
             self._reanchor(crop)
-        small = resize_gray(crop.gray, self._adm.flow_px)
-        if self.picture.add(crop.t_ns, self._small, small) and not anchored:
+        elif self.picture.add(crop.t_ns, self._small, small):
             return self._again(crop)
-        flow = self._flow(self._small, small)
-        adm = adm_row(flow, None, self._adm.direction, self._shrunk)
-        residual, error, weight = self._track(crop.gray, flow)
+        start = self._ref.points + self._moved
+        adm, moved = self._stage.step(crop.gray, start.astype(np.float32))
+        residual, error, weight = self._track(crop.gray, start + moved)
         share = _shares(residual, weight)
         displacement = self._carry + np.einsum("rk,rkc->rc", share, residual[PADDED])
         texture = np.einsum("rk,rk->r", share, error[PADDED])
@@ -164,24 +163,26 @@ class MotionMeter:
 
     def _again(self, crop: FaceCrop) -> Motion:
         """The last motion for a frame that shows nothing new, or nothing that can be measured."""
-        assert self._motion is not None
+        last = self._motion
+        assert last is not None
         self._t_ns = crop.t_ns
         return replace(
-            self._motion,
+            last,
             index=crop.index,
             t_ns=crop.t_ns,
             anchor=crop.anchor,
-            speed=np.zeros_like(self._motion.speed),
-            adm=np.zeros_like(self._motion.adm),
+            speed=np.zeros_like(last.speed),
+            adm=None if last.adm is None else np.zeros_like(last.adm),
             repeated=self.picture.repeated,
         )
 
     def _start(self, crop: FaceCrop) -> Motion:
         for array in (self._carry, self._last, self._slow, self._head):
             array[...] = 0.0
-        self._remember(crop, resize_gray(crop.gray, self._adm.flow_px))
-        self._renew(crop, points_of(crop.landmarks, self.size))
+        self._stage.restart(crop.gray)
+        self._remember(crop, resize_gray(crop.gray, _SMALL_PX))
         self.picture.clear()
+        self._renew(crop, points_of(crop.landmarks, self.size))
         regions = np.zeros((len(REGIONS), 2), np.float32)
         self._motion = Motion(
             index=crop.index,
@@ -191,12 +192,11 @@ class MotionMeter:
             speed=regions.copy(),
             texture=regions[:, 0].copy(),
             head=np.zeros(4, np.float32),
-            adm=np.zeros(128, np.float32),
+            adm=None,
         )
         return self._motion
 
     def _remember(self, crop: FaceCrop, small: NDArray[np.uint8]) -> None:
-        np.copyto(self._previous, crop.gray)
         np.copyto(self._small, small)
         self._t_ns, self._anchor = crop.t_ns, crop.anchor
         self._warp = crop.warp
@@ -212,30 +212,21 @@ class MotionMeter:
         old = np.vstack([self._warp, [0, 0, 1]]).astype(np.float64)
         new = np.vstack([crop.warp, [0, 0, 1]]).astype(np.float64)
         change = (new @ np.linalg.inv(old))[:2]
-        side = (self.size, self.size)
-
-        def moved(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-            warped = cv2.warpAffine(
-                gray, change, side, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
-            return np.asarray(warped, np.uint8)
-
-        self._small = resize_gray(moved(self._previous), self._adm.flow_px)
+        self._stage.rewarp(change)
         self._moved = self._moved @ change[:, :2].T
         points = points_of(crop.landmarks, self.size)
-        self._ref = _Reference(moved(self._ref.gray), self._ref.t_ns, points)
+        side, border = (self.size, self.size), cv2.BORDER_REPLICATE
+        gray = cv2.warpAffine(self._ref.gray, change, side, flags=cv2.INTER_LINEAR, borderMode=border)
+        self._ref = _Reference(np.asarray(gray, np.uint8), self._ref.t_ns, points)
         self._head = np.zeros(4)
 
-    def _track(self, gray: NDArray[np.uint8], flow: NDArray[np.float32]) -> tuple[Array, Array, Array]:
-        """Residual displacement (P, 2) px, window difference (P,) gray, trust (P,) of every point."""
+    def _track(self, gray: NDArray[np.uint8], start: Array) -> tuple[Array, Array, Array]:
+        """From first guesses (P, 2) px: residual displacement (P, 2) px, window difference (P,) gray, trust (P,)."""
         ref = self._ref
         assert ref is not None
         mean, std = _brightness(gray)
         gain = ref.std / std
         level = np.asarray(cv2.convertScaleAbs(gray, alpha=gain, beta=ref.mean - gain * mean), np.uint8)
-        start = ref.points + self._moved
-        at = np.clip(np.rint(start / self._shrunk), 0, len(flow) - 1).astype(np.intp)
-        start += flow[at[:, 1], at[:, 0]] * self._shrunk
         found, status, error = cv2.calcOpticalFlowPyrLK(
             ref.gray,
             level,

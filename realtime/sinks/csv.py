@@ -6,10 +6,10 @@ import csv
 from pathlib import Path
 
 from mer_live.realtime.sinks.base import record
-from mer_live.realtime.types import CLASSES, Event, Withdrawal
+from mer_live.realtime.types import CLASSES, Event
 
 COLUMNS = (
-    *("type", "id", "revision", "final", "label"),
+    *("type", "id", "revision", "state", "label"),
     *(f"prob_{name}" for name in CLASSES),
     *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
     *("decided_s", "delay_ms", "compute_ms", "engine", "backend", "reason"),
@@ -25,7 +25,7 @@ class CsvSink:
         self._rows.writeheader()
         self._file.flush()
 
-    def write(self, item: Event | Withdrawal) -> None:
+    def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full."""
         row = record(item)
         for name, p in row.pop("probs", {}).items():

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from mer_live.realtime.sinks.base import record
-from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.types import Event
 
 
 class JsonlSink:
@@ -17,7 +17,7 @@ class JsonlSink:
         self._own = str(path) != "-"
         self._file = open(path, "w", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
 
-    def write(self, item: Event | Withdrawal) -> None:
+    def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full or the reader has gone.
 
         Raises ValueError for a number that JSON does not have: no line is written that a parser refuses.

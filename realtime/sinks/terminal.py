@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from mer_live.realtime.types import CLASSES, Event, Withdrawal
-
-if TYPE_CHECKING:
-    from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.spotter.spotter import Spotter
+from mer_live.realtime.stats import Counters
+from mer_live.realtime.types import CLASSES, Event
 
 COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _FULL_SCALE = 12.0
 """Spotter level, in noise units, that fills a sparkline column."""
 _SHOWN = 6
+
+
+class Running(Protocol):
+    """What is shown of a pipeline."""
+
+    counters: Counters
+    source: FrameSource
+
+    @property
+    def dropped(self) -> int:
+        """Frames lost."""
+
+    @property
+    def tracker(self) -> FaceTracker:
+        """Where the face is."""
+
+    @property
+    def spotter(self) -> Spotter:
+        """What it does."""
+
+    def take_level(self) -> float:
+        """Highest level since the last call."""
 
 
 class TerminalSink:
@@ -31,16 +54,16 @@ class TerminalSink:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._events: OrderedDict[int, Event | Withdrawal] = OrderedDict()
-        self._unprinted: deque[Event | Withdrawal] = deque()
+        self._events: OrderedDict[int, Event] = OrderedDict()
+        self._unprinted: deque[Event] = deque()
         self._levels: deque[float] = deque(maxlen=60)
         self._live: Live | None = None
 
-    def write(self, item: Event | Withdrawal) -> None:
+    def write(self, item: Event) -> None:
         """File ``item`` for the next refresh."""
         self._unprinted.append(item)
 
-    def refresh(self, pipeline: Pipeline) -> None:
+    def refresh(self, pipeline: Running) -> None:
         """Draw; the main thread calls it some eight times a second, and once more at the end."""
         fresh = [self._unprinted.popleft() for _ in range(len(self._unprinted))]
         if not self._console.is_terminal:
@@ -66,7 +89,7 @@ class TerminalSink:
             self._live.stop()
             self._live = None
 
-    def _panel(self, pipeline: Pipeline) -> Group:
+    def _panel(self, pipeline: Running) -> Group:
         count, source = pipeline.counters, pipeline.source
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
@@ -101,20 +124,19 @@ def bar(p: float, width: int = 8) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
-def plain_line(item: Event | Withdrawal) -> str:
+def plain_line(item: Event) -> str:
     """One line for an output that is not a terminal."""
-    if isinstance(item, Withdrawal):
+    if item.state == "withdrawn":
         return f"#{item.id} withdrawn ({item.reason})"
-    state = "final      " if item.final else "provisional"
     probs = " ".join(f"{name} {p:.2f}" for name, p in zip(CLASSES, item.probs, strict=True))
     return (
-        f"#{item.id} {state} {item.label:<8} apex {item.apex_ns / 1e9:.3f} s  {probs}  "
+        f"#{item.id} {item.state:<11} {item.label:<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
         f"delay {item.delay_ns / 1e6:.0f} ms  compute {item.compute_ns / 1e6:.1f} ms"
     )
 
 
-def _event_cells(item: Event | Withdrawal) -> list[Text]:
-    if isinstance(item, Withdrawal):
+def _event_cells(item: Event) -> list[Text]:
+    if item.state == "withdrawn":
         return [Text(f"#{item.id}"), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
     bars = Text()
     for name, p in zip(CLASSES, item.probs, strict=True):
@@ -122,8 +144,8 @@ def _event_cells(item: Event | Withdrawal) -> list[Text]:
     return [
         Text(f"#{item.id}"),
         Text(item.label, style=f"bold {COLOURS[item.label]}"),
-        Text(f"apex {item.apex_ns / 1e9:.3f} s"),
+        Text(f"apex {item.span.apex.t_ns / 1e9:.3f} s"),
         bars,
-        Text("final" if item.final else "provisional", style="" if item.final else "italic"),
+        Text(item.state, style="italic" if item.state == "provisional" else ""),
         Text(f"delay {item.delay_ns / 1e6:.0f} ms", style="dim"),
     ]

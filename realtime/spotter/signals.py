@@ -7,6 +7,8 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.types import Moment
+
 Array = NDArray[np.float64]
 
 SMOOTH_NS = 20_000_000
@@ -78,12 +80,12 @@ class History:
         k = int(np.searchsorted(self._t_ns[low : self._end], t_ns, side="right")) - 1
         return np.asarray(self._values[low + max(0, k)])
 
-    def frame_at(self, t_ns: float) -> tuple[int, int]:
-        """Index and time of the held frame nearest to ``t_ns``."""
+    def moment_at(self, t_ns: float) -> Moment:
+        """The held frame nearest to ``t_ns``."""
         low = max(0, self._end - self.ROWS)
         times = self._frame_ns[low : self._end]
         k = int(np.argmin(np.abs(times - t_ns)))
-        return int(self._index[low + k]), int(times[k])
+        return Moment(int(self._index[low + k]), int(times[k]))
 
 
 class Smoother:

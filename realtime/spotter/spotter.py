@@ -21,7 +21,7 @@ from mer_live.realtime.spotter.pulses import COURSES, FINISHED, TURNED, refine
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.signals import Array
 from mer_live.realtime.spotter.watch import Reader, Watch
-from mer_live.realtime.types import Motion, Spot
+from mer_live.realtime.types import Moment, Motion, Span, Spot
 
 __all__ = ["Judged", "Spotter", "SpotterConfig"]
 
@@ -99,7 +99,7 @@ class Spotter:
         """
         last = self._last
         if motion is None:
-            spots = self._withdraw("face lost", t_ns, None if last is None else last.index)
+            spots = [] if last is None else self._withdraw("face lost", Moment(last.index, t_ns))
             self._clear()
             return spots
         if last is not None and motion.t_ns <= last.t_ns:
@@ -110,7 +110,7 @@ class Spotter:
             return []
         spots = []
         if last is not None and motion.t_ns - last.t_ns > _GAP_NS:
-            spots = self._withdraw("frames missing", motion.t_ns, motion.index)
+            spots = self._withdraw("frames missing", Moment(motion.index, motion.t_ns))
             self._clear()
         self._last = motion
         looked = self._watch.add(motion.t_ns, self._reader.read(motion), motion.index)
@@ -118,6 +118,13 @@ class Spotter:
             found = self._watch.filter.match()
             spots += self._finished(found, motion)
             spots += self._turned(found, motion)
+        return spots
+
+    def finish(self) -> list[Spot]:
+        """End of the stream: what was announced and has not ended is withdrawn."""
+        last = self._last
+        spots = [] if last is None else self._withdraw("the recording ended", Moment(last.index, last.t_ns))
+        self._clear()
         return spots
 
     def _clear(self) -> None:
@@ -153,8 +160,8 @@ class Spotter:
         spots: list[Spot] = []
         before = self._announced
         if before is not None:
-            if motion.t_ns - before.onset_ns > (self.config.longest_s + 0.1) * 1e9:
-                spots = self._withdraw(_reason(found.features[0]), motion.t_ns, motion.index)
+            if motion.t_ns - before.span.onset.t_ns > (self.config.longest_s + 0.1) * 1e9:
+                spots = self._withdraw(_reason(found.features[0]), Moment(motion.index, motion.t_ns))
             return spots
         held, self._rising = self._rising, best
         if held is not None and (best is None or best.score < held.score):
@@ -182,9 +189,9 @@ class Spotter:
         if held.score < self.config.threshold:
             return []
         if held.offset_ns - held.onset_ns > self.config.longest_s * 1e9:
-            return self._withdraw("too long", motion.t_ns, motion.index)
+            return self._withdraw("too long", Moment(motion.index, motion.t_ns))
         before = self._announced
-        if before is not None and before.onset_ns < held.offset_ns:
+        if before is not None and before.span.onset.t_ns < held.offset_ns:
             number, self._announced = before.id, None
         else:
             self._count += 1
@@ -207,28 +214,13 @@ class Spotter:
 
     def _spot(self, number: int, phase: Literal["apex", "offset"], h: _Hypothesis, m: Motion) -> Spot:
         history = self._watch.history
-        onset, onset_ns = history.frame_at(h.onset_ns)
-        apex, apex_ns = history.frame_at(h.apex_ns)
-        offset, offset_ns = history.frame_at(h.offset_ns) if phase == "offset" else (None, None)
-        return Spot(
-            id=number,
-            phase=phase,
-            onset=onset,
-            apex=apex,
-            offset=offset,
-            onset_ns=onset_ns,
-            apex_ns=apex_ns,
-            offset_ns=offset_ns,
-            score=h.score,
-            decided=m.index,
-            decided_ns=m.t_ns,
-        )
+        offset = history.moment_at(h.offset_ns) if phase == "offset" else None
+        span = Span(history.moment_at(h.onset_ns), history.moment_at(h.apex_ns), offset)
+        return Spot(number, phase, span, h.score, Moment(m.index, m.t_ns))
 
-    def _withdraw(self, reason: str, t_ns: int, index: int | None) -> list[Spot]:
+    def _withdraw(self, reason: str, now: Moment) -> list[Spot]:
         spot, self._announced = self._announced, None
-        if spot is None or index is None:
-            return []
-        return [replace(spot, phase="withdrawn", reason=reason, decided=index, decided_ns=t_ns)]
+        return [] if spot is None else [replace(spot, phase="withdrawn", reason=reason, decided=now)]
 
     def _tell(self, phase: Literal["apex", "offset"], h: _Hypothesis, m: Motion) -> None:
         if self._listen is not None:

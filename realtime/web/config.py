@@ -16,7 +16,7 @@ def browser_config(sensitivity: float = 0.5) -> LiveConfig:
     The ring is short, since it bounds the delay of a server that cannot keep up: 0.5 s at 30 fps. Landmarks
     come at 10 Hz, for several visitors share the cores; point tracking follows the head between them.
     """
-    return LiveConfig(ring_frames=16, history_frames=256, landmark_period_ms=80, sensitivity=sensitivity)
+    return LiveConfig(ring_s=0.5, landmark_period_ms=80, sensitivity=sensitivity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.types import Event
 
 _BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.35, 0.5, 1.0, 2.0)
 
@@ -60,14 +60,12 @@ class Metrics:
         gauge("threads", "Threads of the process.").set_function(process.num_threads)
         gauge("python_threads", "Of them, Python's.").set_function(threading.active_count)
 
-    def count_event(self, item: Event | Withdrawal) -> None:
+    def count_event(self, item: Event) -> None:
         """Count an event and its delays."""
-        if isinstance(item, Withdrawal):
-            self._events.labels("withdrawn").inc()
+        self._events.labels(item.state).inc()
+        if item.state == "withdrawn":
             return
-        state = "final" if item.final else "provisional"
-        self._events.labels(state).inc()
-        self._delay_s.labels(state).observe(item.delay_ns / 1e9)
+        self._delay_s.labels(item.state).observe(item.delay_ns / 1e9)
         self._compute_s.observe(item.compute_ns / 1e9)
 
     def count_refusal(self, reason: str) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from mer_live.realtime.history import CropHistory
-from mer_live.realtime.types import FaceCrop, Motion, Spot
+from mer_live.realtime.types import FaceCrop, Moment, Motion, Span, Spot
 
 SIZE = 8
 
@@ -31,23 +31,16 @@ def fill(history: CropHistory, frames: range, anchor: int = 1) -> None:
 
 
 def spot(onset: int, apex: int, offset: int | None, decided: int) -> Spot:
-    return Spot(
-        id=1,
-        phase="apex" if offset is None else "offset",
-        onset=onset,
-        apex=apex,
-        offset=offset,
-        onset_ns=0,
-        apex_ns=0,
-        offset_ns=None if offset is None else 0,
-        score=1.0,
-        decided=decided,
-        decided_ns=0,
-    )
+    span = Span(Moment(onset, 0), Moment(apex, 0), None if offset is None else Moment(offset, 0))
+    return Spot(1, "apex" if offset is None else "offset", span, 1.0, Moment(decided, 0))
+
+
+def holding(frames: int, seconds: float = 60.0) -> CropHistory:
+    return CropHistory(seconds, frames * SIZE * SIZE, SIZE)
 
 
 def test_a_clip_holds_the_frames_from_onset_to_decision() -> None:
-    history = CropHistory(32, SIZE)
+    history = holding(32)
     fill(history, range(50))
     clip = history.clip(spot(30, 35, 40, 44))
     assert clip is not None
@@ -59,7 +52,7 @@ def test_a_clip_holds_the_frames_from_onset_to_decision() -> None:
 
 
 def test_a_clip_is_a_copy() -> None:
-    history = CropHistory(16, SIZE)
+    history = holding(16)
     fill(history, range(10))
     clip = history.clip(spot(2, 4, None, 8))
     assert clip is not None
@@ -68,13 +61,13 @@ def test_a_clip_is_a_copy() -> None:
 
 
 def test_frames_that_fell_out_give_no_clip() -> None:
-    history = CropHistory(16, SIZE)
+    history = holding(16)
     fill(history, range(40))
     assert history.clip(spot(20, 26, None, 39)) is None
 
 
 def test_dropped_frames_are_bridged_by_index() -> None:
-    history = CropHistory(32, SIZE)
+    history = holding(32)
     fill(history, range(5))
     fill(history, range(8, 12))
     clip = history.clip(spot(3, 9, 10, 11))
@@ -84,7 +77,7 @@ def test_dropped_frames_are_bridged_by_index() -> None:
 
 
 def test_crops_of_a_later_anchoring_move_into_the_crop_of_the_onset() -> None:
-    history = CropHistory(16, SIZE)
+    history = holding(16)
     frame = np.arange(SIZE * 3, dtype=np.float32)[None].repeat(SIZE, 0) * 9  # a ramp, wider than a crop
     for index, shift in enumerate([0, 0, 2, 2]):
         history.slot()[:] = frame[:, shift : shift + SIZE]
@@ -94,3 +87,19 @@ def test_crops_of_a_later_anchoring_move_into_the_crop_of_the_onset() -> None:
     clip = history.clip(spot(0, 2, None, 3))
     assert clip is not None
     assert clip.gray[3, 0, 2:].tolist() == clip.gray[0, 0, 2:].tolist()
+
+
+def test_what_is_kept_is_counted_in_seconds() -> None:
+    history = holding(1000, seconds=0.1)  # 20 frames of 5 ms
+    fill(history, range(200))
+    assert history.clip(spot(181, 185, None, 199)) is not None
+    assert history.clip(spot(170, 185, None, 199)) is None
+
+
+def test_a_faster_camera_gets_more_places() -> None:
+    history = holding(1000, seconds=0.1)
+    fill(history, range(0, 100, 4))  # every 20 ms
+    fill(history, range(100, 200))  # every 5 ms
+    clip = history.clip(spot(181, 185, None, 199))
+    assert clip is not None
+    assert clip.gray[:, 0, 0].tolist() == list(range(181, 200))

@@ -5,34 +5,12 @@ import json
 from collections import deque
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rich.console import Console
+from support.events import GONE, PROVISIONAL
 
 from mer_live.realtime.sinks import CsvSink, JsonlSink, check_events_path, open_sink, record
 from mer_live.realtime.sinks.terminal import TerminalSink, bar, plain_line, sparkline
-from mer_live.realtime.types import Event, Withdrawal
-
-PROVISIONAL = Event(
-    id=3,
-    revision=1,
-    final=False,
-    label="surprise",
-    probs=np.array([0.1, 0.2, 0.7], np.float32),
-    score=0.9,
-    onset=10,
-    apex=30,
-    offset=None,
-    onset_ns=50_000_000,
-    apex_ns=150_000_000,
-    offset_ns=None,
-    decided_ns=190_000_000,
-    compute_ns=12_345_678,
-    stages_ns=(("queue", 345_678), ("represent", 12_000_000)),
-    engine="madtn+atnet",
-    backend="openvino",
-)
-GONE = Withdrawal(3, 2, 600_000_000, "too long")
 
 
 def test_a_record_has_the_documented_fields() -> None:
@@ -40,7 +18,7 @@ def test_a_record_has_the_documented_fields() -> None:
         "type": "event",
         "id": 3,
         "revision": 1,
-        "final": False,
+        "state": "provisional",
         "label": "surprise",
         "probs": {"negative": 0.1, "positive": 0.2, "surprise": 0.7},
         "score": 0.9,

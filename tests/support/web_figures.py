@@ -122,17 +122,17 @@ def figures(seen: list[dict[str, Any]], frames: list[list[float]], fps: int) -> 
     states = [m for m in seen if m["type"] == "state"]
     health = [m for m in seen if m["type"] == "health"]
     late, parts, right, others = [], [], 0, 0
-    each = {f"{t.label} {t.apex_s:.2f} s": 0 for t in demo_truth()}
+    each = {f"{t.label} {t.span.apex.t_ns / 1e9:.2f} s": 0 for t in demo_truth()}
     for message in seen:
         if message["type"] != "event" or message["final"]:
             continue
         at_s = clip_time_s(message["at"], frames, fps)
-        true = min(demo_truth(), key=lambda t: (at_s - t.apex_s) % CLIP_S)
-        delay_ms = (at_s - true.apex_s) % CLIP_S * 1000
+        true = min(demo_truth(), key=lambda t: (at_s - t.span.apex.t_ns / 1e9) % CLIP_S)
+        delay_ms = (at_s - true.span.apex.t_ns / 1e9) % CLIP_S * 1000
         if delay_ms < 1500:
             decision, compute = message["delay_ms"], message["compute_ms"]
             late.append(delay_ms)
-            each[f"{true.label} {true.apex_s:.2f} s"] += 1
+            each[f"{true.label} {true.span.apex.t_ns / 1e9:.2f} s"] += 1
             parts.append((decision, compute, delay_ms - decision - compute))
             right += message["label"] == true.label
         else:

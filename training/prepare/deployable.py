@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
-from mer_live.realtime.face.landmark_thread import Detector
+from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.face.detection import InlineLandmarks
 from mer_live.realtime.face.landmarks import FaceDetection, Landmarker
-from mer_live.realtime.face.tracker import FaceTracker
-from mer_live.realtime.history import CropHistory
-from mer_live.realtime.motion.meter import METER_ADM, MotionMeter
-from mer_live.realtime.spotter.spotter import Spotter, SpotterConfig
-from mer_live.realtime.types import Frame, Spot
+from mer_live.realtime.path import FacePath
+from mer_live.realtime.types import Frame, Moment, Span, Spot
 from mer_live.training.datasets.frames import FrameError
 from mer_live.training.datasets.sample import Sample
 from mer_live.training.prepare.clip import (
@@ -45,10 +43,10 @@ class _Kept:
         """Leave it open for the next clip."""
 
 
-def _keep() -> Detector:
+def _keep() -> InlineLandmarks:
     if not _landmarker:
         _landmarker.append(Landmarker())
-    return _Kept()
+    return InlineLandmarks(_Kept)
 
 
 def look_range(sample: Sample, config: PrepareConfig) -> range:
@@ -71,24 +69,19 @@ def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None
     where = look_range(sample, config)
     period_ns = 1e9 / sample.fps
     lead, tail = round(config.lead_s * sample.fps), round(config.tail_s * sample.fps)
-    meter, spotter = MotionMeter(), Spotter(SpotterConfig(sensitivity=config.sensitivity))
-    history = CropHistory(len(where) + lead + tail)
+    live = LiveConfig(sensitivity=config.sensitivity)
+    rows = {spec for _, spec in config.representations if isinstance(spec, AdmSpec)}
+    adm = rows.pop() if len(rows) == 1 else None  # of several kinds each is made from the clip
     best: tuple[tuple[bool, float], Spot, Clip] | None = None
     withdrawn: set[int] = set()
     found: list[tuple[Spot, Clip]] = []
-    with FaceTracker(deterministic=True, make_detector=_keep) as tracker:
+    with FacePath(live, adm=adm, open_landmarks=_keep) as path:
         for number, image in enumerate(_held(sample.frames.read(where), lead, tail)):
-            frame = Frame(number, round(number * period_ns), image)
-            crop = tracker.crop(frame, out=history.slot())
-            motion = None if crop is None else meter.update(crop)
-            if crop is not None and motion is not None:
-                history.commit(crop, motion)
-            for spot in spotter.update(motion, frame.t_ns):
-                clip = history.clip(spot) if spot.phase != "withdrawn" else None
-                if spot.phase == "withdrawn":
-                    withdrawn.add(spot.id)
-                elif clip is not None:
-                    found.append((spot, clip))
+            for one in path.step(Frame(number, round(number * period_ns), image)).spotted:
+                if one.spot.phase == "withdrawn":
+                    withdrawn.add(one.spot.id)
+                elif one.clip is not None:
+                    found.append((one.spot, one.clip))
     for spot, clip in found:
         rank = (spot.phase == "offset", spot.score)
         if spot.id not in withdrawn and (best is None or rank > best[0]):
@@ -97,13 +90,12 @@ def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None
         return None
     _, spot, clip = best
 
-    def inside(index: int) -> int:
-        return min(max(index - lead, 0), len(where) - 1)
+    def inside(moment: Moment) -> Moment:
+        return replace(moment, frame=min(max(moment.frame - lead, 0), len(where) - 1))
 
-    offset = None if spot.offset is None else inside(spot.offset)
-    if any(isinstance(spec, AdmSpec) and spec != METER_ADM for _, spec in config.representations):
-        clip = replace(clip, adm=None)  # the meter's own rows are others
-    return replace(spot, onset=inside(spot.onset), apex=inside(spot.apex), offset=offset), clip
+    span = spot.span
+    offset = None if span.offset is None else inside(span.offset)
+    return replace(spot, span=Span(inside(span.onset), inside(span.apex), offset)), clip
 
 
 def _held(frames: Iterator[NDArray[np.uint8]], lead: int, tail: int) -> Iterator[NDArray[np.uint8]]:
@@ -180,11 +172,12 @@ def prepare_deployable(sample: Sample, config: PrepareConfig, make: Represent) -
         arrays = make.arrays(clip)
         return Prepared(numbers[first], numbers[first + clip.apex], end, "search", arrays)
     spot, clip = spotted
+    span = spot.span
     first = look_range(sample, config).start
     return Prepared(
-        onset=numbers[first + spot.onset],
-        apex=numbers[first + spot.apex],
-        offset=None if spot.offset is None else numbers[first + spot.offset],
+        onset=numbers[first + span.onset.frame],
+        apex=numbers[first + span.apex.frame],
+        offset=None if span.offset is None else numbers[first + span.offset.frame],
         found="final" if spot.phase == "offset" else "provisional",
         arrays=make.arrays(clip),
     )

@@ -74,15 +74,16 @@ def decide(
     started = time.thread_time()
     for motion, t_ns in zip(recording.motions, recording.times_ns, strict=True):
         for spot in spotter.update(motion, int(t_ns)):
-            d = found.setdefault(spot.id, Decision(spot.id, spot.onset_ns, spot.apex_ns, spot.score))
+            span = spot.span
+            d = found.setdefault(spot.id, Decision(spot.id, span.onset.t_ns, span.apex.t_ns, spot.score))
             if spot.phase == "withdrawn":
                 d.withdrawn = spot.reason
                 continue
-            d.onset_ns, d.apex_ns, d.score = spot.onset_ns, spot.apex_ns, spot.score
+            d.onset_ns, d.apex_ns, d.score = span.onset.t_ns, span.apex.t_ns, spot.score
             if spot.phase == "apex":
-                d.announced_ns = spot.decided_ns
-            else:
-                d.offset_ns, d.final_ns = spot.offset_ns, spot.decided_ns
+                d.announced_ns = spot.decided.t_ns
+            elif span.offset is not None:
+                d.offset_ns, d.final_ns = span.offset.t_ns, spot.decided.t_ns
     took = (time.thread_time() - started) * 1e3 / max(1, len(recording.times_ns))
     result = Result(recording, sorted(found.values(), key=lambda d: d.id), spotter_ms=took)
     result.pairs = _pair(recording.truths, result.finals, _iou_score)

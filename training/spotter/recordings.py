@@ -16,8 +16,10 @@ from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.realtime.face.anchor import STABLE_POINTS
-from mer_live.realtime.face.tracker import FaceTracker, Landmarker, choose_face
-from mer_live.realtime.motion.meter import METER_ADM, MotionMeter
+from mer_live.realtime.face.landmarks import Landmarker
+from mer_live.realtime.face.tracker import FaceTracker, choose_face
+from mer_live.realtime.motion.meter import MotionMeter
+from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.types import CLASSES, FaceCrop, Frame, Motion
 from mer_live.training.synthesis.face_model import FacePhoto, similarity
 from mer_live.training.synthesis.inject import Injector
@@ -90,8 +92,8 @@ class _Timed:
         self.motion_ms: list[float] = []
         self._flow_ms: list[float] = []
         self._meter = MotionMeter()
-        self._adm = METER_ADM
-        self._flow = make_flow(self._adm.flow)
+        self._spec = FlowSpec()
+        self._flow = make_flow(self._spec.flow)
         self._previous: NDArray[np.uint8] | None = None
 
     def update(self, crop: FaceCrop) -> Motion:
@@ -101,8 +103,8 @@ class _Timed:
         self.motion_ms.append((time.thread_time() - started) * 1e3)
         if self._previous is not None and len(self.motion_ms) % 25 == 0:
             started = time.thread_time()
-            before = resize_gray(self._previous, self._adm.flow_px)
-            adm_row(self._flow(before, resize_gray(crop.gray, self._adm.flow_px)), scale=2.0)
+            before = resize_gray(self._previous, self._spec.flow_px)
+            adm_row(self._flow(before, resize_gray(crop.gray, self._spec.flow_px)), scale=2.0)
             self._flow_ms.append((time.thread_time() - started) * 1e3)
         if len(self.motion_ms) % 25 == 24:
             self._previous = crop.gray.copy()

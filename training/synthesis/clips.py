@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.realtime.face.tracker import crop_warp
+from mer_live.realtime.face.crop import crop_warp
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.actions import Action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor, draw_light, draw_sensor

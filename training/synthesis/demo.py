@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mer_live.realtime.face.tracker import detect_landmarks
+from mer_live.realtime.face.landmarks import detect_landmarks
 from mer_live.training.synthesis.actions import build_action
 from mer_live.training.synthesis.camera import Light, Sensor
 from mer_live.training.synthesis.clips import normalise

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.face.tracker import crop_warp
+from mer_live.realtime.face.crop import crop_warp
 from mer_live.training.synthesis.actions import Action, draw_action
 from mer_live.training.synthesis.face_model import CROP, FaceModel, apply
 from mer_live.training.synthesis.render import FaceRenderer, FaceState

@@ -27,9 +27,9 @@ export class Cards {
     }
     const { item } = card;
     item.dataset.label = event.label;
-    item.dataset.state = event.final ? "final" : "provisional";
+    item.dataset.state = event.state;
     card.title.textContent = event.label;
-    card.badge.textContent = event.final ? "final" : "provisional";
+    card.badge.textContent = event.state;
     card.time.textContent = clock(event.apex_s);
     for (const [name, p] of Object.entries(event.probs)) {
       const row = card.row(name);
@@ -40,7 +40,7 @@ export class Cards {
     const length = event.offset_s === null ? "" : `lasted ${Math.round(1000 * (event.offset_s - event.onset_s))} ms`;
     const shown = card.firstSeen === null ? "" : `shown ${Math.round(card.firstSeen)} ms after its apex`;
     card.notes.textContent = [length, shown].filter(Boolean).join(" · ");
-    if (event.final) this.say(`${event.label}, ${Math.round(100 * event.probs[event.label])} percent`);
+    if (event.state === "final") this.say(`${event.label}, ${Math.round(100 * event.probs[event.label])} percent`);
   }
 
   forget(key) {

@@ -118,7 +118,7 @@ export class Curve {
     c.globalAlpha = 0.16;
     c.fillStyle = tone;
     c.fillRect(onset, 16, Math.max(2, (end ?? apex) - onset), height - 34);
-    c.globalAlpha = event.final ? 1 : 0.6;
+    c.globalAlpha = event.state === "provisional" ? 0.6 : 1;
     c.strokeStyle = c.fillStyle = tone;
     c.lineWidth = 1.2;
     c.setLineDash([2, 3]);

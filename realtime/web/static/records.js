@@ -4,7 +4,7 @@
 const MOST = 20_000;
 const CLASSES = ["negative", "positive", "surprise"];
 const COLUMNS = [
-  "type", "id", "revision", "final", "label", ...CLASSES.map((name) => `prob_${name}`), "score", "onset_s",
+  "type", "id", "revision", "state", "label", ...CLASSES.map((name) => `prob_${name}`), "score", "onset_s",
   "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms",
   "engine", "backend", "reason", "stream",
 ];
@@ -33,7 +33,6 @@ export class Records {
     const rows = this.records.map((record) => {
       const flat = { ...record };
       for (const name of CLASSES) flat[`prob_${name}`] = record.probs?.[name];
-      if ("final" in flat) flat.final = flat.final ? "True" : "False"; // as Python writes it
       return COLUMNS.map((name) => cell(flat[name])).join(",");
     });
     return [COLUMNS.join(","), ...rows].join("\r\n") + "\r\n";

@@ -8,7 +8,7 @@ import secrets
 from collections import deque
 
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.types import Event
 from mer_live.realtime.web.media.track import TrackSource
 from mer_live.realtime.web.metrics import Metrics
 from mer_live.realtime.web.visit.messages import event_message, state_message
@@ -42,7 +42,7 @@ class Audience:
 
     # -- sink, on the recogniser's thread ---------------------------------------------------------
 
-    def write(self, item: Event | Withdrawal) -> None:
+    def write(self, item: Event) -> None:
         """Pass an event on to the event loop; never waits."""
         with contextlib.suppress(RuntimeError):  # the server has ended, and its loop with it
             self._loop.call_soon_threadsafe(self._publish, item, self.run)
@@ -67,7 +67,7 @@ class Audience:
             for box in self._boxes:
                 box.put_state(message)
 
-    def _publish(self, item: Event | Withdrawal, run: int) -> None:
+    def _publish(self, item: Event, run: int) -> None:
         self._metrics.count_event(item)
         message = event_message(item, run)
         self._past.append(message)

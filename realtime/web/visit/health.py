@@ -46,7 +46,7 @@ class Health:
             frames=count.processed,
             dropped_ring=pipeline.dropped,
             dropped_handover=source.lost if isinstance(source, TrackSource) else 0,
-            dropped_spots=count.dropped_spots,
+            dropped_spots=pipeline.lost_spots,
             dropped_messages=box.dropped,
             frame_ms=frame.quantile_ms(0.5),
             frame_p99_ms=frame.quantile_ms(0.99),

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
-from mer_live.realtime.types import Event, Withdrawal
+from mer_live.realtime.types import Event
 from mer_live.realtime.web.media.sdp import OfferError
 
 VERSION = 1
@@ -102,8 +102,8 @@ def encode(kind: str, **content: Any) -> str:
     return json.dumps({"v": VERSION, "type": kind, **content}, separators=(",", ":"))
 
 
-def event_message(item: Event | Withdrawal, run: int) -> str:
-    """An event or a withdrawal, as every sink writes it."""
+def event_message(item: Event, run: int) -> str:
+    """An event, as every sink writes it."""
     return json.dumps({"v": VERSION, "run": run, **record(item)}, separators=(",", ":"))
 
 

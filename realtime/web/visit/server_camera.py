@@ -68,7 +68,7 @@ class ServerCamera:
         pipeline = await asyncio.to_thread(Pipeline, source, self.recognizer, [self.audience], self._live)
         self.audience.run += 1
         self.pipeline = pipeline
-        reader = pipeline.watch()
+        reader = pipeline.viewer()
         # In a thread, since it builds the landmarker; shielded, since a thread cannot be cancelled.
         starting = asyncio.get_running_loop().run_in_executor(None, pipeline.start)
         helpers = [

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.face_meshes import mesh, on_canvas
 
+from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.landmarks import FaceDetection
 from mer_live.realtime.face.tracker import FaceTracker, choose_face
 from mer_live.realtime.types import FaceCrop, Frame
@@ -53,9 +54,13 @@ class Script:
         self.closed += 1
 
 
+def beside(script: Script) -> Callable[[], LandmarkThread]:
+    return lambda: LandmarkThread(script.make)
+
+
 def run(script: Script, frames: int, step_ms: int = 10) -> tuple[list[FaceCrop | None], list[str]]:
     crops, states = [], []
-    with FaceTracker(period_ns=50 * MS, deterministic=True, make_detector=script.make) as tracker:
+    with FaceTracker(period_ns=50 * MS, deterministic=True, open_landmarks=beside(script)) as tracker:
         for k in range(frames):
             crops.append(tracker.crop(Frame(k, k * step_ms * MS, IMAGE)))
             states.append(tracker.status)
@@ -99,7 +104,7 @@ def test_slow_landmarks_change_nothing_in_a_file() -> None:
 def test_a_camera_never_waits_for_landmarks() -> None:
     gate = threading.Semaphore(0)
     script = Script([mesh()], gate=gate)
-    with FaceTracker(deterministic=False, make_detector=script.make) as tracker:
+    with FaceTracker(deterministic=False, open_landmarks=beside(script)) as tracker:
         for k in range(50):  # returns although no landmarks can come
             assert tracker.crop(Frame(k, k * 5 * MS, IMAGE)) is None
         assert tracker.status == "searching"
@@ -114,7 +119,7 @@ def test_a_camera_never_waits_for_landmarks() -> None:
 
 def test_out_receives_the_crop() -> None:
     history = np.zeros((2, 224, 224), np.uint8)
-    with FaceTracker(deterministic=True, make_detector=Script([mesh()]).make) as tracker:
+    with FaceTracker(deterministic=True, open_landmarks=beside(Script([mesh()]))) as tracker:
         crop = tracker.crop(Frame(0, 0, IMAGE), history[1])
         assert crop is not None
         assert np.shares_memory(crop.gray, history[1])
@@ -200,7 +205,7 @@ def test_a_broken_landmarker_is_rebuilt_and_the_path_goes_on(caplog: pytest.LogC
 
 def test_failures_are_counted_and_a_closed_tracker_says_so() -> None:
     script = Script(RuntimeError("graph died"))
-    with FaceTracker(deterministic=True, make_detector=script.make) as tracker:
+    with FaceTracker(deterministic=True, open_landmarks=beside(script)) as tracker:
         assert tracker.crop(Frame(0, 0, IMAGE)) is None
         assert tracker.stats.failures == 2
         assert tracker.status == "searching"

@@ -70,12 +70,13 @@ def test_a_twitch_is_found_at_every_rate(fps: float) -> None:
     first, last = found
     assert first.id == last.id == 1
     frame = S / fps
-    assert abs(last.apex_ns - 2.15 * S) <= max(0.025 * S, frame)
-    assert abs(last.onset_ns - 2.00 * S) <= max(0.06 * S, 1.5 * frame)
-    assert last.offset_ns is not None
-    common = min(last.offset_ns, 2.40 * S) - max(last.onset_ns, 2.00 * S)
-    assert common >= 0.5 * (max(last.offset_ns, 2.40 * S) - min(last.onset_ns, 2.00 * S))
-    assert first.decided_ns - 2.15 * S <= max(0.08 * S, 2.5 * frame)
+    assert abs(last.span.apex.t_ns - 2.15 * S) <= max(0.025 * S, frame)
+    assert abs(last.span.onset.t_ns - 2.00 * S) <= max(0.06 * S, 1.5 * frame)
+    assert last.span.offset is not None
+    offset_ns = last.span.offset.t_ns
+    common = min(offset_ns, 2.40 * S) - max(last.span.onset.t_ns, 2.00 * S)
+    assert common >= 0.5 * (max(offset_ns, 2.40 * S) - min(last.span.onset.t_ns, 2.00 * S))
+    assert first.decided.t_ns - 2.15 * S <= max(0.08 * S, 2.5 * frame)
     assert 0.0 <= last.score <= 1.0
 
 
@@ -87,14 +88,13 @@ def test_spots_name_frames_of_the_stream() -> None:
     motions = stream(100, events=(EVENT,))
     times = {m.index: m.t_ns for m in motions}
     for s in spots(motions):
-        assert times[s.onset] == s.onset_ns
-        assert times[s.apex] == s.apex_ns
-        assert times[s.decided] == s.decided_ns
-        assert s.onset <= s.apex <= s.decided
-        if s.offset is not None:
-            assert s.offset_ns is not None
-            assert times[s.offset] == s.offset_ns
-            assert s.apex <= s.offset <= s.decided
+        assert times[s.span.onset.frame] == s.span.onset.t_ns
+        assert times[s.span.apex.frame] == s.span.apex.t_ns
+        assert times[s.decided.frame] == s.decided.t_ns
+        assert s.span.onset.frame <= s.span.apex.frame <= s.decided.frame
+        if s.span.offset is not None:
+            assert times[s.span.offset.frame] == s.span.offset.t_ns
+            assert s.span.apex.frame <= s.span.offset.frame <= s.decided.frame
 
 
 @settings(max_examples=15, deadline=None)
@@ -103,7 +103,7 @@ def test_the_future_changes_no_past_output(cut: int, fps: int, seed: int) -> Non
     motions = stream(fps, 4.0, (EVENT, (SMILE, 3.0, 3.0, 3.1, 3.3)), seed=seed)
     cut = min(cut, len(motions))
     until = motions[cut - 1].t_ns
-    assert spots(motions[:cut]) == [s for s in spots(motions) if s.decided_ns <= until]
+    assert spots(motions[:cut]) == [s for s in spots(motions) if s.decided.t_ns <= until]
 
 
 @settings(max_examples=10, deadline=None)
@@ -111,10 +111,8 @@ def test_the_future_changes_no_past_output(cut: int, fps: int, seed: int) -> Non
 def test_a_time_shift_shifts_the_output(shift: int, seed: int) -> None:
     plain = spots(stream(100, 3.0, (EVENT,), seed=seed))
     moved = spots(stream(100, 3.0, (EVENT,), seed=seed, start_ns=shift))
-    assert [(s.id, s.phase, s.onset, s.apex, s.offset) for s in plain] == [
-        (s.id, s.phase, s.onset, s.apex, s.offset) for s in moved
-    ]
-    assert [s.decided_ns + shift for s in plain] == [s.decided_ns for s in moved]
+    assert [(s.id, s.phase, s.span) for s in plain] == [(s.id, s.phase, s.span.since(shift)) for s in moved]
+    assert [s.decided.t_ns + shift for s in plain] == [s.decided.t_ns for s in moved]
 
 
 def mirrored(m: Motion) -> Motion:
@@ -132,9 +130,7 @@ def test_a_mirrored_face_gives_the_same_spots(seed: int) -> None:
     one_sided = dict.fromkeys(region("mouth_right", "cheek_right"), (-0.5, -0.8))
     motions = stream(100, 4.0, ((one_sided, 2.0, 2.0, 2.12, 2.3), EVENT), seed=seed)
     plain, other = spots(motions), spots([mirrored(m) for m in motions])
-    assert [(s.id, s.phase, s.onset, s.apex, s.offset) for s in plain] == [
-        (s.id, s.phase, s.onset, s.apex, s.offset) for s in other
-    ]
+    assert [(s.id, s.phase, s.span) for s in plain] == [(s.id, s.phase, s.span) for s in other]
 
 
 def test_a_slow_expression_is_not_an_event() -> None:
@@ -153,10 +149,10 @@ def test_a_lost_face_withdraws_what_was_announced() -> None:
             break
     assert announced is not None
     assert spotter.phase == "apex"
-    (withdrawn,) = spotter.update(None, announced.decided_ns + 5_000_000)
+    (withdrawn,) = spotter.update(None, announced.decided.t_ns + 5_000_000)
     assert (withdrawn.phase, withdrawn.id, withdrawn.reason) == ("withdrawn", announced.id, "face lost")
     assert spotter.phase == "idle"
-    assert spotter.update(None, announced.decided_ns + 10_000_000) == []
+    assert spotter.update(None, announced.decided.t_ns + 10_000_000) == []
 
 
 def test_a_gap_starts_anew() -> None:

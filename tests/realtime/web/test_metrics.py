@@ -1,15 +1,15 @@
 from __future__ import annotations
 
 from prometheus_client.parser import text_string_to_metric_families
+from support.events import GONE
 
-from mer_live.realtime.types import Withdrawal
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 
 
 def test_what_is_counted_is_told_in_prometheus_text() -> None:
     metrics = Metrics()
     metrics.sessions_opened.inc(3)
-    metrics.count_event(Withdrawal(1, 2, 0, "blink"))
+    metrics.count_event(GONE)
     metrics.count_refusal('bu"sy\n')
     metrics.count_end("stop")
     metrics.render([SessionFigures("own", 30.0, 29.5)] * 3, 4)

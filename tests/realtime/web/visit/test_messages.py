@@ -3,13 +3,12 @@ from __future__ import annotations
 import contextlib
 import json
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.events import FINAL, GONE, PROVISIONAL, SETTLED
 
 from mer_live.realtime.sinks import record
-from mer_live.realtime.types import Event, Withdrawal
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.visit.lifetime import Allowance
 from mer_live.realtime.web.visit.messages import (
@@ -89,12 +88,7 @@ def test_no_text_raises_anything_but_message_error(data: str) -> None:
 
 
 def test_an_event_travels_as_the_record_that_every_sink_writes() -> None:
-    event = Event(
-        id=3, revision=2, final=True, label="surprise", probs=np.array([0.1, 0.2, 0.7], np.float32),
-        score=0.9, onset=10, apex=15, offset=22, onset_ns=10**9, apex_ns=2 * 10**9, offset_ns=3 * 10**9,
-        decided_ns=3 * 10**9, compute_ns=10**6, stages_ns=(), engine="a", backend="b",
-    )  # fmt: skip
-    for item in (event, Withdrawal(3, 3, 4 * 10**9, "blink")):
+    for item in (PROVISIONAL, FINAL, SETTLED, GONE):
         sent = json.loads(event_message(item, 5))
         assert (sent.pop("v"), sent.pop("run")) == (1, 5)
         assert sent == record(item)

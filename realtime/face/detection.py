@@ -1,0 +1,145 @@
+"""Landmarks of one image after the other: what a tracker asks for, and the answer in the caller's own thread."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.realtime.face.landmarks import FaceDetection, Landmarker
+from mer_live.realtime.face.search import Region
+
+_log = logging.getLogger(__name__)
+
+
+class Detector(Protocol):
+    """What is needed of a landmarker."""
+
+    def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
+        """Find the faces of a (H, W, 3) RGB image."""
+        ...
+
+    def close(self) -> None:
+        """Free what it holds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The answer to one submitted frame."""
+
+    t_ns: int
+    """Capture time of that frame."""
+    faces: tuple[FaceDetection, ...] | None
+    """None: the landmarker failed on it, also after a restart."""
+    took_ns: int
+
+
+class Landmarks(Protocol):
+    """One image in, one answer out, never a queue."""
+
+    @property
+    def failures(self) -> int:
+        """Times the landmarker broke and was built anew."""
+        ...
+
+    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int, region: Region | None = None) -> bool:
+        """Copy a frame in, or only a region of it; False when busy."""
+        ...
+
+    def take(self, *, wait: bool) -> Detection | None:
+        """The answer, once; None when there is none (yet, or with ``wait``: nothing was submitted)."""
+        ...
+
+    def close(self) -> None:
+        """Free everything; a second call does nothing."""
+        ...
+
+
+class DetectionBuffer:
+    """A landmarker with the memory of the image it works on; after a failure it is built anew.
+
+    ``make`` builds the detector; the first one in the constructor, where a missing library raises.
+    """
+
+    def __init__(self, make: Callable[[], Detector] = Landmarker) -> None:
+        self._make = make
+        self._detector: Detector | None = make()
+        self._memory: NDArray[np.uint8] = np.empty(0, np.uint8)
+        self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)  # a view of it
+        self._origin: NDArray[np.float32] = np.zeros(2, np.float32)
+        self.failures = 0
+
+    def fill(self, image_bgr: NDArray[np.uint8], region: Region | None) -> None:
+        """Copy a frame in, or only a region of it."""
+        left, top, right, bottom = region or (0, 0, image_bgr.shape[1], image_bgr.shape[0])
+        shape = (bottom - top, right - left, 3)
+        if self._memory.size < np.prod(shape):
+            self._memory = np.empty(int(np.prod(shape)), np.uint8)
+        self._rgb = self._memory[: shape[0] * shape[1] * 3].reshape(shape)
+        cv2.cvtColor(image_bgr[top:bottom, left:right], cv2.COLOR_BGR2RGB, dst=self._rgb)
+        self._origin = np.array([left, top], np.float32)
+
+    def detect(self, t_ns: int) -> Detection:
+        """Find the faces of what was copied in; after a failure once more with a new detector."""
+        begin = time.perf_counter_ns()
+        faces = self._faces()
+        return Detection(t_ns, faces, time.perf_counter_ns() - begin)
+
+    def close(self) -> None:
+        """Free the detector; a second call does nothing."""
+        detector, self._detector = self._detector, None
+        if detector is not None:
+            detector.close()
+
+    def _faces(self) -> tuple[FaceDetection, ...] | None:
+        for _ in range(2):
+            try:
+                if self._detector is None:
+                    self._detector = self._make()
+                faces = self._detector.detect_rgb(self._rgb)
+                return tuple(FaceDetection(face.landmarks + self._origin) for face in faces)
+            except Exception:  # whatever a C++ graph raises must not end the path
+                self.failures += 1
+                _log.warning("landmarks failed, restarting the landmarker", exc_info=True)
+                with contextlib.suppress(Exception):
+                    self.close()
+                self._detector = None
+        return None
+
+
+class InlineLandmarks:
+    """`Landmarks` without a thread: ``submit`` takes as long as a detection does, 10 to 15 ms."""
+
+    def __init__(self, make: Callable[[], Detector] = Landmarker) -> None:
+        self._buffer = DetectionBuffer(make)
+        self._done: Detection | None = None
+
+    @property
+    def failures(self) -> int:
+        """Times the landmarker broke and was built anew."""
+        return self._buffer.failures
+
+    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int, region: Region | None = None) -> bool:
+        """Detect at once; False while the last answer was not taken."""
+        if self._done is not None:
+            return False
+        self._buffer.fill(image_bgr, region)
+        self._done = self._buffer.detect(t_ns)
+        return True
+
+    def take(self, *, wait: bool) -> Detection | None:
+        """The answer, once; there is nothing to wait for."""
+        done, self._done = self._done, None
+        return done
+
+    def close(self) -> None:
+        """Free the landmarker."""
+        self._buffer.close()

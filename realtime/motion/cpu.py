@@ -1,0 +1,79 @@
+"""The motion stage on the CPU: OpenCV's flow on shrunken crops."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.engines.representation.adm import adm_row
+from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.representation.motion_image import resize_gray
+from mer_live.engines.representation.specs import AdmSpec
+from mer_live.realtime.motion.stage import FlowSpec
+
+
+class _Flow:
+    """One flow between crops of ``size`` px, taken at ``spec.flow_px``."""
+
+    def __init__(self, spec: FlowSpec, size: int) -> None:
+        self._flow = make_flow(spec.flow)
+        self._side = spec.flow_px
+        self.shrunk = size / spec.flow_px
+        self._previous = np.zeros((spec.flow_px, spec.flow_px), np.uint8)
+
+    def restart(self, gray: NDArray[np.uint8]) -> None:
+        np.copyto(self._previous, resize_gray(gray, self._side))
+
+    def step(self, gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(flow_px, flow_px, 2) flow in px of the shrunken crop; valid until the next call."""
+        small = resize_gray(gray, self._side)
+        flow = self._flow(self._previous, small)
+        np.copyto(self._previous, small)
+        return flow
+
+
+class CpuStage:
+    """A `MotionStage`; one flow serves points and ADM row where their specs are equal.
+
+    Args:
+        size: S, side of the crops, px.
+        tracked: flow that is read at the points.
+        adm: ADM rows to make; None makes none.
+    """
+
+    def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> None:
+        self._side = (size, size)
+        self._newest = np.zeros(self._side, np.uint8)
+        self._tracked = _Flow(tracked, size)
+        self._adm = adm
+        self._rows: _Flow | None = None
+        if adm is not None and (wanted := FlowSpec(adm.flow, adm.flow_px)) != tracked:
+            self._rows = _Flow(wanted, size)
+
+    def restart(self, gray: NDArray[np.uint8]) -> None:
+        """Begin anew with a crop."""
+        np.copyto(self._newest, gray)
+        self._tracked.restart(gray)
+        if self._rows is not None:
+            self._rows.restart(gray)
+
+    def rewarp(self, change: NDArray[np.float64]) -> None:
+        """Move the newest crop into a new anchoring."""
+        border = cv2.BORDER_REPLICATE
+        moved = cv2.warpAffine(self._newest, change, self._side, flags=cv2.INTER_LINEAR, borderMode=border)
+        self.restart(np.asarray(moved, np.uint8))
+
+    def step(
+        self, gray: NDArray[np.uint8], points: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Take the next crop; see `MotionStage`."""
+        flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
+        at = np.clip(np.rint(points / shrunk), 0, len(flow) - 1).astype(np.intp)
+        moved = flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
+        np.copyto(self._newest, gray)
+        if self._adm is None:
+            return None, moved
+        if self._rows is not None:
+            flow, shrunk = self._rows.step(gray), self._rows.shrunk
+        return adm_row(flow, None, self._adm.direction, shrunk), moved

@@ -1,0 +1,48 @@
+"""What moves between two crops: the row that ATNet reads, and the flow where the meter's points are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.engines.representation.specs import FlowConfig
+
+
+@dataclass(frozen=True, slots=True)
+class FlowSpec:
+    """A dense flow and the side that crops are shrunk to before it is taken."""
+
+    flow: FlowConfig = field(default_factory=lambda: FlowConfig(preset="ultrafast"))
+    flow_px: int = 112
+
+
+class MotionStage(Protocol):
+    """Dense flow from each crop to the next, for one face; knows the newest crop and nothing older.
+
+    Convention: flow is (dx, dy) in px of the crop, from the previous crop to this one.
+    """
+
+    def restart(self, gray: NDArray[np.uint8]) -> None:
+        """Begin anew with a crop (S, S)."""
+        ...
+
+    def rewarp(self, change: NDArray[np.float64]) -> None:
+        """Move the newest crop into a new anchoring: ``change`` (2, 3) maps its px to those of the next crop."""
+        ...
+
+    def step(
+        self, gray: NDArray[np.uint8], points: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+        """Take the next crop.
+
+        =========  =================  =============================================================
+        gray       (S, S) uint8       the next crop
+        points     (P, 2) float32     (x, y) in the newest crop, px; outside counts as on the edge
+        returned   (128,) float32     ADM row (engines.representation.adm); None where none is wanted
+        returned   (P, 2) float32     flow at the points, px of the crop
+        =========  =================  =============================================================
+        """
+        ...

@@ -1,0 +1,137 @@
+"""What happens to a frame: face crop, motion, decisions. One object a face; no thread, no clock, no I/O.
+
+``FacePath.step`` is the way of every frame: of the live pipeline, of training's spotted clips, of the fit of the
+spotter and of every benchmark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Self
+
+from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.specs import AdmSpec
+from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.face.detection import InlineLandmarks, Landmarks
+from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.history import CropHistory
+from mer_live.realtime.motion.meter import MotionMeter
+from mer_live.realtime.spotter.config import SpotterConfig
+from mer_live.realtime.spotter.spotter import Spotter
+from mer_live.realtime.types import FaceCrop, Frame, Motion, Spot
+
+Mark = Callable[[str], None]
+"""Called with the name of a stage when it is through: a caller with a clock can time it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spotted:
+    """A decision with what the engines need for it."""
+
+    spot: Spot
+    clip: Clip | None
+    """Crops from the onset to the newest frame. None where the decision is not about a picture (settled,
+    withdrawn), and where its frames are no longer held: then it is withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one frame gave."""
+
+    crop: FaceCrop | None
+    """None while there is no face to analyse; `FacePath.tracker`.status says why."""
+    motion: Motion | None
+    spotted: tuple[Spotted, ...] = ()
+    torn: bool = False
+    """The frame was overwritten while it was read: nothing was taken from it."""
+
+
+class FacePath:
+    """Takes the frames of one face in order, in one thread; a context manager, since it holds a landmarker.
+
+    Args:
+        config: defaults of the live path.
+        adm: ADM rows that the clips carry (`Recognizer.adm`); None makes none. What is spotted never hangs on it.
+        deterministic: of recordings: landmarks take effect at times that the frames' own times decide, so the
+            same frames give the same decisions. A live path takes the newest answer there is.
+        open_landmarks: opens what finds landmarks; the default works in the caller's thread.
+        spotter: other than one with the shipped coefficients.
+        mark: called after the stages "crop", "motion" and "spotter".
+
+    Raises:
+        LandmarkerError: (on entering) the face model cannot run; the message says what to do.
+    """
+
+    def __init__(
+        self,
+        config: LiveConfig | None = None,
+        *,
+        adm: AdmSpec | None = None,
+        deterministic: bool = True,
+        open_landmarks: Callable[[], Landmarks] = InlineLandmarks,
+        spotter: Spotter | None = None,
+        mark: Mark | None = None,
+    ) -> None:
+        config = config or LiveConfig()
+        self.tracker = FaceTracker(
+            period_ns=config.landmark_period_ms * 1_000_000,
+            deterministic=deterministic,
+            open_landmarks=open_landmarks,
+        )
+        self.spotter = spotter or Spotter(SpotterConfig(sensitivity=config.sensitivity))
+        self.lost_spots = 0
+        """Decisions whose frames were no longer held."""
+        self._meter = MotionMeter(adm=adm)
+        self._history = CropHistory(config.history_s, config.history_bytes)
+        self._mark: Mark = mark or (lambda stage: None)
+
+    def __enter__(self) -> Self:
+        self.tracker.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the landmarker; a second call does nothing."""
+        self.tracker.close()
+
+    def step(self, frame: Frame, whole: Callable[[Frame], bool] | None = None) -> Step:
+        """Take the next frame; it is read, never kept.
+
+        Args:
+            frame: (H, W, 3) uint8 BGR with its number and time.
+            whole: asked once the picture has been read; False: it was overwritten meanwhile, and is passed over.
+
+        Raises:
+            ValueError: frames out of order of time.
+        """
+        crop = self.tracker.crop(frame, out=self._history.slot())
+        if whole is not None and not whole(frame):
+            return Step(None, None, torn=True)
+        self._mark("crop")
+        motion = None
+        if crop is not None:
+            motion = self._meter.update(crop)
+            self._history.commit(crop, motion)
+        self._mark("motion")
+        spots = self.spotter.update(motion, frame.t_ns)
+        self._mark("spotter")
+        return Step(crop, motion, tuple(self._with_clip(spot) for spot in spots))
+
+    def finish(self) -> tuple[Spotted, ...]:
+        """End of the stream: decisions about what is still open."""
+        return tuple(self._with_clip(spot) for spot in self.spotter.finish())
+
+    def _with_clip(self, spot: Spot) -> Spotted:
+        if spot.phase not in ("apex", "offset"):
+            return Spotted(spot, None)
+        clip = self._history.clip(spot)
+        if clip is None:
+            self.lost_spots += 1
+            spot = replace(spot, phase="withdrawn", reason="frames no longer held")
+        return Spotted(spot, clip)
