@@ -21,8 +21,8 @@ def prepare_command(
     dataset: Annotated[
         list[str],
         typer.Option(
-            help="smic-hs, smic-vis, smic-nir, casme2, samm, casme-sq, samm-lv, ck+, mmi, jaffe, or a name "
-            "of your own for CLASS/SUBJECT/CLIP folders or a CSV. May be given several times."
+            help="smic-hs, smic-vis, smic-nir, casme2, casme3, dfme, samm, casme-sq, samm-lv, ck+, mmi, "
+            "jaffe, or a name of your own for CLASS/SUBJECT/CLIP folders or a CSV. May be given several times."
         ),
     ],
     root: Annotated[

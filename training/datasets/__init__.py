@@ -9,7 +9,10 @@ from mer_live.training.datasets.identity import canonical_dataset
 from mer_live.training.datasets.labels import Scheme
 from mer_live.training.datasets.sample import Reading
 
-NAMES = ("smic-hs", "smic-vis", "smic-nir", "casme2", "samm", "casme-sq", "samm-lv", "ck+", "mmi", "jaffe")
+NAMES = (
+    *("smic-hs", "smic-vis", "smic-nir", "casme2", "casme3", "dfme", "samm"),
+    *("casme-sq", "samm-lv", "ck+", "mmi", "jaffe"),
+)
 """Databases with a reader of their own; any other name is read as CLASS/SUBJECT/CLIP folders or a CSV."""
 
 
@@ -50,6 +53,14 @@ def read_dataset(
             from mer_live.training.datasets.samm import read_samm
 
             return read_samm(home, scheme)
+        case "casme3":
+            from mer_live.training.datasets.casme3 import read_casme3
+
+            return read_casme3(home)
+        case "dfme":
+            from mer_live.training.datasets.dfme import read_dfme
+
+            return read_dfme(home)
         case "casme-sq":
             from mer_live.training.datasets.casme_sq import read_casme_sq
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from mer_live.training.datasets.cells import text
 from mer_live.training.datasets.frames import ClipFolders
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import LEFT_OUT_OF_CDE, Scheme, class_of, emotion_name
 from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
-from mer_live.training.datasets.sheets import find_file, frame_number, read_table, text
+from mer_live.training.datasets.sheets import find_file, read_table
 
 SHEETS = {"2014": "CASME2-coding-20140508.xlsx", "2019": "CASME2-coding-20190701.xlsx"}
 FPS = 200.0
@@ -53,7 +54,7 @@ def read_casme2(
             continue
         subject = canonical_subject("casme2", text(row["subject"]))
         key = collector.key(text(row["subject"]), clip)
-        onset, apex, offset = (frame_number(row[name]) for name in ("onset", "apex", "offset"))
+        onset, apex, offset = collector.annotation(key, row)
         if onset is None or offset is None:
             collector.skip(key, f"onset {row['onset']!r} or offset {row['offset']!r} is not a number")
             continue
@@ -70,8 +71,6 @@ def read_casme2(
         if scheme == "cde" and (subject, clip) in LEFT_OUT_OF_CDE:
             collector.note(key, "is left out by the MEGC 2019 list, so it has no class here")
             label = None
-        if apex is None:
-            collector.note(key, f"the apex is {row['apex']!r} in the sheet and counts as not annotated")
         units = text(row["units"])
         collector.add(
             Sample(key, "casme2", subject, label, FPS, usable[0], onset, apex, offset, units, emotion)

@@ -141,7 +141,7 @@ class ClipFolders:
         self._dataset = dataset
         self._found: dict[tuple[str, str], list[FrameFiles]] = {}
         for folder, names in image_folders(root):
-            key = (self._subject(folder.parent.name), folder.name.lower())
+            key = (self._subject(folder.parent.name), _clip(folder.name))
             self._found.setdefault(key, []).append(numbered(folder, names))
 
     def __len__(self) -> int:
@@ -149,10 +149,16 @@ class ClipFolders:
 
     def find(self, subject: str, clip: str) -> list[FrameFiles]:
         """Return every copy of a clip's frames, cropped and raw ones alike, sorted by path."""
-        return self._found.get((self._subject(subject), clip.strip().lower()), [])
+        return self._found.get((self._subject(subject), _clip(clip)), [])
 
     def _subject(self, name: str) -> str:
         try:
             return canonical_subject(self._dataset, name)
         except ValueError:
             return name
+
+
+def _clip(name: str) -> str:
+    """One spelling of a clip's name; spreadsheets take the zeros from one that is digits only."""
+    plain = name.strip().lower()
+    return str(int(plain)) if plain.isdecimal() else plain

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
+import math
 from pathlib import Path
-from typing import Any
 
 from mer_live.realtime.sources.sequence import is_picture
 from mer_live.realtime.types import CLASSES
+from mer_live.training.datasets.csv_file import CsvError, read_columns
 from mer_live.training.datasets.frames import VIDEOS, FrameError, FrameFiles, frame_files, video_file
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 from mer_live.training.datasets.labels import class_of, emotion_name
 from mer_live.training.datasets.sample import Collector, Frames, Reading, Sample, stop
-from mer_live.training.datasets.sheets import frame_number, text
 
 _REQUIRED = ("path", "subject", "label")
 
@@ -40,7 +39,9 @@ def read_folders(root: Path, name: str = "generic", fps: float = 0.0) -> Reading
                 usable = clip.is_dir() or is_picture(clip.name) or clip.suffix.lower() in VIDEOS
                 if usable and not clip.name.startswith("."):
                     row = {"subject": person.name, "label": kind.name}
-                    _add(collector, clip, row, f"{kind.name}/{clip.stem}", fps)
+                    _add(
+                        collector, clip, row, f"{kind.name}/{clip.stem if clip.is_file() else clip.name}", fps
+                    )
     if not collector.samples:
         raise stop("generic", "no clip CLASS/SUBJECT/CLIP with images", root)
     return collector.reading()
@@ -57,57 +58,60 @@ def read_csv(file: Path, name: str = "generic", fps: float = 0.0) -> Reading:
     """
     if not file.is_file():
         raise stop("generic", f"the file {file} does not exist", file.parent)
-    with file.open(encoding="utf-8-sig", newline="") as handle:
-        reader = csv.DictReader(handle)
-        names = [str(column).strip().lower() for column in reader.fieldnames or []]
-        missing = [column for column in _REQUIRED if column not in names]
-        if missing:
-            have = ", ".join(names) or "nothing"
-            raise stop("generic", f"{file} has no column {', '.join(missing)}, only {have}", file.parent)
-        rows = [dict(zip(names, line.values(), strict=False)) for line in reader]
+    try:
+        rows = read_columns(file, _REQUIRED)
+    except CsvError as error:
+        raise stop("generic", str(error), file.parent) from error
     collector = Collector(canonical_dataset(name))
     for row in rows:
-        if not text(row["path"]) or not text(row["subject"]):
-            continue
-        _add(collector, file.parent / text(row["path"]), row, text(row.get("clip")), fps)
+        if row["path"] and row["subject"]:
+            _add(collector, file.parent / row["path"], row, row.get("clip", ""), fps)
+        else:
+            collector.skip(f"{file.name} line {row['line']}", "has no path or no subject")
     if not collector.samples:
         first = f"; first: {collector.skipped[0].reason}" if collector.skipped else ""
         raise stop("generic", f"none of {len(rows)} rows of {file} can be used{first}", file.parent)
     return collector.reading()
 
 
-def _add(collector: Collector, path: Path, row: dict[str, Any], clip: str, fps: float) -> None:
-    person = text(row["subject"])
-    key = collector.key(person, clip or path.stem)
+def _add(collector: Collector, path: Path, row: dict[str, str], clip: str, fps: float) -> None:
+    person = row["subject"]
+    # A folder's name is whole: "trial 1.1" and "trial 1.2" have no suffix.
+    clip = clip or (path.stem if path.is_file() else path.name)
+    try:
+        subject = canonical_subject(collector.dataset, person)
+    except ValueError as error:
+        collector.skip(f"{path} line {row['line']}" if "line" in row else str(path), str(error))
+        return
+    key = collector.key(person, clip)
     try:
         frames, rate = _frames(path)
     except (FrameError, OSError) as error:
         collector.skip(key, str(error))
         return
     try:
-        rate = float(text(row.get("fps")) or rate or fps)
+        rate = float(row.get("fps", "").replace(",", ".") or rate or fps)
     except ValueError:
         collector.skip(key, f"fps {row['fps']!r} is not a number")
         return
-    if rate <= 0:
+    if not 0 < rate < math.inf:
         collector.skip(key, "the frame rate is unknown: state it")
         return
-    emotion = emotion_name(text(row["label"]))
+    emotion = emotion_name(row["label"])
     label = class_of(collector.dataset, emotion, "cde")
-    if label is None and emotion.isdigit():
+    if label is None and emotion.isdecimal():
         label = parse_label(emotion) if int(emotion) < len(CLASSES) else None
-    onset = frame_number(row.get("onset"))
-    offset = frame_number(row.get("offset"))
+    onset, apex, offset = collector.annotation(key, row)
     collector.add(
         Sample(
             key=key,
             dataset=collector.dataset,
-            subject=canonical_subject(collector.dataset, person),
+            subject=subject,
             label=label,
             fps=rate,
             frames=frames,
             onset=frames.numbers[0] if onset is None else onset,
-            apex=frame_number(row.get("apex")),
+            apex=apex,
             offset=frames.numbers[-1] if offset is None else offset,
             emotion=emotion,
         )

@@ -27,6 +27,11 @@ _KNOWN: dict[str, str] = {
     "casmesq": "casme-sq",
     "casmesquared": "casme-sq",
     "casme²": "casme-sq",
+    "casme3": "casme3",
+    "casmeiii": "casme3",
+    "casmecubed": "casme3",
+    "casme³": "casme3",
+    "dfme": "dfme",
     "ck": "ck+",
     "ckplus": "ck+",
     "cohnkanade": "ck+",
@@ -34,7 +39,7 @@ _KNOWN: dict[str, str] = {
     "jaffe": "jaffe",
 }
 _PEOPLE = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic", "samm-lv": "samm"}
-_NUMBERED = re.compile(r"(?:subject|sub|s)?[ _-]?0*(\d+)(?:\.0+)?", re.IGNORECASE)
+_NUMBERED = re.compile(r"(?:subject|sub|spno|s)?[ _.-]?0*(\d+)(?:\.0+)?", re.IGNORECASE)
 _PLAIN_NUMBER = re.compile(r"0*(\d+)(?:\.0+)?")
 
 
@@ -50,7 +55,9 @@ def canonical_dataset(name: str) -> str:
     # CAS(ME)^2 and CASME2 differ only in punctuation.
     if "(me)" in text and text.endswith(("2", "²")):
         return "casme-sq"
-    known = _KNOWN.get(re.sub(r"[^a-z0-9²]", "", text))
+    if "(me)" in text and text.endswith(("3", "³")):
+        return "casme3"
+    known = _KNOWN.get(re.sub(r"[^a-z0-9²³]", "", text))
     if known is not None:
         return known
     slug = re.sub(r"[^a-z0-9+]+", "-", text).strip("-")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mer_live.training.datasets.csv_file import CsvError, read_rows
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 from mer_live.training.datasets.sample import REQUESTED_FROM, DatasetError, Reading, Skipped, stop
 from mer_live.training.datasets.smic import clip_id
@@ -38,21 +38,24 @@ def read_list(file: Path) -> tuple[Entry, ...]:
     if not file.is_file():
         raise stop("megc2019", f"no file {file}", file.parent)
     entries = []
-    with file.open(encoding="utf-8-sig", newline="") as handle:
-        for number, cells in enumerate(csv.reader(handle), 1):
-            values = [cell.strip() for cell in cells]
-            if not any(values):
-                continue
-            try:
-                dataset = canonical_dataset(values[0])
-                subject = canonical_subject(dataset, values[1])
-                clip = (clip_id(values[2]) if dataset == "smic-hs" else None) or values[2]
-                entries.append(Entry(dataset, subject, clip, parse_label(values[3])))
-            except (ValueError, IndexError) as error:
-                raise DatasetError(
-                    f"{file} row {number} is not dataset, subject, clip, label ({error}); "
-                    f"{REQUESTED_FROM['megc2019']}"
-                ) from error
+    try:
+        rows = read_rows(file)
+    except CsvError as error:
+        raise DatasetError(f"{error}; {REQUESTED_FROM['megc2019']}") from error
+    for row in rows:
+        values = row.cells
+        try:
+            if len(values) < 4:
+                raise ValueError(f"it has {len(values)} cells")
+            dataset = canonical_dataset(values[0])
+            subject = canonical_subject(dataset, values[1])
+            clip = (clip_id(values[2]) if dataset == "smic-hs" else None) or values[2]
+            entries.append(Entry(dataset, subject, clip, parse_label(values[3])))
+        except ValueError as error:
+            raise DatasetError(
+                f"{file} line {row.line} is not dataset, subject, clip, label ({error}); "
+                f"{REQUESTED_FROM['megc2019']}"
+            ) from error
     return tuple(entries)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mer_live.training.datasets.cells import text
 from mer_live.training.datasets.frames import ClipFolders
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import Scheme, class_of, emotion_name
 from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
-from mer_live.training.datasets.sheets import find_file, frame_number, read_table, text
+from mer_live.training.datasets.sheets import find_file, read_table
 
 SHEET = "SAMM_Micro_FACS_Codes_v2.xlsx"
 FPS = 200.0
@@ -47,7 +48,7 @@ def read_samm(root: Path, scheme: Scheme = "cde") -> Reading:
         # Excel turns 006 into 6, but the clip's name keeps the zeros.
         subject = canonical_subject("samm", text(row["subject"]) or clip.partition("_")[0])
         key = collector.key(subject, clip)
-        onset, apex, offset = (frame_number(row[name]) for name in ("onset", "apex", "offset"))
+        onset, apex, offset = collector.annotation(key, row)
         if onset is None or offset is None:
             collector.skip(key, f"onset {row['onset']!r} or offset {row['offset']!r} is not a number")
             continue

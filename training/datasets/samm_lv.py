@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from mer_live.training.datasets.cells import text
 from mer_live.training.datasets.frames import FrameFiles, image_folders, numbered
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.sample import Collector, Interval, LongVideo, Reading, Sample, stop
-from mer_live.training.datasets.sheets import find_file, frame_number, read_table, text
+from mer_live.training.datasets.sheets import find_file, read_table
 
 SHEET = "SAMM_LongVideos_V2_Release.xlsx"
 FPS = 200.0
@@ -51,15 +52,12 @@ def read_samm_lv(root: Path) -> Reading:
         if kind is None:
             collector.skip(name, f"the type {text(row['kind'])!r} is neither macro nor micro")
             continue
-        onset, apex, offset = (frame_number(row[column]) for column in ("onset", "apex", "offset"))
-        if onset is None or offset is None or onset < 0 or offset < onset:
+        onset, apex, offset = collector.annotation(name, row)
+        if onset is None or offset is None or offset < onset:
             collector.skip(name, f"onset {row['onset']!r} and offset {row['offset']!r} give no interval")
             continue
         if apex is not None and not onset <= apex <= offset:
-            if apex != -1:
-                collector.note(
-                    name, f"apex {apex} lies outside {onset}..{offset} and counts as not annotated"
-                )
+            collector.note(name, f"apex {apex} lies outside {onset}..{offset} and counts as not annotated")
             apex = None
         used[clip] = used.get(clip, 0) + 1
         suffix = "" if used[clip] == 1 else f"-{used[clip]}"

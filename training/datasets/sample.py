@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+from mer_live.training.datasets.cells import frame_number, text
 from mer_live.training.datasets.frames import FrameFiles, VideoFile
 from mer_live.training.datasets.identity import canonical_subject
 
@@ -112,13 +114,32 @@ class Collector:
         """Record a correction."""
         self.notes.append(f"{name}: {text}")
 
+    def annotation(self, name: str, row: Mapping[str, Any]) -> tuple[int | None, int | None, int | None]:
+        """Read a row's onset, apex and offset and note by name what was not taken as it is written.
+
+        A fraction is rounded. What is no frame number (``/``, ``\\\\``, ``?``, -1) counts as not annotated.
+        """
+        found: list[int | None] = []
+        for what in ("onset", "apex", "offset"):
+            written = text(row.get(what))
+            number = frame_number(row.get(what))
+            if number is not None and number < 0:
+                number = None
+            if number is None and written:
+                self.note(name, f"the {what} is {written!r} and counts as not annotated")
+            elif number is not None and not re.fullmatch(r"\d+([.,]0+)?", written):
+                self.note(name, f"the {what} {written} was rounded to frame {number}")
+            found.append(number)
+        return found[0], found[1], found[2]
+
     def add(self, sample: Sample) -> None:
-        """Take a sample whose annotation agrees with its frames, mend what can be, list the rest."""
+        """Take a sample whose annotation agrees with its frames, mend what can be, list the rest.
+
+        An apex outside onset..offset, or at one of them, shows no movement that could be learned: it counts
+        as not annotated. An annotation of one frame of many is left out.
+        """
         if sample.key in self._keys:
             self.skip(sample.key, "is listed twice; the first row was kept")
-            return
-        if sample.offset is not None and sample.offset < sample.onset:
-            self.skip(sample.key, f"offset {sample.offset} lies before onset {sample.onset}")
             return
         if isinstance(sample.frames, FrameFiles):
             if sample.frames.unclear:
@@ -127,6 +148,12 @@ class Collector:
             if sample.frames.note:
                 self.note(sample.key, sample.frames.note)
         numbers = sample.frames.numbers
+        if sample.offset is not None and sample.offset < sample.onset:
+            self.skip(sample.key, f"offset {sample.offset} lies before onset {sample.onset}")
+            return
+        if sample.offset == sample.onset and len(numbers) > 1:
+            self.skip(sample.key, f"onset and offset are both frame {sample.onset}: there is no movement")
+            return
         last = numbers[-1] if sample.offset is None else sample.offset
         inside = [number for number in numbers if sample.onset <= number <= last]
         if not inside:
@@ -137,8 +164,8 @@ class Collector:
         if first != sample.onset or (sample.offset is not None and final != sample.offset):
             self.note(sample.key, f"frames {sample.onset}..{last} wanted, {first}..{final} used")
             sample = replace(sample, onset=first, offset=None if sample.offset is None else final)
-        if sample.apex is not None and not first <= sample.apex <= final:
-            self.note(sample.key, f"apex {sample.apex} lies outside {first}..{final}, not annotated")
+        if sample.apex is not None and (why := _not_an_apex(sample, sample.apex, first, final)):
+            self.note(sample.key, f"apex {sample.apex} {why} and counts as not annotated")
             sample = replace(sample, apex=None)
         self._keys.add(sample.key)
         self.samples.append(sample)
@@ -146,6 +173,17 @@ class Collector:
     def reading(self) -> Reading:
         """Return all of it, in the order it came."""
         return Reading(tuple(self.samples), tuple(self.skipped), tuple(self.notes), tuple(self.videos))
+
+
+def _not_an_apex(sample: Sample, apex: int, first: int, final: int) -> str:
+    """Why this frame cannot be where the expression is strongest; '' where it can."""
+    if not first <= apex <= final:
+        return f"lies outside {first}..{final}"
+    if len(sample.frames.numbers) == 1:
+        return ""
+    if apex == first:
+        return "is the onset"
+    return "is the offset" if apex == sample.offset else ""
 
 
 def merge(readings: Sequence[Reading]) -> Reading:
@@ -169,6 +207,8 @@ REQUESTED_FROM: dict[str, str] = {
     "smic-nir": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
     "casme2": "CASME II is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
     "casme-sq": "CAS(ME)^2 is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
+    "casme3": "CAS(ME)^3 is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
+    "dfme": "DFME is requested from its owners, https://mea-lab-421.github.io",
     "samm": "SAMM is requested from Manchester Metropolitan University, https://helward.mmu.ac.uk/STAFF/M.Yap",
     "samm-lv": "SAMM Long Videos is requested from Manchester Metropolitan University, "
     "https://helward.mmu.ac.uk/STAFF/M.Yap",

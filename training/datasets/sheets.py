@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mer_live.training.datasets.cells import text
 from mer_live.training.datasets.sample import REQUESTED_FROM, DatasetError, stop
 
 _HEADER_SEARCH_ROWS = 40
@@ -19,15 +20,28 @@ def find_file(root: Path, patterns: Sequence[str], dataset: str) -> Path:
     Raises:
         DatasetError: The folder or the file is missing.
     """
+    return find_files(root, patterns, dataset)[0]
+
+
+def find_files(root: Path, patterns: Sequence[str], dataset: str) -> list[Path]:
+    """Return every file that matches, by pattern, then depth (``root`` or up to two folders below), then name.
+
+    Raises:
+        DatasetError: The folder is missing, or there is none.
+    """
     if not root.is_dir():
         raise stop(dataset, f"the folder {root} does not exist", root)
-    for pattern in patterns:
-        for depth in ("", "*/", "*/*/"):
-            # Spreadsheet programs leave lock files that begin with ~$.
-            found = sorted(p for p in root.glob(depth + pattern) if not p.name.startswith(("~", ".")))
-            if found:
-                return found[0]
-    raise stop(dataset, f"no file {' or '.join(patterns)}", root)
+    found = [
+        path
+        for pattern in patterns
+        for depth in ("", "*/", "*/*/")
+        # Spreadsheet programs leave lock files that begin with ~$.
+        for path in sorted(root.glob(depth + pattern))
+        if not path.name.startswith(("~", "."))
+    ]
+    if not found:
+        raise stop(dataset, f"no file {' or '.join(patterns)}", root)
+    return list(dict.fromkeys(found))
 
 
 def read_cells(path: Path, sheet: str | None, dataset: str) -> list[list[Any]]:
@@ -115,26 +129,6 @@ def read_table(
         row = {ours: cells[best[ours]] if ours in best else None for ours in (*required, *optional)}
         table.append({**row, "row": number})
     return table
-
-
-def frame_number(cell: object) -> int | None:
-    """Return a frame number, fractions rounded (566.4 is 566), or None for ``/``, ``?`` and empty cells."""
-    if cell is None or isinstance(cell, bool):
-        return None
-    try:
-        value = float(str(cell).strip())
-    except ValueError:
-        return None
-    return round(value) if math.isfinite(value) else None
-
-
-def text(cell: object) -> str:
-    """Return a cell as text; 4.0 becomes ``4``, an empty cell the empty string."""
-    if cell is None:
-        return ""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
 
 
 def _pick(names: Sequence[str], wanted: str) -> str | None:

@@ -18,6 +18,7 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.labels import emotion_name
 from mer_live.training.datasets.published import (
     CDMER,
+    CDMER_PUBLIC,
     CDMER_TASKS,
     EMOTIONS,
     MEGC2019,
@@ -183,7 +184,7 @@ def _cdmer(protocol: str, table: Table, partial: bool) -> Split:
     used = {SHORT[letter] for task in CDMER_TASKS[protocol] for letter in task.split(">")}
     labels[~np.isin(table.datasets, sorted(used))] = -1
     differences = _differences(table, labels, {name: CDMER[name] for name in CDMER if name in used})
-    _stop_or_pass(protocol, differences, partial)
+    _stop_or_pass(protocol, [found for found in differences if found != CDMER_PUBLIC], partial)
     folds = []
     for task in CDMER_TASKS[protocol]:
         source, target = (

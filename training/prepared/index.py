@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
+from mer_live.training.datasets.csv_file import CsvError, read_rows
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 
 COLUMNS = ("key", "dataset", "subject", "label", "fps", "onset", "apex", "offset")
@@ -38,15 +39,9 @@ def read_index(folder: Path) -> dict[str, NDArray[np.str_]]:
     if not file.is_file():
         raise PreparedError(f"{file} is missing: it must have the columns {', '.join(REQUIRED)}")
     try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PreparedError(f"{file} cannot be read as UTF-8 text ({error})") from error
-    first = text.partition("\n")[0]
-    # Spreadsheets of many languages write semicolons.
-    separator = ";" if ";" in first and "," not in first else ","
-    lines = [
-        line for line in csv.reader(io.StringIO(text), delimiter=separator) if any(c.strip() for c in line)
-    ]
+        lines = [row.cells for row in read_rows(file)]
+    except CsvError as error:
+        raise PreparedError(str(error)) from error
     if not lines:
         raise PreparedError(f"{file} is empty: it needs the columns {', '.join(REQUIRED)}")
     header = [name.strip() for name in lines[0]]

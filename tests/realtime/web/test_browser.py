@@ -78,8 +78,8 @@ def test_from_consent_to_the_downloaded_events(
         page.wait_for_function(
             """(labels) => {
                 const right = (m) => m.type === "event" && labels.includes(m.label);
-                const early = seen.filter((m) => right(m) && !m.final).map((m) => m.id);
-                return seen.some((m) => right(m) && m.final && early.includes(m.id));
+                const early = seen.filter((m) => right(m) && m.state === "provisional").map((m) => m.id);
+                return seen.some((m) => right(m) && m.state === "final" && early.includes(m.id));
             }""",
             arg=list(labels),
             timeout=WAIT_MS,

@@ -128,7 +128,7 @@ def test_megc_list_selects_and_labels(tmp_path: Path) -> None:
     assert "the list has 7 clips, the composite of MEGC 2019 has 442" in reading.notes
     assert "samm/033/033_1_1: label 0 of the list, not 2" in reading.notes
     listing.write_text("casme2,sub01,EP02_01f\n")
-    with pytest.raises(DatasetError, match="row 1 is not dataset, subject, clip, label"):
+    with pytest.raises(DatasetError, match="line 1 is not dataset, subject, clip, label"):
         read_list(listing)
     with pytest.raises(DatasetError, match="no file"):
         read_list(tmp_path / "none.csv")

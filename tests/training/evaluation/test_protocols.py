@@ -102,6 +102,18 @@ def test_cdmer_tasks_hand_out_targets() -> None:
     assert [f.name for f in make_split("cdmer1", half, partial=True).folds] == ["H>V", "V>H"]
 
 
+def test_cdmer_takes_the_72_negative_clips_of_the_public_sheet_and_says_so() -> None:
+    table = sheet(dict(CDMER))
+    negative = np.flatnonzero((table.datasets == "casme2") & (table.labels == 0))
+    there = np.ones(len(table.keys), bool)
+    there[negative[:1]] = False
+    split = make_split("cdmer2", rows(table, there))
+    assert split.differences == ("casme2: 72 negative clips instead of 73",)
+    there[negative[:2]] = False
+    with pytest.raises(ProtocolError, match="71 negative clips instead of 73"):
+        make_split("cdmer2", rows(table, there))
+
+
 def test_the_annotators_word_decides_per_protocol() -> None:
     """Fear is out of CDE's CASME II and negative in CDMER's; repression the other way round."""
     table = sheet({"casme2": (4, 8, 4, 4), "smic-hs": (4, 4, 4, 4)})

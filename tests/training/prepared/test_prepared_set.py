@@ -171,7 +171,7 @@ def test_missing_files_are_named(tmp_path: Path, small: Path) -> None:
         PreparedSet.open(tmp_path)
     with pytest.raises(PreparedError, match=r"uvs29.npy is missing \(arrays there: uvs28\).*flow=ARRAY"):
         PreparedSet.open(small, {"flow": "uvs29"})
-    (small / "index.csv").write_bytes(b"\xff\xfe\x00k")
+    (small / "index.csv").write_bytes(b"\x81\x8d")
     with pytest.raises(PreparedError, match="UTF-8"):
         PreparedSet.open(small)
 

@@ -80,7 +80,7 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
             await watched(page, track)
             hello = await page.until("hello")
             assert hello["engine"] == engines.engine
-            provisional = await page.until("event", lambda m: not m["final"], 60)
+            provisional = await page.until("event", lambda m: m["state"] == "provisional", 60)
             final = await page.until("event", lambda m: m["final"], 60)
             assert final["id"] == provisional["id"]
             assert final["revision"] == provisional["revision"] + 1
