@@ -19,9 +19,11 @@ _HELD = 4096
 _SHARP_EVERY = 16
 _DARK = 16.0
 _FEW = 64
-_FLICKER_FROM_HZ = 1.5
+_FLICKER_FROM_HZ = 3.0
+_LEAST_LEVELS = 0.2
 _PEAK = 20.0
 _PULSE_FROM = 5
+_LEAST_PULSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ class InputWatch:
             self._unusable["the picture is dark" if dark else why] += 1
             self._before = None
             return
-        gray = crop.gray
+        gray = crop.gray[len(crop.gray) // 4 : -len(crop.gray) // 4]  # its middle half, from brows to mouth
         if self._before is not None and crop.anchor == self._anchor:
             change = cv2.norm(gray, self._before, cv2.NORM_L1) / gray.size
             self._same += change == 0
@@ -109,10 +111,10 @@ class InputWatch:
             self._anchor = crop.anchor
         self._light.append(cv2.mean(gray)[0])
         if self._ok % _SHARP_EVERY == 0:
-            self._sharp.append(float(cv2.Laplacian(gray, cv2.CV_32F).std()))
+            self._sharp.append(float(cv2.Laplacian(crop.gray, cv2.CV_32F).std()))
             (a, b), (c, d) = crop.warp[:, :2]
             # The crop is the face and a margin of 5 % on each side.
-            self._width_px.append(len(gray) / 1.1 / max(1e-6, abs(float(a * d - b * c)) ** 0.5))
+            self._width_px.append(len(crop.gray) / 1.1 / max(1e-6, abs(float(a * d - b * c)) ** 0.5))
             self._roll_deg.append(float(np.degrees(np.arctan2(b, a))))
         self._ok += 1
 
@@ -157,14 +159,14 @@ def _flicker(light: NDArray[np.float64], fps: float) -> tuple[float | None, floa
     if not seen.any():
         return None, None
     peak = int(np.argmax(np.where(seen, power, 0)))
-    if power[peak] < 0.05 or power[peak] < _PEAK * np.median(power[seen]):
+    if power[peak] < _LEAST_LEVELS or power[peak] < _PEAK * np.median(power[seen]):
         return None, None
     return float(hz[peak]), float(power[peak])
 
 
 def _pulse(change: NDArray[np.float64], fps: float) -> tuple[float | None, float | None]:
-    """Period (s) at which the change from frame to frame is regularly large, and how many times its median."""
-    usual = float(np.median(change)) if len(change) >= _FEW else 0.0
+    """Period (s) at which the change from frame to frame is regularly large, and how many times its mean."""
+    usual = float(change.mean()) if len(change) >= _FEW else 0.0
     if usual <= 0:
         return None, None
     best, found = 0.0, 0
@@ -174,4 +176,4 @@ def _pulse(change: NDArray[np.float64], fps: float) -> tuple[float | None, float
         ratio = float(np.median(change[: rows * period].reshape(rows, period), axis=0).max()) / usual
         if ratio > 1.1 * best:  # a multiple of the period is as good
             best, found = ratio, period
-    return (found / fps, best) if best > 1.5 else (None, None)
+    return (found / fps, best) if best > _LEAST_PULSE else (None, None)

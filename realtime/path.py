@@ -85,6 +85,7 @@ class FacePath:
         """Decisions whose frames were no longer held."""
         self._meter = MotionMeter(adm=adm)
         self._history = CropHistory(config.history_s, config.history_bytes)
+        self._like: tuple[int, tuple[int, ...]] | None = None
         self._mark: Mark = mark or (lambda stage: None)
 
     def __enter__(self) -> Self:
@@ -110,6 +111,7 @@ class FacePath:
         Raises:
             ValueError: frames out of order of time.
         """
+        begun = self._begin_anew(frame) if self._unlike_last(frame) else ()
         crop = self.tracker.crop(frame, out=self._history.slot())
         if whole is not None and not whole(frame):
             return Step(None, None, torn=True)
@@ -121,7 +123,19 @@ class FacePath:
         self._mark("motion")
         spots = self.spotter.update(motion, frame.t_ns)
         self._mark("spotter")
-        return Step(crop, motion, tuple(self._with_clip(spot) for spot in spots))
+        return Step(crop, motion, (*begun, *(self._with_clip(spot) for spot in spots)))
+
+    def _unlike_last(self, frame: Frame) -> bool:
+        now = (frame.stretch, frame.image.shape)
+        before, self._like = self._like, now
+        return before is not None and before != now
+
+    def _begin_anew(self, frame: Frame) -> tuple[Spotted, ...]:
+        """The frame cannot be compared with those before: every part forgets them."""
+        self.tracker.restart()
+        self._meter.restart()
+        open_ones = self.spotter.update(None, frame.t_ns)
+        return tuple(Spotted(replace(spot, reason="the recording jumped"), None) for spot in open_ones)
 
     def finish(self) -> tuple[Spotted, ...]:
         """End of the stream: decisions about what is still open."""

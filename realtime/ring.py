@@ -36,14 +36,13 @@ class FrameRing:
         self.capacity = capacity
         self.shape = (height, width, 3)
         self.block = block
-        memory = np.empty((capacity, height, width, 3), np.uint8)
-        memory.fill(0)  # touch every page now, not in the first second of capture
-        self._slots: list[NDArray[np.uint8]] = list(memory)
+        self._memory = np.empty((capacity, height * width * 3), np.uint8)
+        self._memory.fill(0)  # touch every page now, not in the first second of capture
+        self._slots: list[NDArray[np.uint8]] = [row.reshape(self.shape) for row in self._memory]
         # One read-only view per slot, made once: handing out a frame allocates only the Frame.
-        self._views: list[NDArray[np.uint8]] = [slot.view() for slot in self._slots]
-        for view in self._views:
-            view.flags.writeable = False
+        self._views = [_read_only(slot) for slot in self._slots]
         self._t_ns = [0] * capacity
+        self._stretch = [0] * capacity
         self._index = [-1] * capacity
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
@@ -89,13 +88,29 @@ class FrameRing:
                     self._filling = True
                     break
                 self._room.wait()
-            return self._slots[self._written % self.capacity]
+            place = self._written % self.capacity
+            if self._slots[place].shape != self.shape:
+                size = self.shape[0] * self.shape[1] * 3
+                self._slots[place] = self._memory[place, :size].reshape(self.shape)
+                self._views[place] = _read_only(self._slots[place])
+            return self._slots[place]
 
-    def commit(self, t_ns: int, index: int | None = None) -> int:
+    def lay(self, height: int, width: int) -> None:
+        """Frames from the next one on are of another size; those that are held stay as they are.
+
+        Raises ValueError for pictures that take more memory than those that the ring was made for.
+        """
+        if height < 1 or width < 1 or height * width * 3 > self._memory.shape[1]:
+            raise ValueError(
+                f"{width}x{height} does not fit into a ring made for {self._memory.shape[1]} bytes"
+            )
+        self.shape = (height, width, 3)
+
+    def commit(self, t_ns: int, index: int | None = None, stretch: int = 0) -> int:
         """Publish the slot as a frame captured at ``t_ns``; returns its index.
 
-        ``index`` defaults to one more than the last. Times and indices must strictly increase
-        (ValueError); RuntimeError when no slot was taken, RingClosedError when the ring was closed.
+        ``index`` defaults to one more than the last; ``stretch`` is as in Frame. Times and indices must strictly
+        increase (ValueError); RuntimeError when no slot was taken, RingClosedError when the ring was closed.
         """
         with self._lock:
             if self._closed:
@@ -113,6 +128,7 @@ class FrameRing:
             place = self._written % self.capacity
             self._t_ns[place] = t_ns
             self._index[place] = index
+            self._stretch[place] = stretch
             self._filling = False
             self._written += 1
             self._news.notify_all()
@@ -144,6 +160,12 @@ class FrameRing:
             if not passive:
                 self._readers.append(reader)
             return reader
+
+
+def _read_only(slot: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    view = slot.view()
+    view.flags.writeable = False
+    return view
 
 
 class RingReader:
@@ -250,4 +272,4 @@ class RingReader:
         self._keeps = self._cursor
         self._cursor += 1
         self.frames_read += 1
-        return Frame(ring._index[place], ring._t_ns[place], ring._views[place])
+        return Frame(ring._index[place], ring._t_ns[place], ring._views[place], ring._stretch[place])

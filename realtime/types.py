@@ -67,6 +67,9 @@ class Frame:
     """Capture time, nanoseconds, monotonic."""
     image: NDArray[np.uint8]
     """(H, W, 3) BGR, read-only view into the ring."""
+    stretch: int = 0
+    """A change means that the frame cannot be compared with those before: a clock that was set, a pause, a picture
+    of another size."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,14 @@ class FaceTracker:
         """Load the landmarker; takes a second the first time. Raises LandmarkerError where it cannot run."""
         self._landmarks = self._open()
 
+    def restart(self) -> None:
+        """Forget the face and every answer about frames so far: what comes cannot be compared with it."""
+        self._policy.drop()
+        self.face, self.faces, self.status = None, (), "searching"
+        self._misses, self._submitted_ns = 0, None
+        if self._landmarks is not None:
+            self._landmarks.take(wait=True)
+
     def __enter__(self) -> Self:
         self.open()
         return self

@@ -114,6 +114,10 @@ class MotionMeter:
         self._anchor = -1
         self._warp = np.zeros((2, 3), np.float32)
 
+    def restart(self) -> None:
+        """Measure the next crop as the first one."""
+        self._ref = None
+
     def update(self, crop: FaceCrop) -> Motion:
         """Measure one crop; crops come in order of time."""
         if crop.gray.shape != (self.size, self.size):

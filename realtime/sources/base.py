@@ -87,7 +87,8 @@ class FrameSource(ABC):
     ) -> None:
         self.cfg = cfg
         self.size = size
-        """(width, height) of every frame, px."""
+        """(width, height) of the newest frame, px."""
+        self._most_px = size[0] * size[1]
         self.recorded = recorded
         """The frames exist already and carry their own times."""
         self.live = not recorded
@@ -112,6 +113,8 @@ class FrameSource(ABC):
         """Monotonic clock at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None for a
         recording that is read as fast as possible, and for a paced one before its first frame."""
         self._stamps = Stamps()
+        self._other: NDArray[np.uint8] | None = None
+        self._resized = 0
         self._halt = threading.Event()
         self._ring: FrameRing | None = None
         self._thread: threading.Thread | None = None
@@ -125,6 +128,18 @@ class FrameSource(ABC):
 
     def release(self) -> None:  # noqa: B027  (memory has nothing to release)
         """Give the device or file back."""
+
+    def show(self, image: NDArray[np.uint8], slot: NDArray[np.uint8]) -> None:
+        """For ``fill``: put a frame into ``slot``, or hold it for a ring that is laid anew where its size changed.
+
+        A picture that takes more memory than those at the start is made smaller.
+        """
+        height, width = image.shape[:2]
+        shrink = min(1.0, (self._most_px / (height * width)) ** 0.5)
+        shape = (max(1, int(height * shrink)), max(1, int(width * shrink)), 3)
+        if shape != slot.shape:
+            slot = self._other = np.empty(shape, np.uint8)
+        place(image, slot)
 
     @property
     def measured_fps(self) -> float:
@@ -193,10 +208,13 @@ class FrameSource(ABC):
                 raw_ns = self.fill(slot)
                 if raw_ns is None:
                     break
-                t_ns = self._stamps.add(raw_ns, self.stretch)
+                if self._other is not None:
+                    self._lay_anew(ring, self._other)
+                stretch = self.stretch + self._resized
+                t_ns = self._stamps.add(raw_ns, stretch)
                 if self._past_duration(t_ns) or not self._await_time(t_ns):
                     break
-                ring.commit(t_ns, self.number)
+                ring.commit(t_ns, self.number, stretch)
                 self.captured += 1
         except RingClosedError:
             pass  # stop(), or the pipeline has gone: nothing is wrong with the source
@@ -210,6 +228,13 @@ class FrameSource(ABC):
                 self.release()
             finally:
                 ring.close()
+
+    def _lay_anew(self, ring: FrameRing, image: NDArray[np.uint8]) -> None:
+        height, width = image.shape[:2]
+        ring.lay(height, width)
+        np.copyto(ring.slot(), image)
+        self.size, self._other = (width, height), None
+        self._resized += 1
 
     def _past_duration(self, t_ns: int) -> bool:
         limit = self.cfg.duration_s

@@ -13,6 +13,9 @@ _INTRA_LOSSLESS = frozenset(
     {"ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "utvideo", "jpeg2000", "prores"}
 )
 """Heavy codecs whose frames can be decoded side by side."""
+_SCALABLE = frozenset({"vp8", "vp9", "av1"})
+_STREAMS = frozenset({"mpegts", "h264", "hevc", "flv"})
+"""Codecs and containers in which the picture's size may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class VideoStream:
     """By the header; 0.0 where it does not tell."""
     start_s: float
     """Its first picture after the file's first sound or picture, as a player counts."""
+    changes: bool
+    """Its pictures may change size on the way, as a browser's or a broadcaster's do."""
 
     @property
     def splits(self) -> bool:
@@ -61,7 +66,7 @@ def find_video(path: Path) -> VideoStream:
             begin_s = (container.start_time or 0) / av.time_base
             whole_s = (container.duration or 0) / av.time_base
             streams = [
-                _describe(number, len(found), stream, begin_s, whole_s)
+                _describe(number, len(found), stream, begin_s, whole_s, container.format.name)
                 for number, stream in enumerate(found)
                 if not stream.disposition & av.stream.Disposition.attached_pic
             ]
@@ -73,7 +78,9 @@ def find_video(path: Path) -> VideoStream:
     return max(streams, key=lambda s: (s.size[0] * s.size[1], s.frames, -s.position))
 
 
-def _describe(position: int, of: int, stream: av.VideoStream, begin_s: float, whole_s: float) -> VideoStream:
+def _describe(
+    position: int, of: int, stream: av.VideoStream, begin_s: float, whole_s: float, container_name: str
+) -> VideoStream:
     base = float(stream.time_base or 0)
     start_s = 0.0 if stream.start_time is None else max(0.0, stream.start_time * base - begin_s)
     codec = stream.codec_context
@@ -85,6 +92,7 @@ def _describe(position: int, of: int, stream: av.VideoStream, begin_s: float, wh
         frames=stream.frames,
         length_s=float(stream.duration * base) if stream.duration else whole_s,
         start_s=start_s,
+        changes=codec.name in _SCALABLE or bool(_STREAMS & set(container_name.split(","))),
     )
 
 

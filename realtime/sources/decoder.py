@@ -2,7 +2,7 @@
 
 Both give the same pixels and, checked on variable-rate files with reordered frames, the same presentation
 times. OpenCV decodes into memory that it is given (640x480 H.264, one thread: .40 ms a frame against .77),
-but always takes a file's first video stream.
+but always takes a file's first video stream, and distorts pictures whose size changes on the way.
 """
 
 from __future__ import annotations
@@ -63,8 +63,11 @@ class Decoder(Protocol):
         """Presentation time of the grabbed frame since the stream's first; None where it has none."""
         ...
 
-    def retrieve(self, slot: NDArray[np.uint8]) -> bool:
-        """Put the grabbed frame into ``slot`` (H, W, 3) uint8 BGR; False where it cannot be decoded."""
+    def retrieve(self, slot: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Put the grabbed frame into ``slot`` (H, W, 3) uint8 BGR and return it, or a picture of another size.
+
+        None where it cannot be decoded.
+        """
         ...
 
     def close(self) -> None:
@@ -94,9 +97,9 @@ class OpenCvDecoder:
         self._ticks = ticks
         return round(position_ms * 1e6) if known and math.isfinite(position_ms) else None
 
-    def retrieve(self, slot: NDArray[np.uint8]) -> bool:
-        """Decode into ``slot``."""
-        return retrieve(self._capture, slot)
+    def retrieve(self, slot: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Decode into ``slot``; FFmpeg scales what changes its size on the way."""
+        return slot if retrieve(self._capture, slot) else None
 
     def close(self) -> None:
         """Close the file."""
@@ -114,12 +117,18 @@ class AvDecoder:
         stream.codec_context.thread_count = threads
         self._frames = self._container.decode(stream)
         self._frame: Any = None
-        self.size = (stream.codec_context.width, stream.codec_context.height)
+        self._ahead = False
+        # The first frame tells the size: raw streams know none before, and a phone's picture is turned.
+        self._ahead = self.grab()
+        self.size = self._upright().shape[1::-1] if self._ahead else (0, 0)
         self.nominal_fps = float(stream.average_rate or stream.base_rate or 0)
         self._start = stream.start_time or 0
 
     def grab(self) -> bool:
         """Decode the next frame."""
+        if self._ahead:
+            self._ahead = False
+            return True
         try:
             self._frame = next(self._frames, None)
         except (OSError, ValueError, RuntimeError):  # PyAV's errors derive from one of these
@@ -133,10 +142,18 @@ class AvDecoder:
             None if frame.pts is None else round((frame.pts - self._start) * frame.time_base * 1_000_000_000)
         )
 
-    def retrieve(self, slot: NDArray[np.uint8]) -> bool:
-        """Convert into ``slot``."""
-        place(self._frame.to_ndarray(format="bgr24"), slot)
-        return True
+    def retrieve(self, slot: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Convert into ``slot``, or return the picture where its size has changed."""
+        image = self._upright()
+        if image.shape != slot.shape:
+            return image
+        np.copyto(slot, image)
+        return slot
+
+    def _upright(self) -> NDArray[np.uint8]:
+        image = self._frame.to_ndarray(format="bgr24")
+        turns = round(getattr(self._frame, "rotation", 0) / 90) % 4
+        return np.asarray(np.rot90(image, turns) if turns else image, np.uint8)
 
     def close(self) -> None:
         """Close the file."""

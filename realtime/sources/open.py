@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError, place
 from mer_live.realtime.sources.camera import CameraSource
 from mer_live.realtime.sources.images import ImageSource, is_image_sequence
 from mer_live.realtime.sources.memory import MemorySource
@@ -60,6 +60,9 @@ def preload(source: FrameSource) -> MemorySource:
             t_ns = source.fill(frame)
             if t_ns is None:
                 break
+            if source._other is not None:  # memory holds one size
+                place(source._other, frame)
+                source._other = None
             t_ns = source._stamps.add(t_ns, source.stretch)
             if source._past_duration(t_ns):
                 break

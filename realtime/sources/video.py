@@ -74,9 +74,12 @@ class FileSource(FrameSource):
         """Decode the next frame into ``slot``; its presentation time, ns."""
         if self._count == 0:
             self._grab()
-        if not (self._grabbed and self._decoder.retrieve(slot)):
+        image = self._decoder.retrieve(slot) if self._grabbed else None
+        if image is None:
             self._judge_end()
             return None
+        if image is not slot:
+            self.show(image, slot)
         raw_ns = self._raw_ns
         self._grab()
         number = self._count
@@ -137,7 +140,7 @@ def open_video(cfg: CameraConfig, name: str) -> FrameSource:
 
 def _decoder(cfg: CameraConfig, name: str, stream: VideoStream) -> Decoder:
     threads = cfg.decoder_threads or (os.cpu_count() or 1 if stream.splits else 1)
-    if stream.position == 0:  # the one that OpenCV takes
+    if stream.position == 0 and not stream.changes:  # the one that OpenCV takes, and leaves as it is
         capture = _open_capture(cfg, threads)
         if capture.isOpened():
             return OpenCvDecoder(capture, name)

@@ -87,17 +87,28 @@ def test_a_rotated_recording_is_upright(tmp_path: Path) -> None:
     assert play_file(path)[0] == list(range(5))
 
 
-def test_a_size_that_changes_on_the_way_keeps_every_frame(tmp_path: Path) -> None:
+def test_a_size_that_changes_on_the_way_is_followed(tmp_path: Path) -> None:
+    sizes = ((128, 96), (96, 128), (64, 48), (256, 192))
     parts = [
         write_video(tmp_path / f"{w}.h264", [numbered(n, w, h) for n in range(4)], container_format="h264")
-        for w, h in ((128, 96), (64, 48))
+        for w, h in sizes
     ]
     path = tmp_path / "joined.h264"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
-    numbers, times, source = play_file(path, fps=200.0)
-    assert numbers == [0, 1, 2, 3] * 2
-    assert times == [i * 5_000_000 for i in range(8)]
-    assert source.size == (128, 96)
+    source = open_source(CameraConfig(source=str(path), fps=200.0))
+    ring = FrameRing(3, *source.size[::-1], block=True)
+    with ring.reader() as reader:
+        source.start(ring)
+        seen = [
+            (f.image.shape[1::-1], f.stretch, number_of(f.image), f.t_ns)
+            for f in iter(lambda: reader.read(20), None)
+        ]
+    assert source.join(20)
+    assert source.error is None
+    # A picture that is larger than the first is made smaller: the ring takes no more memory than at the start.
+    shown = (*sizes[:3], (128, 96))
+    assert seen == [(shown[k // 4], k // 4, k % 4, k * 5_000_000) for k in range(16)]
+    assert len(play_file(path, fps=200.0, preload=True)[0]) == 16
 
 
 def test_a_rate_told_replaces_the_times_of_a_file(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.face_meshes import mesh
+
+from mer_live.realtime.face.detection import InlineLandmarks
+from mer_live.realtime.face.landmarks import FaceDetection
+from mer_live.realtime.path import FacePath
+from mer_live.realtime.types import Frame
+
+NOISE = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+
+
+class OneFace:
+    """A face in the middle of whatever it is shown."""
+
+    def detect_rgb(self, image_rgb: np.ndarray) -> tuple[FaceDetection, ...]:
+        height, width = image_rgb.shape[:2]
+        return (FaceDetection(mesh(width / 2, height / 2, 120)),)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("stretch", "image"), [(1, NOISE), (0, np.ascontiguousarray(np.rot90(NOISE)))], ids=["clock", "turned"]
+)
+def test_a_break_makes_every_part_begin_anew(stretch: int, image: np.ndarray) -> None:
+    with FacePath(open_landmarks=lambda: InlineLandmarks(OneFace)) as path:
+        for k in range(40):
+            before = path.step(Frame(k, k * 5_000_000, NOISE)).crop
+        after = path.step(Frame(40, 40 * 5_000_000, image, stretch))
+        assert before is not None
+        assert after.crop is not None
+        assert after.crop.anchor == before.anchor + 1
+        assert after.motion is not None
+        assert not after.motion.regions.any()
+        assert path.step(Frame(41, 41 * 5_000_000, image, stretch)).crop is not None
