@@ -24,7 +24,7 @@ test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and 
 lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
-	@$(PY) -m mypy .typing/mer_live
+	@$(PY) -m mypy .typing/mer_live examples
 	@cd .typing && PYTHONPATH=. ../$(VENV)/bin/lint-imports --config ../pyproject.toml
 
 zoo: $(ALL)  ## retrain the shipped bundles from the face set (under 90 minutes on 2 cores)

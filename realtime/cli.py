@@ -7,14 +7,23 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+from mer_live.realtime.commands import (
+    BUNDLES,
+    EXIT_BACKEND,
+    EXIT_OTHER,
+    EXIT_SOURCE,
+    EXIT_USAGE,
+    Backend,
+    Bundles,
+    Sensitivity,
+    fail,
+)
 
-EXIT_DONE, EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND = 0, 1, 2, 3, 4
-BUNDLES = ("madtn", "atnet")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -40,14 +49,12 @@ def live(
         str | None,
         typer.Option(help="Files: max reads every frame, realtime behaves as a camera. [default: max]"),
     ] = None,
-    bundle: Annotated[
-        list[str] | None,
-        typer.Option(help="Shipped bundle name or folder; repeatable. [default: madtn, atnet]"),
-    ] = None,
-    backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")] = "auto",
-    sensitivity: Annotated[
-        float, typer.Option(help="0..1; higher finds more, with more false alarms.")
-    ] = 0.5,
+    bundle: Bundles = None,
+    backend: Backend = "auto",
+    sensitivity: Sensitivity = 0.5,
+    decide: Annotated[
+        str, typer.Option(help="Give events out from this state on: provisional, final or settled.")
+    ] = "provisional",
     events: Annotated[
         list[str] | None,
         typer.Option(help="Write events to a .jsonl or .csv file, or - for stdout; repeatable."),
@@ -79,33 +86,28 @@ def live(
             bundles=tuple(bundle or BUNDLES),
             backend=backend,
             sensitivity=sensitivity,
+            decide=decide,
             events=tuple(events or ()),
             report=report,
             ui=not no_ui,
             duration_s=duration,
         )
     except ValueError as error:
-        fail(EXIT_USAGE, error)
+        fail("mer-live", EXIT_USAGE, error)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
         run.live(options, stop)
     except run.SOURCE_ERRORS as error:
-        fail(EXIT_SOURCE, error)
+        fail("mer-live", EXIT_SOURCE, error)
     except run.BACKEND_ERRORS as error:
-        fail(EXIT_BACKEND, error)
+        fail("mer-live", EXIT_BACKEND, error)
     except BrokenPipeError:
         # Whoever read our stdout has left; that is an end, not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        fail(EXIT_OTHER, error)
-
-
-def fail(code: int, error: Exception) -> NoReturn:
-    """One sentence on stderr, then the exit code."""
-    typer.echo(f"mer-live: {error}", err=True)
-    raise typer.Exit(code)
+        fail("mer-live", EXIT_OTHER, error)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 _LEAST_PLACES = 4
 """Of a live source's ring; a source that waits needs two."""
 _UNTOLD_FPS = 30.0
-_LARGEST_RING = 384 << 20
+_LARGEST_RING = 256 << 20
 
 
 class Pipeline:

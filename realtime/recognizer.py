@@ -52,21 +52,15 @@ class Recognizer:
         except BaseException:
             self.close()
             raise
+        self.backend = "+".join(dict.fromkeys(runner.backend for runner in self._runners))
+        """The backends really used, joined by '+' where they differ."""
+        self.why = self._runners[0].why
+        """One line that says why this backend and not a better one."""
 
     @property
     def engine(self) -> str:
         """Bundle names joined by '+', as events carry them."""
         return "+".join(bundle.card.name for bundle in self._bundles)
-
-    @property
-    def backend(self) -> str:
-        """The backends really used, joined by '+' where they differ."""
-        return "+".join(dict.fromkeys(runner.backend for runner in self._runners))
-
-    @property
-    def why(self) -> str:
-        """One line that says why this backend and not a better one."""
-        return self._runners[0].why
 
     @property
     def adm(self) -> AdmSpec | None:

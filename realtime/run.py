@@ -8,13 +8,14 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
-from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
 from mer_live.realtime.pipeline import Pipeline
@@ -59,6 +60,7 @@ class Options:
         bundles: tuple[str, ...],
         backend: str,
         sensitivity: float,
+        decide: str,
         events: tuple[str, ...],
         report: Path | None,
         ui: bool,
@@ -94,7 +96,7 @@ class Options:
             pace="realtime" if pace == "realtime" else "max",
             duration_s=duration_s,
         )
-        live = LiveConfig(sensitivity=sensitivity)
+        live = LiveConfig(sensitivity=sensitivity, decide=cast(Decide, decide))
         return cls(config, demo, bundles, backend, live, events, report, ui)
 
 

@@ -7,10 +7,19 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+from mer_live.realtime.commands import (
+    BUNDLES,
+    EXIT_BACKEND,
+    EXIT_OTHER,
+    EXIT_SOURCE,
+    EXIT_USAGE,
+    Backend,
+    Bundles,
+    Sensitivity,
+    fail,
+)
 
-EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND = 1, 2, 3, 4
-BUNDLES = ("madtn", "atnet")
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -36,14 +45,9 @@ def web(
     ] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS key, PEM.")] = None,
-    bundle: Annotated[
-        list[str] | None,
-        typer.Option(help="Shipped bundle name or folder; repeatable. [default: madtn, atnet]"),
-    ] = None,
-    backend: Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")] = "auto",
-    sensitivity: Annotated[
-        float, typer.Option(help="0..1; higher finds more, with more false alarms.")
-    ] = 0.5,
+    bundle: Bundles = None,
+    backend: Backend = "auto",
+    sensitivity: Sensitivity = 0.5,
     idle: Annotated[float, typer.Option(help="End a session after this many seconds without use.")] = 180.0,
     total: Annotated[float, typer.Option(help="End a session after this many seconds.")] = 3600.0,
 ) -> None:
@@ -72,21 +76,15 @@ def web(
             total_s=total,
         )
     except ValueError as error:
-        _fail(EXIT_USAGE, error)
-        return
+        fail("mer-web", EXIT_USAGE, error)
     try:
         start.run(options, lambda line: typer.echo(line, err=True))
     except start.SOURCE_ERRORS as error:
-        _fail(EXIT_SOURCE, error)
+        fail("mer-web", EXIT_SOURCE, error)
     except start.BACKEND_ERRORS as error:
-        _fail(EXIT_BACKEND, error)
+        fail("mer-web", EXIT_BACKEND, error)
     except OSError as error:
-        _fail(EXIT_OTHER, error)
-
-
-def _fail(code: int, error: Exception) -> None:
-    typer.echo(f"mer-web: {error}", err=True)
-    raise typer.Exit(code)
+        fail("mer-web", EXIT_OTHER, error)
 
 
 def main() -> None:

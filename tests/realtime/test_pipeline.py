@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_truth, match
-from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.face.landmarks import LandmarkerError
+from mer_live.realtime.path import FacePath
+from mer_live.realtime.pipeline import Pipeline, make_ring
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import JsonlSink, record
 from mer_live.realtime.sources.base import CameraConfig, Pace, SourceError
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
-from mer_live.realtime.types import Event
+from mer_live.realtime.types import Event, Frame
+from mer_live.training.spotter.match import decide
+from mer_live.training.spotter.recordings import watch
 
 SECONDS = 3.5
 """Long enough for the first event of the demo clip."""
@@ -169,3 +173,118 @@ def test_frames_without_a_face_give_no_event(recognizer: Recognizer) -> None:
     assert pipeline.counters.processed == 60
     assert pipeline.tracker.status == "none"
     assert sink.items == []
+
+
+def test_a_landmarker_that_cannot_run_leaves_nothing_open(
+    clip: Recording, recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_model(make: object = None) -> None:
+        raise LandmarkerError("cannot read the face model: reinstall mer-live")
+
+    monkeypatch.setattr("mer_live.realtime.pipeline.LandmarkThread", no_model)
+    before = set(threading.enumerate())
+    sink, source = Collect(), again(clip)
+    released = []
+    monkeypatch.setattr(source, "release", lambda: released.append(True))
+    with pytest.raises(LandmarkerError), Pipeline(source, recognizer, [sink]):
+        pass
+    assert sink.closed == 1
+    assert released
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_source_that_does_not_start_leaves_nothing_open(
+    clip: Recording, recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = set(threading.enumerate())
+    sink, source = Collect(), again(clip)
+
+    def fails(ring: object) -> None:
+        raise SourceError("camera 0 went away: plug it in again")
+
+    monkeypatch.setattr(source, "start", fails)
+    pipeline = Pipeline(source, recognizer, [sink])
+    with pytest.raises(SourceError):
+        pipeline.start()
+    assert pipeline.join(20)
+    assert sink.closed == 1
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_sink_that_does_not_close_keeps_no_other_open(clip: Recording, recognizer: Recognizer) -> None:
+    class Stuck(Collect):
+        def close(self) -> None:
+            super().close()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    first, second = Stuck(), Collect()
+    pipeline = Pipeline(MemorySource(clip.frames[:20], fps=200.0), recognizer, [first, second])
+    with pipeline:
+        assert pipeline.join(60)
+    assert (first.closed, second.closed) == (1, 1)
+    assert isinstance(pipeline.error, OSError)
+
+
+def test_a_spot_whose_frames_are_gone_is_withdrawn_and_counted(
+    clip: Recording, recognizer: Recognizer
+) -> None:
+    sink = Collect()
+    pipeline = Pipeline(again(clip), recognizer, [sink], LiveConfig(history_s=0.03))
+    with pipeline:
+        assert pipeline.join(240)
+    assert pipeline.lost_spots >= 1
+    assert build_report(pipeline)["lost_spots"] == pipeline.lost_spots
+    assert not pipeline.events
+
+
+@pytest.mark.parametrize(("width", "height"), [(3840, 2160), (7680, 4320)])
+def test_large_pictures_take_no_gigabytes(width: int, height: int) -> None:
+    class Large(MemorySource):
+        def __init__(self, waits: bool) -> None:
+            super().__init__(np.zeros((1, 2, 2, 3), np.uint8), fps=60.0)
+            self.size, self.waits = (width, height), waits
+
+    assert make_ring(Large(waits=True), LiveConfig()).capacity * width * height * 3 < 250e6
+    if width < 5000:
+        assert make_ring(Large(waits=False), LiveConfig()).capacity * width * height * 3 < 250e6
+    else:
+        with pytest.raises(SourceError, match="choose a smaller size"):
+            make_ring(Large(waits=False), LiveConfig())
+
+
+@pytest.mark.parametrize("name", ["madtn", "atnet", "mtm", "sa-at"])
+def test_the_bundle_changes_nothing_of_what_is_spotted(clip: Recording, name: str) -> None:
+    def when(bundle: str) -> list[tuple[object, ...]]:
+        sink = Collect()
+        with Recognizer([load_bundle(bundle)], backend="onnxruntime") as one:
+            run(again(clip), one, sink)
+        return [(item.id, item.state, item.span, item.decided, item.score) for item in sink.items]
+
+    found = when(name)
+    assert found
+    assert found == when("madtn")
+
+
+def test_every_way_of_a_frame_gives_the_same_decisions(clip: Recording, recognizer: Recognizer) -> None:
+    """Live, frame by frame, and as the spotter is fitted and judged."""
+    sink = Collect()
+    run(again(clip), recognizer, sink)
+    live = [(item.id, item.span, item.decided) for item in sink.items]
+    zero = clip.t_ns[0]
+
+    with FacePath() as path:
+        steps = [
+            path.step(Frame(k, t, image))
+            for k, (t, image) in enumerate(zip(clip.t_ns, clip.frames, strict=True))
+        ]
+        spots = [one.spot for step in steps for one in step.spotted] + [one.spot for one in path.finish()]
+    assert [(s.id, s.span.since(zero), s.decided.since(zero)) for s in spots] == live
+
+    recorded = watch("demo", "natural", clip.frames, 200.0)
+    judged = decide(recorded).decisions
+    assert [d.apex_ns for d in judged] == [item.span.apex.t_ns for item in pipeline_ends(sink)]
+
+
+def pipeline_ends(sink: Collect) -> list[Event]:
+    """The newest revision of each event."""
+    return list({item.id: item for item in sink.items}.values())
