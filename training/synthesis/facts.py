@@ -39,13 +39,21 @@ def published_combinations(label: str) -> dict[Combination, int]:
     }
 
 
-def _rates(label: str) -> dict[frozenset[int], float]:
-    rates: dict[frozenset[int], float] = {}
-    counts = published_combinations(label)
-    for codes, count in counts.items():
-        units = frozenset(unit for _, unit in codes)
-        rates[units] = rates.get(units, 0.0) + count / sum(counts.values())
-    return rates
+@cache
+def _owners() -> dict[frozenset[int], str]:
+    """Action units -> the class that shows them most often, sides ignored; a tie goes to the larger class."""
+    most: dict[frozenset[int], tuple[float, int, str]] = {}
+    for label in CLASSES:
+        counts = published_combinations(label)
+        clips: dict[frozenset[int], int] = {}
+        for codes, count in counts.items():
+            units = frozenset(unit for _, unit in codes)
+            clips[units] = clips.get(units, 0) + count
+        everybody = sum(counts.values())
+        for units, count in clips.items():
+            rank = (round(count / everybody, 3), everybody, label)  # equal to a clip in a thousand: a tie
+            most[units] = max(rank, most.get(units, rank))
+    return {units: label for units, (_, _, label) in most.items()}
 
 
 @cache
@@ -57,14 +65,11 @@ def combinations(label: str) -> tuple[tuple[Combination, ...], NDArray[np.float6
     that shows it most often. One-sided AU12 stays in both that have it: a smile, and contempt. Units that are
     not in ACTION_UNITS are left out with their combination (2 % of the clips).
     """
-    all_rates = [_rates(other) for other in CLASSES]
     kept: dict[Combination, int] = {}
     for codes, count in published_combinations(label).items():
         units = frozenset(unit for _, unit in codes)
-        own = _rates(label)[units]
         contempt = label == "negative" and any(unit == 12 and side for side, unit in codes)
-        best = all(own >= rates.get(units, 0.0) for rates in all_rates)
-        if units <= ACTION_UNITS.keys() and (best or contempt):
+        if units <= ACTION_UNITS.keys() and (_owners()[units] == label or contempt):
             kept[codes] = count
     counts = np.array(list(kept.values()), np.float64)
     return tuple(kept), counts / counts.sum()

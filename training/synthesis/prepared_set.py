@@ -26,7 +26,7 @@ from mer_live.training.synthesis.stills import render_still
 
 DATASET = "synth"
 """One name for both kinds: they show the same people, so subjects are told apart in one namespace."""
-VERSION = 3
+VERSION = 4
 """Changes whenever the same request would give other clips."""
 
 

@@ -28,7 +28,7 @@ APEX = ApexSpec()
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec()
 FRAMES = FramesSpec(steps=8, size=112)
-VERSION = 5
+VERSION = 6
 """Changes whenever the same request would give other clips."""
 
 

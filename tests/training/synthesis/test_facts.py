@@ -90,7 +90,7 @@ def test_units_come_as_often_as_published(label: str) -> None:
     everybody = sum(published.values())
     rows, share = combinations(label)
     kept = sum(published[row] for row in rows) / everybody
-    assert 0.75 < kept < 0.95  # the rest says nothing about the class
+    assert 0.7 < kept < 0.95  # the rest says nothing about the class
     assert share.sum() == pytest.approx(1)
     assert {unit for row in rows for _, unit in row} <= set(ACTION_UNITS)
     rng = np.random.default_rng(1)
@@ -98,7 +98,7 @@ def test_units_come_as_often_as_published(label: str) -> None:
     for unit in (1, 2, 4, 5, 6, 7, 10, 12, 14, 17, 23, 24):
         seen = sum(n for row, n in draws.items() if unit in {u for _, u in row}) / 2000
         true = sum(n for row, n in published.items() if unit in {u for _, u in row}) / everybody
-        assert seen - true == pytest.approx(0, abs=0.22 if true > 0.3 else 0.09), unit
+        assert seen - true == pytest.approx(0, abs=0.26 if true > 0.3 else 0.09), unit
     sided = sum(n for row, n in draws.items() if any(side for side, _ in row)) / 2000
     assert 0.08 < sided < 0.3
 
@@ -108,6 +108,8 @@ def test_no_units_stand_for_two_classes_but_the_one_sided_smile() -> None:
     shared = (shown["negative"] & shown["positive"]) | (shown["negative"] & shown["surprise"])
     assert all(12 in units for units in shared)
     assert not shown["positive"] & shown["surprise"]
+    # A tie of .0220 and .0222 goes to the class with the more clips; alone in 13 % of CASME II's negative ones.
+    assert frozenset({17}) in shown["negative"]
     rows, share = combinations("negative")
     for unit in (5, 14, 23, 24):
         assert sum(p for row, p in zip(rows, share, strict=True) if unit in {u for _, u in row}) > 0.01
