@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from support.portraits import write_faces
+
+# One test process a core already: torch's threads on top of it wait for each other, and how many there are would
+# decide the last bits of what is trained. Set before torch is loaded; child processes inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +18,9 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"development data not found at {path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photographs of five stand-in people, so that a clone alone renders, trains and makes the bundles."""
+    return write_faces(tmp_path_factory.mktemp("faces"))

@@ -48,8 +48,8 @@ def test_the_block_read_equals_the_public_interface(portrait: np.ndarray) -> Non
     assert (x1 - x0) < (y1 - y0) < 200
 
 
-def test_the_largest_of_two_faces(shared_data: Path) -> None:
-    one, two = shared_data / "faces" / "001_neutral.jpg", shared_data / "faces" / "002_neutral.jpg"
+def test_the_largest_of_two_faces(faces: Path) -> None:
+    one, two = faces / "001_neutral.jpg", faces / "002_neutral.jpg"
     found = detect_landmarks(on_canvas([(one, 0, 0, 240), (two, 280, 100, 360)]))
     assert found is not None
     assert found[1, 0] > 320

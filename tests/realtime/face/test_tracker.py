@@ -225,8 +225,8 @@ def follow(
     return crops, states, tracker
 
 
-def test_real_face_partly_outside_the_picture(shared_data: Path) -> None:
-    face = shared_data / "faces" / "001_neutral.jpg"
+def test_real_face_partly_outside_the_picture(faces: Path) -> None:
+    face = faces / "001_neutral.jpg"
     image = on_canvas([(face, -130, 20, 440)])  # a third of it is cut off
     crops, states, tracker = follow(lambda k: image, 3)
     assert states[-1] == "ok"
@@ -236,8 +236,8 @@ def test_real_face_partly_outside_the_picture(shared_data: Path) -> None:
     assert crops[-1].gray.std() > 10
 
 
-def test_real_small_and_distant_faces(shared_data: Path) -> None:
-    face = shared_data / "faces" / "002_neutral.jpg"
+def test_real_small_and_distant_faces(faces: Path) -> None:
+    face = faces / "002_neutral.jpg"
     _, states, _ = follow(lambda k: on_canvas([(face, 300, 200, 150)]), 2)
     assert states == ["small", "small"]
     # 100 px in 1920 is too little for one look at the whole frame; the looks that follow find it.
@@ -248,10 +248,10 @@ def test_real_small_and_distant_faces(shared_data: Path) -> None:
     assert tracker.anchor == 1
 
 
-def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(shared_data: Path) -> None:
+def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(faces: Path) -> None:
     import cv2
 
-    face = shared_data / "faces" / "001_neutral.jpg"
+    face = faces / "001_neutral.jpg"
     still = on_canvas([(face, 80, 0, 480)])
     with FaceTracker(period_ns=50 * MS, deterministic=True) as tracker:
         first = tracker.crop(Frame(0, 0, still))

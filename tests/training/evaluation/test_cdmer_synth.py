@@ -10,9 +10,9 @@ from mer_live.training.executors import LocalExecutor
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 
-def test_two_people_before_three_cameras(shared_data: Path, tmp_path: Path) -> None:
+def test_two_people_before_three_cameras(faces: Path, tmp_path: Path) -> None:
     plan = Plan(people=2, clips=3, size=32)
-    data = render(shared_data / "faces", tmp_path / "set", plan)
+    data = render(faces, tmp_path / "set", plan)
     prepared = PreparedSet.open(data)
     assert len(prepared) == 2 * 3 * len(CAMERAS)
     assert set(prepared.datasets) == {"smic-hs", "smic-vis", "smic-nir"}
@@ -22,7 +22,7 @@ def test_two_people_before_three_cameras(shared_data: Path, tmp_path: Path) -> N
     assert copies is not None
     assert set(copies.rows) == set(range(18))
     stamp = (data / "motion.npy").stat().st_mtime_ns
-    assert render(shared_data / "faces", tmp_path / "set", plan) == data
+    assert render(faces, tmp_path / "set", plan) == data
     assert (data / "motion.npy").stat().st_mtime_ns == stamp
     report = compare(data, tmp_path / "out", size=32, epochs=1, seeds=(0,), executor=LocalExecutor(1))
     assert set(report["scores"]) == {"0", "2"}

@@ -28,10 +28,9 @@ SPECS = "motion,apex,adm,flow3"
 
 
 @pytest.fixture(scope="module")
-def portrait(shared_data: Path) -> np.ndarray:
-    image = cv2.imread(str(shared_data / "faces" / "001_neutral.jpg"))
-    if image is None:
-        pytest.skip("faces/001_neutral.jpg is missing from the development data")
+def portrait(faces: Path) -> np.ndarray:
+    image = cv2.imread(str(faces / "001_neutral.jpg"))
+    assert image is not None
     return cv2.resize(image, (320, 320), interpolation=cv2.INTER_AREA)
 
 

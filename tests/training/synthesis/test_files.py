@@ -30,8 +30,8 @@ DEMO = Path(__file__).resolve().parents[3] / "realtime" / "demo"
 
 
 @pytest.fixture(scope="module")
-def photo(shared_data: Path) -> FacePhoto:
-    return load_photo(shared_data / "faces", "022")
+def photo(faces: Path) -> FacePhoto:
+    return load_photo(faces, "002")
 
 
 def decoded(path: Path) -> list[np.ndarray]:
@@ -97,11 +97,7 @@ def test_lossless_video_is_lossless(tmp_path: Path) -> None:
         write_video(tmp_path / "c.mp4", iter([]), 30)
 
 
-def test_command_writes_clips_that_repeat(shared_data: Path, tmp_path: Path) -> None:
-    faces = tmp_path / "faces"
-    faces.mkdir()
-    for name in ("022_neutral.jpg", "022_smiling.jpg"):
-        (faces / name).symlink_to(shared_data / "faces" / name)
+def test_command_writes_clips_that_repeat(faces: Path, tmp_path: Path) -> None:
     for out in ("one", "two"):
         result = CliRunner().invoke(
             app,
@@ -132,10 +128,10 @@ def test_command_writes_clips_that_repeat(shared_data: Path, tmp_path: Path) -> 
     assert sorted(labels) == sorted(CLASSES)
 
 
-def test_command_writes_videos(shared_data: Path, tmp_path: Path) -> None:
+def test_command_writes_videos(faces: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(
         app,
-        ["synth", "--faces", str(shared_data / "faces"), "--out", str(tmp_path), "--count", "1", "--fps", "25",
+        ["synth", "--faces", str(faces), "--out", str(tmp_path), "--count", "1", "--fps", "25",
          "--video", "--seconds", "2", "--size", "160x120", "--split", "test"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -14,18 +14,9 @@ from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.synthesis.prepared_set import SynthSet, render_set
 
 
-@pytest.fixture(scope="module")
-def faces(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two people."""
-    folder = tmp_path_factory.mktemp("faces")
-    for path in sorted((shared_data / "faces").glob("*_neutral.jpg"))[:2]:
-        (folder / path.name).symlink_to(path)
-    return folder
-
-
 def test_a_rendered_set_is_a_prepared_set(faces: Path, tmp_path: Path) -> None:
     specs = parse_representations("apex:size=112,frames:size=56:steps=4")
-    request = SynthSet(faces, kind="macro", clips=4, representations=specs)
+    request = SynthSet(faces, kind="macro", split="test", clips=4, representations=specs)
     done: list[int] = []
     macro = PreparedSet.open(render_set(request, tmp_path / "macro", 1, lambda n, _: done.append(n)))
     assert done == [2, 4]
@@ -51,7 +42,7 @@ def test_a_rendered_set_is_a_prepared_set(faces: Path, tmp_path: Path) -> None:
 
 def test_the_same_request_gives_the_same_bytes(faces: Path, tmp_path: Path) -> None:
     specs = parse_representations("frames:size=56:steps=3")
-    request = SynthSet(faces, clips=2, fps=25.0, representations=specs)
+    request = SynthSet(faces, split="test", clips=2, fps=25.0, representations=specs)
     one, two = (render_set(request, tmp_path / str(jobs), jobs) for jobs in (1, 2))
     for name in ("frames.npy", "index.csv", "prepare.json"):
         assert (one / name).read_bytes() == (two / name).read_bytes()

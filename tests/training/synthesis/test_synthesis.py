@@ -37,8 +37,8 @@ CLEAN = Take(100.0, 300.0, Light(), Sensor(), 0.0, np.zeros(4))
 
 
 @pytest.fixture(scope="module")
-def photo(shared_data: Path) -> FacePhoto:
-    return load_photo(shared_data / "faces", "014")
+def photo(faces: Path) -> FacePhoto:
+    return load_photo(faces, "014")
 
 
 @pytest.fixture(scope="module")

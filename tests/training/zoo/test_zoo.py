@@ -14,26 +14,12 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.clips import EventTruth, SynthClip
-from mer_live.training.synthesis.face_model import split_of
 from mer_live.training.zoo.clips import ZooClips, cut_like_a_spotter, make_clips
 from mer_live.training.zoo.make import make_zoo
 from mer_live.training.zoo.mtm import MtmRecipe
 from mer_live.training.zoo.report import report
 from mer_live.training.zoo.sa_at import SaAtRecipe
 from mer_live.training.zoo.train import ZooConfig
-
-
-@pytest.fixture(scope="module")
-def faces(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two people of each split that the zoo uses."""
-    folder = tmp_path_factory.mktemp("faces")
-    taken = {"train": 0, "val": 0, "test": 0}
-    for path in sorted((shared_data / "faces").glob("*_neutral.jpg")):
-        split = split_of(path.stem.removesuffix("_neutral"))
-        if split != "val" and taken[split] < 2:
-            taken[split] += 1
-            (folder / path.name).symlink_to(path)
-    return folder
 
 
 @pytest.fixture(scope="module")
