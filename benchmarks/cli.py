@@ -64,16 +64,29 @@ def spotting(
     out: Annotated[
         Path | None, typer.Option(help="Folder for truth and decisions of every clip, and pictures.")
     ] = None,
-    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg photographs.")] = Path(
-        "../shared/data/faces"
-    ),
-    clips: Annotated[Path, typer.Option(help="Folder of real .mp4 clips without events.")] = Path(
-        "../shared/data/clips"
-    ),
+    faces: Annotated[
+        Path | None, typer.Option(help="Folder of NAME_neutral.jpg photographs.", envvar="MER_BENCH_FACES")
+    ] = None,
+    talking: Annotated[
+        Path | None,
+        typer.Option(help="Folder with a folder of clips for each talker.", envvar="MER_BENCH_TALKING"),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(help="Folder of clips of one person at a webcam.", envvar="MER_BENCH_CLIPS"),
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for what was measured; new coefficients then take minutes.")
+    ] = None,
     json: Json = None,
 ) -> None:
-    """Events found, false alarms, timing: injected, animated and untouched clips."""
-    _measure("spotting.run", json, quick=quick, out=out, faces=faces, clips=clips)
+    """Events found, false alarms, timing: people who talk, faces that do not move, animated ones."""
+    try:
+        _measure(
+            "spotting.run", json, quick=quick, out=out, faces=faces, talking=talking, clips=clips, cache=cache
+        )
+    except ValueError as error:
+        fail(2, error)
 
 
 @app.command("fit-spotter")

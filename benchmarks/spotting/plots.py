@@ -1,4 +1,4 @@
-"""Pictures of the spotting benchmark: a timeline per clip, reliability of the score, precision against recall."""
+"""Pictures of the spotting benchmark: a timeline of each clip, precision against recall."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
+from mer_live.training.spotter.injected import SPEAKING_PX
 from mer_live.training.spotter.match import Result
 
 
@@ -30,50 +31,68 @@ def _save(figure: Any, path: Path) -> None:
     plt.close(figure)
 
 
+_STATES = {"provisional": "goldenrod", "final": "tab:orange", "settled": "tab:red"}
+_PARTS = ("brow_inner", "lid", "cheek", "mouth", "chin")
+
+
 def timeline(result: Result, path: Path) -> None:
-    """Vertical displacement of five parts of the face, the truth (green), distractors (gray), decisions."""
+    """Five parts of a face over time, what is true, whether it speaks, and every state of every decision."""
     recording = result.recording
     seen = [m for m in recording.motions if m is not None]
     if not seen:
         return
     t = np.array([m.t_ns for m in seen]) * 1e-9
     values = np.stack([m.regions for m in seen])
-    figure, axes = _axes(5, max(12.0, float(t[-1] - t[0]) * 0.9), 9.0)
-    for axis, part in zip(axes[:, 0], ("brow_inner", "lid", "cheek", "mouth", "chin"), strict=True):
+    figure, axes = _axes(len(_PARTS) + 1, max(9.0, float(t[-1] - t[0]) * 0.9), 8.0)
+    for axis, part in zip(axes[:-1, 0], _PARTS, strict=True):
         for k in region(part):
             drawn = values[:, k, 1] - np.median(values[:, k, 1])
-            axis.plot(t, drawn, linewidth=0.8, label=REGIONS[k])
-        for kind, start, end in recording.distractors:
-            axis.axvspan(start * 1e-9, end * 1e-9, color="gray", alpha=0.15)
-            if part == "brow_inner":
-                axis.text(start * 1e-9, 3.2, kind, fontsize=7, color="gray")
+            axis.plot(t, drawn, linewidth=0.8, label=REGIONS[k].replace("_", " "))
         for truth in recording.truths:
             axis.axvspan(truth.onset_ns * 1e-9, truth.offset_ns * 1e-9, color="green", alpha=0.2)
-            axis.axvline(truth.apex_ns * 1e-9, color="green", linewidth=0.8)
         for d in result.decisions:
-            colour = "red" if d.stands else "orange"
-            axis.axvline(d.apex_ns * 1e-9, color=colour, linewidth=1.0, linestyle="--")
-            if d.offset_ns is not None:
-                axis.axvspan(d.onset_ns * 1e-9, d.offset_ns * 1e-9, ymax=0.08, color="red", alpha=0.6)
+            axis.axvline(
+                d.apex_ns * 1e-9, color="tab:red" if d.stands else "gray", linewidth=0.8, linestyle="--"
+            )
         axis.set_ylim(-4, 4)
-        axis.set_ylabel(f"{part}, px down")
+        axis.set_ylabel(f"{part.replace('_', ' ')}, px")
         axis.legend(loc="lower left", fontsize=6)
-    axes[0, 0].set_title(f"{recording.name}: truth green, final events red, withdrawn orange")
+    _decided(axes[-1, 0], result)
+    axes[0, 0].set_title(f"{recording.name}: vertical displacement, px of the 224 px crop, down is positive")
     axes[-1, 0].set_xlabel("s")
     _save(figure, path)
 
 
-def reliability(rows: Sequence[dict[str, float | int]], path: Path) -> None:
-    """How often candidates of a score are right."""
-    figure, axes = _axes(1, 5.0, 5.0)
-    axis = axes[0, 0]
-    axis.plot([0, 1], [0, 1], color="gray", linewidth=0.8)
-    axis.plot([r["score"] for r in rows], [r["right"] for r in rows], marker="o")
-    for r in rows:
-        axis.annotate(f"{r['n']}", (r["score"], r["right"]), fontsize=7)
-    axis.set_xlabel("score at the offset")
-    axis.set_ylabel("part that is a micro-expression (IoU 0.5)")
-    _save(figure, path)
+def _decided(axis: Any, result: Result) -> None:
+    """Rows: truth, speaking, then each state from the moment when it was decided on."""
+    recording = result.recording
+    rows = ("truth", "speaking", "provisional", "final", "settled")
+    for truth in recording.truths:
+        span = (truth.onset_ns * 1e-9, (truth.offset_ns - truth.onset_ns) * 1e-9)
+        axis.broken_barh([span], (-0.4, 0.8), color="green", alpha=0.6)
+        axis.text(span[0], 0, f" {truth.part} {truth.intensity_px:.1f}", fontsize=6, va="center")
+    for kind, start, end in recording.distractors:
+        axis.broken_barh([(start * 1e-9, (end - start) * 1e-9)], (-0.4, 0.8), color="gray", alpha=0.2)
+        axis.text(start * 1e-9, 0, kind, fontsize=6, color="gray", va="center")
+    if recording.mouth_px is not None:
+        speaks = np.isfinite(recording.mouth_px) & (recording.mouth_px >= SPEAKING_PX)
+        axis.fill_between(recording.times_ns * 1e-9, 0.6, 1.4, where=speaks, color="tab:blue", alpha=0.4)
+    for d in result.decisions:
+        end = d.apex_ns if d.offset_ns is None else d.offset_ns
+        for row, (state, at) in enumerate(
+            zip(_STATES, (d.announced_ns, d.final_ns, d.settled_ns), strict=True), 2
+        ):
+            if at is None:
+                continue
+            # The bar is the movement, the mark the moment when it was decided on.
+            pale = 0.3 if d.withdrawn else 0.9
+            span = (d.onset_ns * 1e-9, (end - d.onset_ns) * 1e-9)
+            axis.broken_barh([span], (row - 0.4, 0.8), color=_STATES[state], alpha=pale)
+            axis.plot([at * 1e-9], [row], marker="|", color="black")
+        if d.withdrawn:
+            axis.text(end * 1e-9, 4, f" {d.withdrawn}", fontsize=6, va="center")
+    axis.set_yticks(range(len(rows)), rows)
+    axis.set_ylim(len(rows) - 0.4, -0.6)
 
 
 def precision_recall(curves: dict[str, Sequence[dict[str, Any]]], path: Path) -> None:

@@ -1,13 +1,11 @@
-"""`mer-bench spotting`: the causal spotter on injected, animated and untouched clips, against the targets."""
+"""`mer-bench spotting`: the causal spotter on people who talk, on faces that do not move, and on animated ones."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import partial
-from multiprocessing import get_context
+from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,33 +13,18 @@ import numpy as np
 
 from mer_live.benchmarks.result import Result as BenchmarkResult
 from mer_live.benchmarks.spotting.figures import figures
+from mer_live.benchmarks.spotting.sets import QUICK, Material, Scale, recorded, tasks
+from mer_live.benchmarks.spotting.summary import counts, prf, reliability, summarise
 from mer_live.realtime.spotter.score import Scorer
-from mer_live.realtime.spotter.spotter import Judged, SpotterConfig
-from mer_live.training.spotter.fit import HELD_OUT, is_right
-from mer_live.training.spotter.match import Result, counts, decide, prf, summarise
-from mer_live.training.spotter.recordings import Footage, Recording, animated
+from mer_live.realtime.spotter.spotter import SpotterConfig
+from mer_live.training.spotter.fit import HELD_OUT
+from mer_live.training.spotter.match import Result, decide
+from mer_live.training.spotter.recordings import Recording
 from mer_live.training.synthesis.face_model import FacePhoto, list_subjects, load_photo, split_of
 
-RATES = (200.0, 100.0, 50.0, 25.0)
 SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8)
-
-
-@dataclass(frozen=True, slots=True)
-class Scale:
-    """How much is measured."""
-
-    clips: int = 6
-    """Animated clips per rate."""
-    seconds: float = 9.0
-    passes: int = 6
-    """Injections per real clip, each with other events."""
-    clip_seconds: float = 1e6
-    rates: tuple[float, ...] = RATES
-    jobs: int = 2
-    """Processes that render; times are processor time, so they do not count each other."""
-
-
-QUICK = Scale(clips=2, seconds=6.0, passes=1, clip_seconds=12.0, jobs=1)
+WEBCAM = "webcam"
+"""The one person in the folder of clips."""
 
 
 def portrait() -> FacePhoto:
@@ -58,56 +41,48 @@ def portrait() -> FacePhoto:
     return FacePhoto("portrait", np.asarray(image, np.uint8), marks)
 
 
-def people(faces: Path | None, scale: Scale) -> tuple[list[FacePhoto], str]:
-    """Held-out people, and a sentence about who they are."""
-    if faces is None or not faces.is_dir():
-        return [portrait()], f"no faces at {faces}: the portrait of scikit-image alone was animated"
-    names = [name for name in list_subjects(faces) if split_of(name) == "test"][: scale.clips]
-    return [load_photo(faces, name) for name in names], f"{len(names)} people whom no training saw"
+def material(faces: Path | None, talking: Path | None, clips: Path | None, scale: Scale) -> Material:
+    """People whom no training saw, and clips of each talker.
 
-
-def _animated(photo: FacePhoto, scale: Scale, rate: float, seed: int, k: int) -> list[tuple[str, Recording]]:
-    """One recording of set (b); some crops at 200 fps are kept for the offline search."""
-    number = seed + 1000 * int(rate) + k
-    made = animated(photo, rate, number, scale.seconds, keep_crops=rate == 200 and k < 3)
-    return [(f"animated {rate:.0f} fps", made)]
-
-
-def _real(path: Path, scale: Scale, seed: int) -> list[tuple[str, Recording]]:
-    """One clip's part of sets (a) and (c)."""
-    footage = Footage(path, last_s=scale.clip_seconds)
-    injected = [(f"injected {path.stem}", footage.injected(seed + k)) for k in range(scale.passes)]
-    return [(f"untouched {path.stem}", footage.untouched()), *injected]
-
-
-def recorded(
-    photos: Sequence[FacePhoto], clips: Sequence[Path], scale: Scale, seed: int
-) -> dict[str, list[Recording]]:
-    """Set name -> its recordings; the order does not depend on how many work at it."""
-    tasks = [partial(_real, path, scale, seed) for path in clips]
-    for rate in scale.rates:
-        tasks += [
-            partial(_animated, photos[k % len(photos)], scale, rate, seed, k) for k in range(scale.clips)
-        ]
-    if scale.jobs == 1:
-        done = [task() for task in tasks]
+    Raises:
+        ValueError: a folder that does not hold what it should; the sentence says what.
+    """
+    if faces is None:
+        photos = [portrait()]
     else:
-        with ProcessPoolExecutor(scale.jobs, get_context("spawn")) as pool:
-            done = [job.result() for job in [pool.submit(task) for task in tasks]]
-    sets: dict[str, list[Recording]] = {}
-    for name, recording in (pair for pairs in done for pair in pairs):
-        sets.setdefault(name, []).append(recording)
-    return sets
+        if not faces.is_dir():
+            raise ValueError(f"{faces} is no folder; give one with NAME_neutral.jpg photographs.")
+        names = [name for name in list_subjects(faces) if split_of(name) == "test"][: scale.animated]
+        if not names:
+            raise ValueError(f"{faces} holds no NAME_neutral.jpg of a person who is kept for tests.")
+        photos = [load_photo(faces, name) for name in names]
+    talkers: dict[str, Sequence[Path]] = {}
+    if talking is not None:
+        for folder in sorted(p for p in talking.glob("*") if p.is_dir()):
+            talkers[folder.name] = _videos(folder)
+    if clips is not None:
+        talkers[WEBCAM] = _videos(clips)
+    for person, found in talkers.items():
+        if not found:
+            raise ValueError(f"The folder of {person} holds no .mp4, .mpg or .avi clip.")
+    return Material(photos, talkers)
 
 
-def scorer_for(name: str) -> Scorer | None:
-    """Coefficients that have not seen a real clip; None (those shipped) for everything else."""
+def _videos(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in (".mp4", ".mpg", ".avi", ".mkv"))
+
+
+def scorer_for(recording: Recording) -> Scorer | None:
+    """Coefficients that have not seen this person; None, those shipped, for people whom no fit saw."""
+    return _held_out().get(recording.person)
+
+
+@cache
+def _held_out() -> dict[str, Scorer]:
     if not HELD_OUT.exists():
-        return None
-    for clip, made in json.loads(HELD_OUT.read_text(encoding="utf-8")).items():
-        if clip in name:
-            return Scorer(made)
-    return None
+        return {}
+    made = json.loads(HELD_OUT.read_text(encoding="utf-8"))
+    return {person: Scorer(coefficients) for person, coefficients in made.items()}
 
 
 def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:
@@ -130,11 +105,11 @@ def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:
     }
 
 
-def curve(recordings: Sequence[Recording], name: str) -> list[dict[str, Any]]:
+def curve(recordings: Sequence[Recording]) -> list[dict[str, Any]]:
     """Precision, recall and F1 at 1.5 px and more, one point a sensitivity."""
     points = []
     for s in SENSITIVITIES:
-        results = [decide(r, SpotterConfig(sensitivity=s), scorer=scorer_for(name)) for r in recordings]
+        results = [decide(r, SpotterConfig(sensitivity=s), scorer=scorer_for(r)) for r in recordings]
         points.append({"sensitivity": s, **prf(*counts(results, 1.5))})
     return points
 
@@ -144,99 +119,81 @@ def run(
     quick: bool = False,
     out: Path | None = None,
     faces: Path | None = None,
+    talking: Path | None = None,
     clips: Path | None = None,
+    cache: Path | None = None,
     seed: int = 1,
-    plots: bool = True,
 ) -> BenchmarkResult:
-    """The benchmark in the family's common format; files per clip go under ``out`` where it is given."""
+    """The benchmark in the family's common format; truth, decisions and pictures go under ``out``.
+
+    Raises:
+        ValueError: a folder is missing; only a quick run does without.
+    """
     scale = QUICK if quick else Scale()
-    report = measure(faces, clips, out, scale=scale, seed=seed, plots=plots)
-    settings = {"seed": seed, "people": report["note"], **asdict(scale)}
+    wanted = {"--faces": faces, "--talking": talking, "--clips": clips}
+    missing = [name for name, folder in wanted.items() if folder is None]
+    if missing and not quick:
+        raise ValueError(f"Give {', '.join(missing)} (benchmarks/README.md says what they hold), or --quick.")
+    report = measure(material(faces, talking, clips, scale), scale, out=out, kept=cache, seed=seed)
+    settings = {"seed": seed, "people": report["people"], **asdict(scale)}
     return BenchmarkResult("spotting", settings=settings, figures=figures(report), details=report)
 
 
 def measure(
-    faces: Path | None,
-    clips: Path | None,
-    out: Path | None,
-    *,
-    scale: Scale | None = None,
-    seed: int = 1,
-    plots: bool = True,
+    people: Material, scale: Scale, *, out: Path | None = None, kept: Path | None = None, seed: int = 1
 ) -> dict[str, Any]:
-    """Measure everything; write truth, predictions and pictures under ``out``; return the report."""
-    scale = scale or Scale()
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-    photos, said = people(faces, scale)
-    real = sorted(clips.glob("*.mp4")) if clips is not None else []
-    if not real:
-        said += f"; no real clips at {clips}: sets (a) and (c) were left out"
-    recordings = recorded(photos, real, scale, seed)
-    heard: list[tuple[Judged, bool]] = []
-    results: dict[str, list[Result]] = {}
-    for name, group in recordings.items():
-        results[name] = []
-        for recording in group:
-            judged: list[Judged] = []
-            results[name].append(decide(recording, listen=judged.append, scorer=scorer_for(name)))
-            heard += [(j, is_right(j, recording.truths)) for j in judged if j.phase == "offset"]
+    """Measure everything; write truth, decisions and pictures under ``out``; return the report."""
+    recordings = recorded(list(tasks(people, scale, seed)), kept, scale.jobs)
+    results = {name: [decide(r, scorer=scorer_for(r)) for r in group] for name, group in recordings.items()}
     report: dict[str, Any] = {
-        "note": said,
+        "people": {"animated": [p.subject for p in people.photos], "talkers": sorted(people.talkers)},
         "seed": seed,
-        "scale": asdict(scale),
         "sets": {name: summarise(group) for name, group in results.items()},
         "offline_apex": offline_errors(recordings.get("animated 200 fps", [])),
-        "curves": {name: curve(group, name) for name, group in recordings.items() if "untouched" not in name},
+        "curves": {},
     }
-    for kind in ("untouched", "injected"):
-        together = [r for name, group in results.items() if name.startswith(kind) for r in group]
+    for kind in ("talker", "speaking", "silent", "motionless", "flicker"):
+        together = [r for name, group in results.items() if name.startswith(f"{kind} ") for r in group]
         if together:
-            report["sets"][f"{kind} together"] = summarise(together)
-    report["reliability"] = reliable(heard)
+            report["sets"][f"{kind}: together"] = summarise(together)
+            report["curves"][kind] = curve([r.recording for r in together])
+    natural = [
+        r for name, g in results.items() if name.split()[0] in ("talker", "speaking", "silent") for r in g
+    ]
+    report["reliability"] = reliability(natural)
+    report["cut"] = at_precision([r for n, g in results.items() if n.startswith("speaking ") for r in g])
     if out is not None:
-        _write_clips(results, out)
-        if plots:
-            _draw(results, report, out)
+        _write(results, report, out)
     return report
 
 
-def _write_clips(results: dict[str, list[Result]], out: Path) -> None:
-    for group in results.values():
+def at_precision(results: Sequence[Result], least: float = 0.85) -> dict[str, Any]:
+    """Recall while speaking, of the upper face and of all, at the lowest score with a precision of ``least``."""
+    scores = sorted({d.score for r in results for d in r.answers["settled"].decisions})
+    for score in (0.0, *scores):
+        found = prf(*counts(results, 1.5, speaking=True, score=score))
+        if found["precision"] is not None and found["precision"] >= least:
+            upper = prf(*counts(results, 1.5, speaking=True, part="upper", score=score))
+            return {"score": score, "all": found, "upper": upper}
+    return {"score": None, "all": prf(0, counts(results, 1.5, speaking=True)[1], 0), "upper": prf(0, 0, 0)}
+
+
+def _write(results: dict[str, list[Result]], report: dict[str, Any], out: Path) -> None:
+    from mer_live.benchmarks.spotting.plots import precision_recall, timeline
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, group in results.items():
         for r in group:
             data = {
+                "set": name,
                 "name": r.recording.name,
                 "fps": r.recording.fps,
                 "truth": [asdict(t) for t in r.recording.truths],
                 "distractors": [list(d) for d in r.recording.distractors],
-                "predictions": [asdict(d) for d in r.decisions],
-                "pairs": r.pairs,
+                "decisions": [asdict(d) for d in r.decisions],
             }
-            path = out / f"{r.recording.kind}-{r.recording.name}.json"
-            path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-
-
-def reliable(heard: Sequence[tuple[Judged, bool]], bins: int = 10) -> list[dict[str, float | int]]:
-    """How often finished candidates of a score are micro-expressions, score by score."""
-    score = np.array([j.score for j, _ in heard])
-    right = np.array([ok for _, ok in heard])
-    place = np.minimum((score * bins).astype(int), bins - 1) if len(heard) else score
-    return [
-        {
-            "score": float(score[place == k].mean()),
-            "right": float(right[place == k].mean()),
-            "n": int((place == k).sum()),
-        }
-        for k in range(bins)
-        if (place == k).any()
-    ]
-
-
-def _draw(results: dict[str, list[Result]], report: dict[str, Any], out: Path) -> None:
-    from mer_live.benchmarks.spotting.plots import precision_recall, reliability, timeline
-
-    for group in results.values():
-        for r in group:
-            timeline(r, out / f"{r.recording.kind}-{r.recording.name}.png")
-    reliability(report["reliability"], out / "reliability.png")
+            stem = f"{name}-{r.recording.name}".replace(" ", "_").replace("/", "_")
+            (out / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            if r.decisions or r.recording.truths:
+                timeline(r, out / f"{stem}.png")
     precision_recall(report["curves"], out / "precision-recall.png")

@@ -241,7 +241,7 @@ def fit_all(
 
 
 def _watched(kept: Path, clip: Path) -> Recording:
-    recording: Recording = cached(kept / f"{clip.stem}.pkl", lambda: Footage(clip, track=False).untouched())
+    recording: Recording = cached(kept / f"{clip.stem}.pkl", lambda: Footage(clip).plain)
     return recording
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.motion.regions import REGIONS
 from mer_live.training.spotter.recordings import Footage, Recording, Truth, truth_at, watch
-from mer_live.training.synthesis.actions import build_action
 from mer_live.training.synthesis.inject import Injector
 from mer_live.training.synthesis.timeline import Pulse, draw_pulse
 
@@ -73,17 +72,17 @@ def plan(
     px: tuple[float, float] = (1.0, 4.0),
 ) -> list[Planned]:
     """Movements at random times at which the face is seen and speaks throughout, or does not speak at all."""
-    mouth, fps = mouth_px(footage.untouched()), footage.fps
+    mouth, fps = mouth_px(footage.plain), footage.fps
     fits = (mouth >= SPEAKING_PX) & np.isfinite(mouth) if speaking else mouth < SILENT_PX
-    fits &= footage.seen
     turns = list(rng.permutation(len(parts)))
     planned: list[Planned] = []
-    first = int(np.argmax(footage.seen)) / fps + _WARM_S
+    first = int(np.argmax(np.isfinite(mouth))) / fps + _WARM_S
     t = first + float(rng.exponential(0.1))
     while t < len(mouth) / fps - 0.3:
         pulse = draw_pulse(rng, t)
-        inside = fits[max(0, int(pulse.onset_s * fps) - 1) : int(pulse.offset_s * fps) + 2]
-        if pulse.offset_s < len(mouth) / fps - 0.15 and inside.all():
+        inside = slice(max(0, int(pulse.onset_s * fps) - 1), int(pulse.offset_s * fps) + 2)
+        # The landmarks of a clip are found only where there is room for a movement.
+        if pulse.offset_s < len(mouth) / fps - 0.15 and fits[inside].all() and footage.seen[inside].all():
             turns = turns or list(rng.permutation(len(parts)))
             part = parts[turns.pop()]
             units = UNITS[part][int(rng.integers(len(UNITS[part])))]
@@ -105,9 +104,7 @@ def frames(
         start = int(p.pulse.onset_s * footage.fps)
         marks = footage.landmarks[start]
         assert marks is not None
-        model = Injector.model_of(marks)
-        action = build_action(model, dict.fromkeys(p.units, 1.0), rng)
-        injectors.append((Injector(marks, rng, action=action), footage.matrix(start), p))
+        injectors.append((Injector(marks, rng, units=p.units), footage.matrix(start), p))
     for k, image in enumerate(footage.frames):
         out = image
         for injector, start_pose, p in injectors:
@@ -128,4 +125,4 @@ def injected(footage: Footage, seed: int, *, speaking: bool) -> Recording | None
     truths = [p.truth for p in planned]
     name = f"{footage.name}-{'speaking' if speaking else 'silent'}-{seed}"
     recording = watch(name, "injected", frames(footage, rng, planned), footage.fps, truths)
-    return replace(recording, person=footage.person, mouth_px=mouth_px(footage.untouched()))
+    return replace(recording, person=footage.person, mouth_px=mouth_px(footage.plain))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -17,14 +18,14 @@ from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.realtime.face.anchor import STABLE_POINTS
 from mer_live.realtime.face.landmarks import Landmarker
-from mer_live.realtime.face.tracker import FaceTracker, choose_face
+from mer_live.realtime.face.tracker import choose_face
 from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.stage import FlowSpec
-from mer_live.realtime.types import CLASSES, FaceCrop, Frame, Motion
+from mer_live.realtime.path import FacePath
+from mer_live.realtime.types import FaceCrop, Frame, Motion
 from mer_live.training.synthesis.face_model import FacePhoto, similarity
-from mer_live.training.synthesis.inject import Injector
 from mer_live.training.synthesis.sequence import Plan, render_crops
-from mer_live.training.synthesis.timeline import Pulse, draw_pulse
+from mer_live.training.synthesis.timeline import Pulse
 
 Kind = Literal["injected", "animated", "natural"]
 _NO_WARP = np.eye(2, 3, dtype=np.float32)
@@ -40,6 +41,10 @@ class Truth:
     offset_ns: int
     intensity_px: float
     """Largest displacement at the apex, px of the 224 px crop."""
+    part: str = ""
+    """Of the face: 'upper', 'lower' or 'both', where it is known."""
+    speaking: bool | None = None
+    """Whether the face spoke meanwhile, where that is known."""
 
 
 def truth_at(pulse: Pulse, label: str, intensity_px: float) -> Truth:
@@ -68,15 +73,10 @@ class Recording:
     """Median of the part that is the flow for the ADM row and the row itself."""
     crops: NDArray[np.uint8] | None = None
     """(T, 224, 224), kept only where the offline search is compared."""
-    own_px: NDArray[np.float64] | None = None
-    """(T,) how far the face itself, before events were put in, moved any region in the last 0.5 s."""
-
-    def moving(self, t_ns: int, least_px: float = 4.0) -> bool:
-        """Whether the face moved of itself in the half second before a time; no still does."""
-        if self.own_px is None:
-            return False
-        k = min(int(np.searchsorted(self.times_ns, t_ns)), len(self.own_px) - 1)
-        return bool(self.own_px[k] >= least_px)
+    person: str = ""
+    """Who is seen; people count alike."""
+    mouth_px: NDArray[np.float64] | None = None
+    """(T,) how far the mouth itself, before events were put in, moves around each frame (`injected.mouth_px`)."""
 
     @property
     def watched_s(self) -> float:
@@ -138,29 +138,31 @@ def watch(
     frames: Iterable[NDArray[np.uint8]],
     fps: float,
     truths: Sequence[Truth] = (),
+    person: str = "",
 ) -> Recording:
-    """Run the live face tracker and motion meter over whole frames, as for a file."""
-    meter = _Timed()
+    """What the live path makes of whole frames, as for a file."""
     motions: list[Motion | None] = []
-    with FaceTracker(deterministic=True) as tracker:
+    with FacePath() as path:
         for index, image in enumerate(frames):
-            crop = tracker.crop(Frame(index, round(index * 1e9 / fps), image))
-            if crop is None:
-                motions.append(None)
-                continue
-            motions.append(meter.update(crop))
+            motions.append(path.step(Frame(index, round(index * 1e9 / fps), image)).motion)
     times = np.array([round(k * 1e9 / fps) for k in range(len(motions))], np.int64)
     return Recording(
-        name, kind, fps, times, tuple(motions), tuple(truths), (), np.array(meter.motion_ms), meter.flow_ms
+        name, kind, fps, times, tuple(motions), tuple(truths), (), np.zeros(0), float("nan"), person=person
     )
 
 
 def animated(
-    photo: FacePhoto, fps: float, seed: int, duration_s: float, *, keep_crops: bool = False
+    photo: FacePhoto,
+    fps: float,
+    seed: int,
+    duration_s: float,
+    *,
+    keep_crops: bool = False,
+    plan: Plan | None = None,
 ) -> Recording:
     """An animated still with events and every distractor; the crop is anchored once, with landmark error."""
     rng = np.random.default_rng(seed)
-    plan = Plan(event_every_s=1.2)
+    plan = plan or Plan(event_every_s=1.2)
     stream, truth, landmarks = render_crops(photo, rng, duration_s=duration_s, fps=fps, plan=plan, seed=seed)
     meter = _Timed()
     motions, crops = [], []
@@ -188,17 +190,23 @@ def animated(
 
 
 class Footage:
-    """A real clip with a smooth track of its face, into which events can be put."""
+    """A real clip with a smooth track of its face, into which events can be put (`injected`).
 
-    def __init__(self, path: Path, first_s: float = 0.0, last_s: float = 1e9, *, track: bool = True) -> None:
+    Args:
+        path: a video.
+        first_s, last_s: the part of it that is used.
+        person: who is seen.
+    """
+
+    def __init__(self, path: Path, first_s: float = 0.0, last_s: float = 1e6, person: str = "") -> None:
         frames, self.fps = read_clip(path)
-        self.name = path.stem
-        self.frames = frames[round(first_s * self.fps) : round(min(last_s, 1e6) * self.fps)]
-        self.landmarks = self._landmarks() if track else [None] * len(self.frames)
-        self._poses = self._track()
-        self._plain: Recording | None = None
+        self.name = path.stem if not first_s else f"{path.stem}@{first_s:g}"
+        self.person = person
+        self.frames = frames[round(first_s * self.fps) : round(last_s * self.fps)]
 
-    def _landmarks(self) -> list[NDArray[np.float32] | None]:
+    @cached_property
+    def landmarks(self) -> list[NDArray[np.float32] | None]:
+        """(478, 2) px of every frame, None without a face."""
         found: list[NDArray[np.float32] | None] = []
         with Landmarker() as landmarker:
             last = None
@@ -208,7 +216,8 @@ class Footage:
                 found.append(last)
         return found
 
-    def _track(self) -> NDArray[np.float64]:
+    @cached_property
+    def _poses(self) -> NDArray[np.float64]:
         """(T, 4) similarity from the first face to each frame, smoothed over 3 frames; nan without a face."""
         seen = [k for k, marks in enumerate(self.landmarks) if marks is not None]
         points = list(STABLE_POINTS)
@@ -231,67 +240,17 @@ class Footage:
                 smooth[k] = weights @ window
         return smooth
 
-    def schedule(
-        self, rng: np.random.Generator, every_s: float, px: tuple[float, float]
-    ) -> list[tuple[Truth, Pulse]]:
-        """Events at random times at which a face is seen throughout; classes take turns in random order."""
-        planned: list[tuple[Truth, Pulse]] = []
-        t, order = 1.0 + float(rng.exponential(every_s)), list[str]()
-        while t < len(self.frames) / self.fps - 1.0:
-            pulse = draw_pulse(rng, t)
-            order = order or [str(c) for c in rng.permutation(list(CLASSES))]
-            size = float(np.exp(rng.uniform(*np.log(px))))
-            first, last = int(pulse.onset_s * self.fps) - 5, int(pulse.offset_s * self.fps) + 5
-            if np.isfinite(self._poses[first:last]).all():
-                planned.append((truth_at(pulse, order.pop(), size), pulse))
-            t = pulse.offset_s + 0.6 + float(rng.exponential(every_s))
-        return planned
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(T,) whether there is a face that events can be put into."""
+        return np.asarray(np.isfinite(self._poses).all(1))
 
-    def inject(
-        self, rng: np.random.Generator, plan: Sequence[tuple[Truth, Pulse]]
-    ) -> Iterator[NDArray[np.uint8]]:
-        """The frames, with the planned events in them."""
-        injectors = []
-        for truth, pulse in plan:
-            start = int(pulse.onset_s * self.fps)
-            marks = self.landmarks[start]
-            assert marks is not None
-            injectors.append((Injector(marks, rng, label=truth.label), self._matrix(start), truth, pulse))
-        for k, image in enumerate(self.frames):
-            out = image
-            for injector, start_pose, truth, pulse in injectors:
-                amount = truth.intensity_px * pulse.at(k / self.fps)
-                if amount > 0:
-                    anchor = np.vstack([injector.anchor, [0, 0, 1]])
-                    moved = np.linalg.inv(self._matrix(k) @ np.linalg.inv(start_pose))
-                    out = injector.inject(out, (anchor @ moved)[:2], amount)
-            yield out
-
-    def _matrix(self, k: int) -> NDArray[np.float64]:
+    def matrix(self, k: int) -> NDArray[np.float64]:
+        """(3, 3) similarity from the first face to frame ``k``."""
         a, b, x, y = self._poses[k]
         return np.array([[a, -b, x], [b, a, y], [0, 0, 1]])
 
-    def injected(self, seed: int, every_s: float = 1.2, px: tuple[float, float] = (0.5, 4.0)) -> Recording:
-        """The clip with random events."""
-        rng = np.random.default_rng(seed)
-        plan = self.schedule(rng, every_s, px)
-        name, truths = f"{self.name}-{seed}", [truth for truth, _ in plan]
-        recording = watch(name, "injected", self.inject(rng, plan), self.fps, truths)
-        return replace(recording, own_px=own_motion(self.untouched()))
-
-    def untouched(self) -> Recording:
+    @cached_property
+    def plain(self) -> Recording:
         """The clip as it is."""
-        if self._plain is None:
-            self._plain = watch(self.name, "natural", self.frames, self.fps)
-        return self._plain
-
-
-def own_motion(recording: Recording, last_s: float = 0.5) -> NDArray[np.float64]:
-    """(T,) largest range of any region's displacement over the last ``last_s``, px; inf without a face."""
-    n = max(2, round(last_s * recording.fps))
-    own = np.full(len(recording.motions), np.inf)
-    for k in range(n, len(own)):
-        seen = [m.regions for m in recording.motions[k - n : k + 1] if m is not None]
-        if len(seen) == n + 1:
-            own[k] = np.linalg.norm(np.ptp(np.stack(seen), axis=0), axis=1).max()
-    return own
+        return watch(self.name, "natural", self.frames, self.fps, person=self.person)

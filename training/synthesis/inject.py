@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.crop import crop_warp
-from mer_live.training.synthesis.actions import Action, draw_action
+from mer_live.training.synthesis.actions import Action, build_action, draw_action
 from mer_live.training.synthesis.face_model import CROP, FaceModel, apply
 from mer_live.training.synthesis.render import FaceRenderer, FaceState
 
@@ -20,7 +22,7 @@ class Injector:
 
     Args:
         landmarks: (478, 2) frame px of a frame in which the face is neutral.
-        label: class of the movement, or pass ``action`` from `build_action` on ``self.model``.
+        label: class of the movement; or ``units``, action units at full strength; or ``action``.
         rng: draws the movement.
     """
 
@@ -30,16 +32,19 @@ class Injector:
         rng: np.random.Generator,
         *,
         label: str | None = None,
+        units: Sequence[int] | None = None,
         action: Action | None = None,
     ) -> None:
-        if (label is None) == (action is None):
-            raise ValueError("give either a label or an action")
+        if sum(x is not None for x in (label, units, action)) != 1:
+            raise ValueError("give a label, action units or an action")
         self.anchor = crop_warp(landmarks, CROP).astype(np.float64)
         points = apply(self.anchor, landmarks)
         size = CROP + 2 * _REACH
         self.model = FaceModel(
             "footage", np.zeros((size, size), np.uint8), points, 1.0, (float(_REACH), float(_REACH))
         )
+        if units is not None:
+            action = build_action(self.model, dict.fromkeys(units, 1.0), rng)
         self.action = action if action is not None else draw_action(self.model, str(label), rng)
         self._field = self._backward()
 

@@ -60,6 +60,8 @@ class Plan:
     intensity_px: tuple[float, float] = (0.5, 4.0)
     """Range, log-uniform."""
     sway: float = 1.0
+    slow_fades: float = 0.0
+    """Share of micro-expressions that fade as slowly as those of CAS(ME)^3."""
     apart_s: float = 0.25
     """Rest kept between an event and any other happening but a gaze shift; 0 lets them overlap freely."""
 
@@ -111,7 +113,7 @@ def perform(
     t = float(rng.uniform(0.6, 1.2))
     order: list[str] = []
     while how.event_every_s > 0:
-        pulse = draw_pulse(rng, t)
+        pulse = draw_pulse(rng, t, slow_fades=how.slow_fades)
         if pulse.offset_s > duration_s - 0.4:
             break
         if not order:
