@@ -39,7 +39,7 @@ def stream_bundles(bundle: Bundle, folder: Path) -> list[Bundle]:
         column += network.feature_size
         part = export_bundle(
             network.eval(),
-            [wanted.representation],
+            {wanted.name: wanted.representation},
             {wanted.name: samples[wanted.name]},
             folder / f"{card.name}-{variant}",
             name=f"{card.name}-{variant}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -23,6 +24,10 @@ class Network(nn.Module, ABC):
     """Representations it takes, in the order of ``forward``'s arguments."""
     feature_size: int
     """Width F of ``features``."""
+
+    def ordered(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
+        """Inputs by name -> in the order of ``forward``'s arguments."""
+        return [inputs[name] for name in self.input_names]
 
     @abstractmethod
     def features(self, *inputs: Tensor) -> Tensor:

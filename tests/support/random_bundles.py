@@ -33,8 +33,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-def specs_of(network: Network) -> list[RepresentationSpec]:
-    return [make_spec(name) for name in network.input_names]
+def specs_of(network: Network) -> dict[str, RepresentationSpec]:
+    return {name: make_spec(name) for name in network.input_names}
 
 
 def samples_of(
@@ -46,7 +46,7 @@ def samples_of(
     """Inputs of the right range: random images, windows of random angles and small magnitudes."""
     rng = np.random.default_rng(seed)
     samples = {}
-    specs = specs or dict(zip(network.input_names, specs_of(network), strict=True))
+    specs = specs or specs_of(network)
     for name, spec in specs.items():
         if name == "adm":
             array = rng.uniform(-np.pi, np.pi, (count, *spec.shape)).astype(np.float32)

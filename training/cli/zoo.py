@@ -37,7 +37,7 @@ def zoo(
     from mer_live.training.executors import ExecutorError
     from mer_live.training.export.bundle import ExportError
     from mer_live.training.zoo.make import LOG_FORMAT, make_zoo
-    from mer_live.training.zoo.train import SPECS, ZooConfig
+    from mer_live.training.zoo.recipes import RECIPES, ZooConfig
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
     given: dict[str, Any] = {
@@ -48,7 +48,7 @@ def zoo(
     }
     config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
     try:
-        results = make_zoo(faces, work, out, config, only or tuple(SPECS))
+        results = make_zoo(faces, work, out, config, only or tuple(RECIPES))
     except KeyboardInterrupt:
         typer.echo(f"\ninterrupted; the clips rendered so far are in {work}: repeat to go on", err=True)
         raise typer.Exit(130) from None

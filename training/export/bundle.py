@@ -56,7 +56,7 @@ def round_weights(network: Network) -> None:
 
 def export_bundle(
     network: Network,
-    specs: Sequence[RepresentationSpec],
+    specs: Mapping[str, RepresentationSpec],
     samples: Mapping[str, NDArray[np.float32]],
     out_dir: Path,
     *,
@@ -77,7 +77,7 @@ def export_bundle(
 
     ============  =====================================================================================
     network       trained; its rounded weights are exported, the object itself is left as it was
-    specs         representation of each input, in the order of ``network.input_names``
+    specs         input name -> its representation
     samples       input name -> (N, ...) float32 real inputs, N >= 2, for the parity check
     backends      engines that must agree with torch on the samples
     the others    fields of the card (``engines.bundle.Card``)
@@ -164,13 +164,14 @@ def write_onnx(network: Network, samples: Mapping[str, NDArray[np.float32]], pat
 
 
 def _input_cards(
-    network: Network, specs: Sequence[RepresentationSpec], samples: Mapping[str, NDArray[np.float32]]
+    network: Network, specs: Mapping[str, RepresentationSpec], samples: Mapping[str, NDArray[np.float32]]
 ) -> tuple[InputCard, ...]:
-    if len(specs) != len(network.input_names) or set(samples) != set(network.input_names):
+    if not set(specs) == set(samples) == set(network.input_names):
         raise ValueError(f"{network.name} takes {network.input_names}: give one spec and samples for each")
     cards = []
-    for name, spec in zip(network.input_names, specs, strict=True):
-        shape, got = input_shape(spec), samples[name]
+    for name in network.input_names:
+        spec, got = specs[name], samples[name]
+        shape = input_shape(spec)
         if got.shape[1:] != shape or got.dtype != np.float32 or len(got) < 2:
             raise ValueError(
                 f"samples of {name} must be (N >= 2, {shape}) float32, got {got.shape} {got.dtype}"

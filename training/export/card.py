@@ -64,8 +64,8 @@ def data_text(plan: Plan) -> str:
     return text
 
 
-def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
-    request, parameters = plan.request, plan.prepared.parameters
+def told_of(model: NetworkMethod) -> dict[str, Any]:
+    """Return what a card tells of a trained method: its settings, epochs and losses, and what it began with."""
     report = model.report
     config = asdict(model.config)
     begun: dict[str, Any] = {}
@@ -78,8 +78,19 @@ def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
             else:
                 begun[key] = card_of(load(value).provenance)
     return {
-        "method": request.method,
+        "method": model.name,
         "config": config,
+        "epochs seen": report.epochs if report is not None else 0,
+        "first and last losses": [report.losses[0], report.losses[-1]] if report and report.losses else [],
+        **begun,
+        "versions": versions(),
+    }
+
+
+def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
+    request, parameters = plan.request, plan.prepared.parameters
+    return {
+        **told_of(model),
         "inputs": {name: {"array": i.array, "made": i.source} for name, i in plan.inputs.items()},
         "seed": request.seed,
         "protocol": plan.trained.protocol,
@@ -89,10 +100,6 @@ def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
         "prepared": {key: parameters[key] for key in _PREPARED if key in parameters},
         "frames_found": plan.found,
         "target": plan.target_note,
-        "epochs seen": report.epochs if report is not None else 0,
-        "first and last losses": [report.losses[0], report.losses[-1]] if report and report.losses else [],
-        **begun,
-        "versions": versions(),
     }
 
 

@@ -116,11 +116,8 @@ def export(request: ExportRequest, progress: Progress | None = None) -> Bundle:
     model = train(plan, progress)
     network = model.network
     assert network is not None
-    samples = {
-        name: tensor.numpy()
-        for name, tensor in zip(network.input_names, model.tensors(plan.rows), strict=True)
-    }
-    specs = [live.spec for live in plan.inputs.values()]
+    samples = {name: tensor.numpy() for name, tensor in model.tensors(plan.rows).items()}
+    specs: dict[str, RepresentationSpec] = {live.spec.name: live.spec for live in plan.inputs.values()}
     return export_bundle(network, specs, samples, request.out, **card_fields(plan, model))
 
 

@@ -79,12 +79,13 @@ def check_tensors(model: NetworkMethod, rows: Inputs, inputs: Mapping[str, LiveI
         rows: Input name -> (N, ...) real rows, resized to what the method wants.
         inputs: What the card will say.
     """
-    for (name, live), trained in zip(inputs.items(), model.tensors(rows), strict=True):
+    tensors = model.tensors(rows)
+    for name, live in inputs.items():
         shown = network_input(rows[name], live.spec)
         if isinstance(live.spec, MotionSpec):
             left_out = [k for k, channel in enumerate(CHANNELS) if channel not in live.spec.channels]
             shown[:, left_out] = 0
-        if not np.array_equal(shown, trained.numpy()):
+        if not np.array_equal(shown, tensors[live.spec.name].numpy()):
             raise ValueError(
                 f"{model.name} changes its input {name!r} in a way that a card cannot say: it cannot be exported"
             )

@@ -32,7 +32,7 @@ from mer_live.training.learning.data import Inputs, Rows
 from mer_live.training.learning.hold_back import disjoint_rows
 from mer_live.training.learning.losses import Terms
 from mer_live.training.learning.settings import apply_settings
-from mer_live.training.learning.trainer import derive, epoch_batches, seeded, train_network
+from mer_live.training.learning.trainer import derive, epoch_batches, one_cycle, seeded, train_network
 from mer_live.training.metrics import confusion, scores
 from mer_live.training.prepared.index import write_atomically
 from mer_live.training.prepared.prepared_set import PreparedSet
@@ -240,8 +240,6 @@ def _tensors(arrays: Inputs) -> list[Tensor]:
 def _train(network: Network, inputs: Inputs, labels: NDArray[np.int64], how: PretrainConfig) -> None:
     rng = np.random.default_rng(derive(how.seed, 1))
     steps = how.epochs * len(epoch_batches(len(labels), how.batch, np.random.default_rng(0)))
-    adam = torch.optim.AdamW(network.parameters(), lr=how.lr, weight_decay=how.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, how.lr, total_steps=steps + 1, pct_start=0.1)
     target = torch.from_numpy(np.ascontiguousarray(labels))
 
     def terms(rows: Rows) -> Terms:
@@ -258,12 +256,10 @@ def _train(network: Network, inputs: Inputs, labels: NDArray[np.int64], how: Pre
     with seeded(derive(how.seed, 2)):
         train_network(
             network,
-            adam,
+            one_cycle(network.parameters(), how.lr, how.weight_decay, steps),
             lambda: epoch_batches(len(labels), how.batch, rng),
             terms,
             epochs=how.epochs,
-            scheduler=schedule,
-            scheduler_every="step",
             progress=progress,
         )
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,6 +28,24 @@ class Fit:
     losses: list[dict[str, float]] = field(default_factory=list)
     """Per epoch: mean of each unweighted loss term, and ``total``."""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Solver:
+    """An optimiser and how its rate changes."""
+
+    optimizer: torch.optim.Optimizer
+    """Over the parameters that are trained."""
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None
+    every: Literal["epoch", "step"] = "epoch"
+    """When the scheduler steps."""
+
+
+def one_cycle(parameters: Iterable[nn.Parameter], lr: float, weight_decay: float, steps: int) -> Solver:
+    """AdamW (Loshchilov, Hutter, ICLR 2019) with a warm-up over a tenth of ``steps`` and a cosine to zero."""
+    adam = torch.optim.AdamW(parameters, lr=lr, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(adam, lr, total_steps=steps + 1, pct_start=0.1)
+    return Solver(adam, schedule, "step")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +98,11 @@ def oversample(labels: NDArray[np.int64], rng: np.random.Generator) -> Rows:
 
 def train_network(
     network: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    solver: Solver,
     batches: Callable[[], Iterable[Rows]],
     terms: Callable[[Rows], Terms],
     *,
     epochs: int,
-    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
-    scheduler_every: str = "epoch",
     early_stop: EarlyStop | None = None,
     progress: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Fit:
@@ -93,12 +110,10 @@ def train_network(
 
     Args:
         network: Trained in place, left in eval mode.
-        optimizer: Over the network's parameters.
+        solver: Optimiser over the network's parameters, and its schedule.
         batches: Called once per epoch; yields row numbers of the training set.
         terms: Rows -> named loss terms; called with the network in train mode.
         epochs: Number of passes.
-        scheduler: Stepped every epoch or every iteration, see ``scheduler_every``.
-        scheduler_every: "epoch" or "step".
         early_stop: Keep the weights with the lowest loss on inner training subjects instead.
         progress: Called after each epoch with its number (from 1) and mean losses.
 
@@ -119,16 +134,16 @@ def train_network(
                 assert_every_term_acts(values, network.parameters())
                 first = False
             loss = total(values)
-            optimizer.zero_grad(set_to_none=True)
+            solver.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            if scheduler is not None and scheduler_every == "step":
-                scheduler.step()
+            solver.optimizer.step()
+            if solver.scheduler is not None and solver.every == "step":
+                solver.scheduler.step()
             steps += 1
             for name, value in [*((n, v) for n, (_, v) in values.items()), ("total", loss)]:
                 sums[name] = sums.get(name, 0.0) + float(value.detach())
-        if scheduler is not None and scheduler_every == "epoch":
-            scheduler.step()
+        if solver.scheduler is not None and solver.every == "epoch":
+            solver.scheduler.step()
         means = {name: value / max(steps, 1) for name, value in sums.items()}
         if not math.isfinite(means.get("total", 0.0)):
             raise FloatingPointError(

@@ -16,9 +16,9 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.data import Inputs, Labelled, Rows
 from mer_live.training.learning.losses import margin_loss
-from mer_live.training.learning.trainer import epoch_batches, oversample
+from mer_live.training.learning.trainer import Solver, epoch_batches, oversample
 from mer_live.training.methods.atnet import warped
-from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.methods.network import LoopConfig, NetworkMethod, Tensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +63,10 @@ class Capsulenet(NetworkMethod):
         """Return the one input."""
         return {"apex": ApexSpec(size=self.config.size)}
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+    def published_solver(self, network: Network, steps: int, epochs: int) -> Solver:
         """Return Adam, its rate falling every epoch."""
         adam = torch.optim.Adam(network.parameters(), lr=self.config.lr)
-        return adam, torch.optim.lr_scheduler.ExponentialLR(adam, self.config.decay), "epoch"
+        return Solver(adam, torch.optim.lr_scheduler.ExponentialLR(adam, self.config.decay))
 
     def batches(self, train: Labelled, rng: np.random.Generator) -> Iterable[Rows]:
         """Return shuffled batches, minority classes drawn up to the majority."""
@@ -80,10 +78,10 @@ class Capsulenet(NetworkMethod):
         return {"apex": np.stack([_changed(image, self.config, rng) for image in rows["apex"]])}
 
     def terms(
-        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+        self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return the margin loss on the capsules' lengths."""
-        lengths = network(*x).exp()
+        lengths = network(x["apex"]).exp()
         return {"margin": (1.0, margin_loss(lengths, y, self.config.upper, self.config.lower))}
 
 

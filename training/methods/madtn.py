@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import CHANNELS, MotionSpec, RepresentationSpec
+from mer_live.training.learning.augment import shake
 from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.losses import MADTN_BANDWIDTHS, mmd2
-from mer_live.training.learning.trainer import endless_batches
-from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.learning.trainer import Solver, endless_batches
+from mer_live.training.methods.network import LoopConfig, NetworkMethod, Tensors
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class MadtnConfig(LoopConfig):
     channels: Channels = "all"
     """Ablations: the channels left out are zero."""
     middle_frames: bool = True
-    """Draw one of the clip's central frames per epoch where the set holds copies. The paper takes each
-    of them as a sample of its own; drawing keeps every clip's weight equal and an epoch short."""
+    """Draw one of the clip's copies per epoch where the set holds some: its other central frames, or its mirror
+    image. The paper takes each as a sample of its own; drawing keeps clips' weights equal and an epoch short."""
     provisional: float = 0.0
     """Share of the training images that lack the third channel, as a provisional decision lacks it, since the
     movement has not ended; the paper sees whole clips only."""
@@ -62,8 +62,11 @@ class MadtnConfig(LoopConfig):
     hidden: int = 256
     """Width of the first FC layer."""
     dropout: float = 0.0
-    bfloat16: bool = False
-    """Products in bfloat16 while training, weights in float32: twice as fast on processors that have it."""
+    shift_px: float = 0.0
+    """Above 0: each training image is turned, shifted by up to this along each axis and scaled a little, its border
+    repeated, as a live crop moves; 0 turns it alone, its corners black."""
+    brightness: float = 0.0
+    """The face of each training image is made darker or brighter by up to this part; the flow stays as it is."""
 
     @property
     def side(self) -> int:
@@ -105,11 +108,9 @@ class Madtn(NetworkMethod):
         channels = tuple(CHANNELS[c] for c in _KEPT[self.config.channels])
         return {"motion": MotionSpec(size=self.config.side, channels=channels)}
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+    def published_solver(self, network: Network, steps: int, epochs: int) -> Solver:
         """Return Adam at a fixed rate."""
-        return torch.optim.Adam(network.parameters(), lr=self.config.lr), None, "epoch"
+        return Solver(torch.optim.Adam(network.parameters(), lr=self.config.lr))
 
     def draw(self, train: Labelled, rows: Rows, rng: np.random.Generator) -> Inputs:
         """Return the batch, each clip with one of its middle frames."""
@@ -125,34 +126,40 @@ class Madtn(NetworkMethod):
         return {"motion": images}
 
     def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
-        """Rotate each image as a whole, the corners become black; take the third channel from some."""
+        """Move each image as a whole, change the light on the face; take the third channel from some."""
         images, config = rows["motion"], self.config
-        if config.rotation_deg:
+        if config.shift_px:
+            images = shake(images, rng, config.rotation_deg, config.shift_px)
+        elif config.rotation_deg:
             angles = rng.uniform(-config.rotation_deg, config.rotation_deg, len(images))
             images = np.stack([_rotated(i, a) for i, a in zip(images, angles, strict=True)])
+        if config.brightness:
+            light = rng.uniform(1 - config.brightness, 1 + config.brightness, (len(images), 1, 1))
+            images = images.copy()
+            images[..., 1] = np.clip(images[..., 1] * light, 0, 255)
         if config.provisional:
             images = images.copy()
             images[rng.random(len(images)) < config.provisional, ..., 2] = 0
         return {"motion": images}
 
-    def tensors(self, arrays: Inputs) -> list[Tensor]:
+    def tensors(self, arrays: Inputs) -> dict[str, Tensor]:
         """Scale as every other input, then drop the channels of the ablation."""
-        (x,) = super().tensors(arrays)  # (B, 3, S, S)
+        found = super().tensors(arrays)  # (B, 3, S, S)
         kept = _KEPT[self.config.channels]
         for c in range(3):
             if c not in kept:
-                x[:, c] = 0
-        return [x]
+                found["motion"][:, c] = 0
+        return found
 
     def terms(
-        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+        self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return cross entropy on the labelled source, and MMD^2 to the target on the first FC layer."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            source = network.features(*x)
-            logits = network.classify(source).float()
-            other = network.features(*target).float() if target is not None else None
-        terms = {"cross_entropy": (1.0, F.cross_entropy(logits, y))}
+        with self.half():
+            source = network.features(x["motion"])
+            logits = network.classify(source)
+            other = network.features(target["motion"]).float() if target is not None else None
+        terms = {"cross_entropy": self.cross_entropy(logits, y)}
         if other is not None:
             terms["mmd"] = (self.config.mmd_weight, mmd2(source.float(), other, self.config.bandwidths))
         return terms

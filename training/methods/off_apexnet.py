@@ -11,6 +11,7 @@ import torch
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
+from mer_live.training.learning.trainer import Solver
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
 
@@ -41,8 +42,6 @@ class OffApexnet(NetworkMethod):
         """Return the one input."""
         return {"flow": Flow3Spec(size=self.config.size)}
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+    def published_solver(self, network: Network, steps: int, epochs: int) -> Solver:
         """Return Adam at a fixed rate."""
-        return torch.optim.Adam(network.parameters(), lr=self.config.lr), None, "epoch"
+        return Solver(torch.optim.Adam(network.parameters(), lr=self.config.lr))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,15 +18,23 @@ from mer_live.engines.representation.adm import adm_rows
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.represent import mirror_clip, represent
-from mer_live.engines.representation.specs import AdmSpec, ApexSpec, FramesSpec, MotionSpec
+from mer_live.engines.representation.specs import (
+    AdmSpec,
+    ApexSpec,
+    FramesSpec,
+    MotionSpec,
+    RepresentationSpec,
+)
 from mer_live.realtime.types import CLASSES
+from mer_live.training.learning.data import Labelled, Rows
+from mer_live.training.prepared.arrays import resize_rows
 from mer_live.training.prepared.index import write_atomically
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
 from mer_live.training.synthesis.face_model import FacePhoto, has_smile, load_photo
+from mer_live.training.synthesis.prepared_set import DATASET
 
 MOTION = MotionSpec(scaling="minmax")
-APEX = ApexSpec()
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec()
 FRAMES = FramesSpec(steps=8, size=112)
@@ -48,19 +58,42 @@ class ZooClips:
     fps: NDArray[np.float32]
     final: NDArray[np.bool_]
 
-    @property
-    def apex(self) -> NDArray[np.uint8]:
-        """(N, 224, 224) apex frames, as `represent` gives them."""
-        return self.key_frames[:, 1]
+    def inputs(self, specs: Mapping[str, RepresentationSpec]) -> dict[str, NDArray[Any]]:
+        """Input name -> (N, ...) rows as stored, each as `represent` gives it of its clip.
 
-    def motion_images(self, spec: MotionSpec) -> NDArray[np.uint8]:
-        """(N, 2, 112, 112, 3): as filmed, and mirrored (a mirrored motion image is not the flipped image)."""
+        Raises ValueError for a representation that these clips were not rendered for.
+        """
+        return {name: self._rows(spec) for name, spec in specs.items()}
+
+    def _rows(self, spec: RepresentationSpec) -> NDArray[Any]:
+        if isinstance(spec, MotionSpec):
+            return self._motion(spec, mirrored=False)
+        if isinstance(spec, ApexSpec):
+            return resize_rows(self.key_frames[:, 1], spec.shape)
+        if spec in (ADM, FRAMES):
+            return self.adm if spec == ADM else self.frames
+        raise ValueError(f"the clips hold no {spec}")
+
+    def labelled(self, specs: Mapping[str, RepresentationSpec]) -> Labelled:
+        """All samples with their labels; a motion image's copy is of the mirrored clip.
+
+        A mirrored motion image is not the flipped image, so it is made here and not while training.
+        """
+        rows = np.arange(len(self.label))
+        copies = {
+            name: (self._motion(spec, mirrored=True), rows)
+            for name, spec in specs.items()
+            if isinstance(spec, MotionSpec)
+        }
+        people = np.array([f"{DATASET}/{name}" for name in self.subject])
+        return Labelled(self.inputs(specs), self.label, people, copies)
+
+    def _motion(self, spec: MotionSpec, *, mirrored: bool) -> NDArray[np.uint8]:
         flow = make_flow(spec.flow)
-        images = np.empty((len(self.key_frames), 2, *spec.shape), np.uint8)
+        images = np.empty((len(self.key_frames), *spec.shape), np.uint8)
         for k, (three, final) in enumerate(zip(self.key_frames, self.final, strict=True)):
             clip = Clip(three, np.arange(3), 0, 1, 2 if final else None)
-            for side, seen in enumerate((clip, mirror_clip(clip))):
-                images[k, side] = represent(seen, spec, flow)
+            images[k] = represent(mirror_clip(clip) if mirrored else clip, spec, flow)
         return images
 
 
@@ -213,6 +246,6 @@ def make_clips(
     )
 
 
-def take(clips: ZooClips, rows: NDArray[np.int64] | NDArray[np.bool_]) -> ZooClips:
+def take(clips: ZooClips, rows: Rows) -> ZooClips:
     """The given samples."""
     return replace(clips, **{name: getattr(clips, name)[rows] for name in ZooClips.__slots__})

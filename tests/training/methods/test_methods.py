@@ -113,7 +113,7 @@ def test_mmd_pulls_the_domains_together() -> None:
         assert model.report is not None
         assert ("mmd" in model.report.losses[0]) == bool(weight)
         with torch.no_grad():
-            f = [model.network.features(*model.tensors(d.inputs)) for d in (source, target)]
+            f = [model.network.features(model.tensors(d.inputs)["motion"]) for d in (source, target)]
         gap[weight] = float((f[0].mean(0) - f[1].mean(0)).norm() / f[0].std())
     assert gap[2.0] < 0.5 * gap[0.0]
 
@@ -131,7 +131,7 @@ def test_some_training_images_may_lack_the_offset() -> None:
 
 def test_ablation_zeroes_channels_and_is_seen_at_prediction_too() -> None:
     model = Madtn(MadtnConfig(size=32, channels="onof-face"))
-    (x,) = model.tensors(clips(2, (32, 32, 3), "motion").inputs)
+    x = model.tensors(clips(2, (32, 32, 3), "motion").inputs)["motion"]
     assert x[:, :2].abs().sum() > 0
     assert x[:, 2].abs().sum() == 0
 

@@ -206,7 +206,7 @@ def test_manet_may_come_from_pretraining(tmp_path: Path) -> None:
     assert guide is not None
     x = model.tensors(macro_side(macro, model.wants()).inputs)
     with torch.no_grad():
-        expected = load(folder).network.eval().streams(*x)[0]  # type: ignore[operator]
+        expected = load(folder).network.eval().streams(x["apex"], x["frames"])[0]  # type: ignore[operator]
     torch.testing.assert_close(guide.spatial, expected, rtol=1e-3, atol=1e-4)
     with pytest.raises(ValueError, match="who is to be tested"):
         model.fit(replace(labelled(6), barred=frozenset({"synth/anna"})))

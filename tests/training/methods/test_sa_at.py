@@ -155,7 +155,7 @@ def test_it_learns_twelve_micro_expressions_by_heart(teacher: str, faces: Path, 
     )
     train = Labelled({"apex": np.asarray(rendered.array("apex"))}, rendered.labels, rendered.subjects)
     assert sorted(train.labels) == [0] * 4 + [1] * 4 + [2] * 4
-    settings = {**TINY, "size": 48, "width": 8, "epochs": 40, "lr": 3e-3, "schedule": "one-cycle"}
+    settings = {**TINY, "size": 48, "width": 8, "epochs": 40, "lr": 3e-3, "solver": "one-cycle"}
     model = make_method("sa-at", {**settings, "teacher_weights": teacher})
     model.fit(train, seed=0)
     assert (model.predict(train.inputs).argmax(1) == train.labels).all()

@@ -93,7 +93,7 @@ def test_capsule_lengths_reach_the_margins() -> None:
     model: Any = make_method("capsulenet", settings)
     model.fit(train)
     with torch.no_grad():
-        lengths = model.network(*model.tensors(train.inputs)).exp().numpy()
+        lengths = model.network(*model.tensors(train.inputs).values()).exp().numpy()
     true = lengths[np.arange(12), train.labels]
     assert true.mean() > 0.6
     assert (lengths.sum(1) - true).mean() / 2 < 0.5

@@ -16,19 +16,21 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.clips import EventTruth, SynthClip
 from mer_live.training.zoo.clips import ZooClips, cut_like_a_spotter, make_clips
 from mer_live.training.zoo.make import make_zoo
-from mer_live.training.zoo.mtm import MtmRecipe
+from mer_live.training.zoo.recipes import ZooConfig
 from mer_live.training.zoo.report import report
-from mer_live.training.zoo.sa_at import SaAtRecipe
-from mer_live.training.zoo.train import ZooConfig
 
 
 @pytest.fixture(scope="module")
 def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, object]]:
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("zoo")
     config = ZooConfig(
-        clips=6, held_clips=6, madtn_epochs=1, temporal_epochs=1, spatial_epochs=1, fusion_epochs=1, jobs=2,
-        batch=6, sa_at=SaAtRecipe(stills=6, teacher_epochs=1, student_epochs=1, epochs=1, style_steps=2, width=4),
-        mtm=MtmRecipe(macro_clips=4, pretrain_epochs=1, epochs=1, width=4),
+        clips=6, held_clips=6, macro_clips=4, stills=6, teacher_epochs=1, student_epochs=1,
+        settings={
+            "madtn": {"epochs": 1, "batch": 6},
+            "atnet": {"temporal_epochs": 1, "spatial_epochs": 1, "epochs": 1, "batch": 6},
+            "sa-at": {"epochs": 1, "style_steps": 2, "width": 4},
+            "mtm": {"pretrain_epochs": 1, "epochs": 1, "width": 4},
+        },
     )  # fmt: skip
     return work, out, make_zoo(faces, work, out, config)
 
@@ -44,20 +46,21 @@ def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, o
         assert "10.6084/m9.figshare.5047666" in card.attribution
         assert card.validation.startswith("Not validated on spontaneous")
         assert card.scores["own"] == results[name]
+        assert card.training["clips"] == 6
+        assert card.training["method"] == name
+        assert card.training["config"]["epochs"] == card.training["epochs seen"] == 1
         if name == "sa-at":
-            teacher = card.training["teacher"]
+            teacher = card.training["teacher_weights"]
             assert teacher["network"]["config"]["depth"] == 110
             assert teacher["macro-expressions"] == {"synth": 6}
             assert teacher["rendered"]["kind"] == "macro"
             assert len(teacher["sha256"]) == len(teacher["samples"]) == 64
             assert "average of madtn and atnet" not in card.scores
         elif name == "mtm":
-            assert card.training["recipe"]["macro_clips"] == 4
+            assert card.training["macro"]["counts"]["synth"]["clips"] == 4
             assert {"spatial", "relation", "temporal", "contrast"} < set(
                 card.training["first and last losses"][1]
             )
-        else:
-            assert card.training["clips"] == 6
         assert set(card.scores["own"]) == {"final", "provisional"}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
@@ -20,7 +19,7 @@ from mer_live.training.learning.augment import shake
 from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.macro import macro_side
 from mer_live.training.learning.pretrain import load
-from mer_live.training.learning.trainer import derive, endless_batches, seeded
+from mer_live.training.learning.trainer import Solver, derive, endless_batches, seeded
 from mer_live.training.methods.mtm.guidance import (
     Head,
     contrastive_loss,
@@ -29,7 +28,7 @@ from mer_live.training.methods.mtm.guidance import (
     reversal_strength,
     reverse_gradient,
 )
-from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.methods.network import LoopConfig, NetworkMethod, Tensors
 
 ABLATIONS: Mapping[str, Mapping[str, str]] = {
     "L_c": {"spatial": "0", "relation": "0", "temporal": "0", "contrast": "0"},
@@ -86,8 +85,6 @@ class MtmConfig(LoopConfig):
     augment: bool = False
     """Mirror half of the clips, and turn (5 degrees), shift (5 %) and scale each as a whole. Not in the paper."""
     dropout: float = 0.0
-    bfloat16: bool = False
-    """Products of the ResNets in bfloat16 while training: about twice as fast on processors that have it."""
 
 
 class TwoStream(NetworkMethod):
@@ -113,31 +110,25 @@ class TwoStream(NetworkMethod):
         c = self.config
         return {"apex": ApexSpec(size=c.size), "frames": FramesSpec(steps=c.steps, size=c.size)}
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+    def published_solver(self, network: Network, steps: int, epochs: int) -> Solver:
         """Return Adam, at a fixed rate or falling to 0."""
         adam = torch.optim.Adam(self.trained(network), lr=self.config.lr)
         if not self.config.cosine:
-            return adam, None, "step"
-        return adam, torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps * epochs), "step"
+            return Solver(adam)
+        return Solver(adam, torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps * epochs), "step")
 
-    def trained(self, network: Network) -> list[nn.Parameter]:
-        """Return the parameters that the optimiser changes."""
-        return list(network.parameters())
-
-    def streams(self, network: Network, x: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def streams(self, network: Network, x: Tensors) -> tuple[Tensor, Tensor]:
         """Return f^A (B, F) and v(s) (B, s_c, F) of a training batch."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            spatial, temporal = cast(Minet, network).streams(*x)
+        with self.half():
+            spatial, temporal = cast(Minet, network).streams(*network.ordered(x))
         return spatial.float(), temporal.float()
 
     def terms(
-        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+        self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return L_c."""
         logits = network.classify(cast(Minet, network).fuse(*self.streams(network, x)))
-        return {"cross_entropy": (1.0, F.cross_entropy(logits, y))}
+        return {"cross_entropy": self.cross_entropy(logits, y)}
 
     def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
         """Mirror and shake a clip's apex frame and frames together."""
@@ -200,21 +191,19 @@ class Mtm(TwoStream):
         heads = [] if self._guide is None else list(self._guide.heads.parameters())
         return [*network.parameters(), *heads]
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
-        """Return Adam; the guide learns how long the training is."""
+    def solver(self, network: Network, steps: int, epochs: int) -> Solver:
+        """Return the solver; the guide learns how long the training is."""
         if self._guide is not None:
             self._guide.steps = steps * epochs
-        return super().optimizer(network, steps, epochs)
+        return super().solver(network, steps, epochs)
 
     def terms(
-        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+        self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return eq. 8."""
         spatial, temporal = self.streams(network, x)
         z = cast(Minet, network).fuse(spatial, temporal)
-        terms = {"cross_entropy": (1.0, F.cross_entropy(network.classify(z), y))}
+        terms = {"cross_entropy": self.cross_entropy(network.classify(z), y)}
         return terms if self._guide is None else terms | self._guide.terms(spatial, temporal, z, y)
 
     def _pretrained(self, data: Labelled, seed: int, inner_fraction: float) -> Network:
@@ -242,7 +231,7 @@ class Mtm(TwoStream):
         with torch.no_grad():
             for a in range(0, len(inputs["apex"]), 64):
                 x = self.tensors({name: array[a : a + 64] for name, array in inputs.items()})
-                parts.append(cast(Minet, manet).streams(*x))
+                parts.append(cast(Minet, manet).streams(*manet.ordered(x)))
         return torch.cat([s for s, _ in parts]), torch.cat([t for _, t in parts])
 
 

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
@@ -20,8 +19,8 @@ from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
 from mer_live.training.learning.data import Inputs, Labelled, Unlabelled
 from mer_live.training.learning.pretrain import PretrainConfig, Pretrained, load, pretrain, start_from
-from mer_live.training.learning.trainer import Fit
-from mer_live.training.methods.network import LoopConfig, NetworkMethod
+from mer_live.training.learning.trainer import Fit, Solver
+from mer_live.training.methods.network import LoopConfig, NetworkMethod, Tensors
 from mer_live.training.methods.sa_at.attention_transfer import attention_terms
 from mer_live.training.methods.sa_at.style.styles import styles_of
 from mer_live.training.methods.sa_at.style.train import StyleConfig, StyleFit, train_style
@@ -77,16 +76,11 @@ class SaAtConfig(LoopConfig):
     batch: int = 16
     lr: float = 1e-4
     """Adam; the paper names no optimiser."""
-    schedule: Literal["constant", "one-cycle"] = "constant"
-    weight_decay: float = 0.0
-    smoothing: float = 0.0
-    """Of the labels."""
     rotation_deg: float = 0.0
     shift_px: float = 0.0
     mirror: bool = False
     """Augmentation; the paper has none."""
     bfloat16: bool = True
-    """Compute in half precision while training: two to three times faster; weights stay float32."""
 
 
 class SaAt(NetworkMethod):
@@ -166,36 +160,25 @@ class SaAt(NetworkMethod):
             faces = shake(faces, rng, c.rotation_deg, c.shift_px)
         return {"apex": faces}
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
-        """Return Adam over all but the style generator, at a fixed rate or along one cosine."""
-        c = self.config
-        free = [p for p in network.parameters() if p.requires_grad]
-        adam = torch.optim.AdamW(free, lr=c.lr, weight_decay=c.weight_decay)
-        if c.schedule == "constant":
-            return adam, None, "step"
-        cosine = torch.optim.lr_scheduler.OneCycleLR(
-            adam, c.lr, total_steps=steps * epochs + 1, pct_start=0.1
-        )
-        return adam, cosine, "step"
+    def published_solver(self, network: Network, steps: int, epochs: int) -> Solver:
+        """Return Adam over all but the style generator, at a fixed rate."""
+        return Solver(torch.optim.Adam(self.trained(network), lr=self.config.lr))
 
     def terms(
-        self, network: Network, x: list[Tensor], y: Tensor, target: list[Tensor] | None
+        self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return cross entropy (eq. 3) and the attention terms (eq. 4) of the same faces in both networks."""
         assert isinstance(network, SaAtNetwork)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
-            faces = network.faces(*x)
+        with self.half():
+            faces = network.faces(x["apex"])
             maps = network.maps(faces)
             logits = network.classify(network.pooled(maps[-1]))
-        smoothing = self.config.smoothing
-        terms = {"cross_entropy": (1.0, F.cross_entropy(logits.float(), y, label_smoothing=smoothing))}
+        terms = {"cross_entropy": self.cross_entropy(logits, y)}
         if self.transfers:
             assert self.teacher is not None
             teacher = self.teacher.network
             assert isinstance(teacher, SaAtNetwork)
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            with torch.no_grad(), self.half():
                 wanted = teacher.maps(faces)
             c = self.config
             terms |= attention_terms([m.float() for m in maps], [m.float() for m in wanted], c.stages, c.beta)

@@ -16,7 +16,7 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.ststnet import Ststnet as Network3
 from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
 from mer_live.training.learning.data import Labelled, Rows
-from mer_live.training.learning.trainer import Fit, derive, seeded
+from mer_live.training.learning.trainer import Fit, Solver, derive, seeded
 from mer_live.training.methods.network import LoopConfig, NetworkMethod
 
 
@@ -51,11 +51,9 @@ class Ststnet(NetworkMethod):
         """Return the one input."""
         return {"flow": Flow3Spec(size=self.config.size)}
 
-    def optimizer(
-        self, network: Network, steps: int, epochs: int
-    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler | None, str]:
+    def published_solver(self, network: Network, steps: int, epochs: int) -> Solver:
         """Return Adam at a fixed rate."""
-        return torch.optim.Adam(network.parameters(), lr=self.config.lr), None, "epoch"
+        return Solver(torch.optim.Adam(network.parameters(), lr=self.config.lr))
 
     @classmethod
     def fit_many(
@@ -79,7 +77,7 @@ class Ststnet(NetworkMethod):
         for model, seed in zip(models, seeds, strict=True):
             with seeded(derive(seed, 0)):
                 networks.append(cast(Network3, model.build()))
-        (x,) = first.tensors(pool.inputs)
+        x = first.tensors(pool.inputs)["flow3"]
         labels = torch.from_numpy(np.ascontiguousarray(pool.labels))
         config = first.config
         begin = time.perf_counter()
