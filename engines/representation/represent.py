@@ -43,13 +43,14 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
 
     ``flow``: the caller's flow object with ``spec.flow``'s parameters, kept between calls; None makes one.
     A provisional clip (``offset`` None) gives a motion image whose third channel is zero, an ADM window
-    that ends at the newest crop, and frames up to the newest crop.
+    that ends at the newest crop, and frames up to the newest crop (those that end at the apex do so anyway).
     """
     last = len(clip.gray) - 1 if clip.offset is None else clip.offset
     if isinstance(spec, ApexSpec):
         return resize_gray(clip.gray[clip.apex], spec.size).copy()
     if isinstance(spec, FramesSpec):
-        taken = np.rint(np.linspace(clip.onset, last, spec.steps)).astype(int)
+        end = clip.apex if spec.end == "apex" else last
+        taken = np.rint(np.linspace(clip.onset, end, spec.steps)).astype(int)
         return np.stack([resize_gray(clip.gray[k], spec.size) for k in taken])
     if isinstance(spec, AdmSpec) and clip.adm is not None:
         return adm_window(clip.adm, clip.onset, clip.apex, last)

@@ -122,11 +122,13 @@ class Flow3Spec:
 
 @dataclass(frozen=True, slots=True)
 class FramesSpec:
-    """Gray frames spread evenly over onset..offset: uint8 (steps, size, size)."""
+    """Gray frames spread evenly from the onset on: uint8 (steps, size, size)."""
 
     name: Literal["frames"] = "frames"
     steps: int = 8
     size: int = 224
+    end: Literal["offset", "apex"] = "offset"
+    """Last frame: the offset, or the newest while it is unknown; or the apex, as MTM's paper has it."""
 
     @property
     def shape(self) -> tuple[int, ...]:

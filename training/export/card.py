@@ -23,7 +23,6 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
     "atnet": ("no ImageNet weights",),
     "micro-attention": ("no ImageNet or macro-expression weights",),
     "ststnet": ("clips are shuffled every epoch",),
-    "mtm": ("frames from onset to offset, not to the apex",),
 }
 _RECORDED = (
     "Scores, if any, are of cut clips of the databases named here; not validated live, nor on other people."
@@ -115,6 +114,8 @@ def _deviations(plan: Plan) -> list[str]:
                 found.append("the apex instead of the temporal centre as middle frame")
             if spec.scaling == "fixed":
                 found.append(f"flow magnitude on a fixed scale ({spec.r_max_px} px at {spec.size} px)")
+        if method == "mtm" and isinstance(spec, FramesSpec) and spec.end == "offset":
+            found.append("frames from onset to offset, not to the apex")
         if isinstance(spec, AdmSpec) and spec.direction == "circular":
             found.append("ADM directions by circular mean")
     if method == "madtn" and plan.target is None:
@@ -130,7 +131,8 @@ def _deviations(plan: Plan) -> list[str]:
         else [
             name
             for name, live in plan.inputs.items()
-            if isinstance(live.spec, AdmSpec | FramesSpec)
+            if isinstance(live.spec, AdmSpec)
+            or (isinstance(live.spec, FramesSpec) and live.spec.end == "offset")
             or (isinstance(live.spec, MotionSpec) and "offset" in live.spec.channels)
         ]
     )

@@ -50,7 +50,6 @@ def deviations(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
             return (
                 f"ResNet-18s with {c['width']} filters instead of 64",
                 "the temporal stream sees what changed since the first frame, not the frames themselves",
-                "frames from onset to offset, or to the newest one while the offset is unknown (half of the samples)",
                 "rendered macro-expressions; no macro-expression database was used",
                 "L_con averages over an anchor's positives; heads are full layers on pooled features",
                 "mirrored, turned and shifted clips; a rate that falls to 0; products in bfloat16 while training",

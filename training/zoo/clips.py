@@ -37,7 +37,8 @@ from mer_live.training.synthesis.prepared_set import DATASET
 MOTION = MotionSpec(scaling="minmax")
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec()
-FRAMES = FramesSpec(steps=8, size=112)
+# A provisional decision shows no fall, so that frames beyond the apex would differ between it and a final one.
+FRAMES = FramesSpec(steps=8, size=112, end="apex")
 VERSION = 6
 """Changes whenever the same request would give other clips."""
 
@@ -49,7 +50,7 @@ class ZooClips:
     key_frames: NDArray[np.uint8]
     """(N, 3, 224, 224): onset, apex, offset; provisional: the apex once more."""
     frames: NDArray[np.uint8]
-    """(N, 8, 112, 112): spread over onset..offset; provisional: over onset..newest."""
+    """(N, 8, 112, 112): spread over onset..apex."""
     adm: NDArray[np.float32]
     """(N, 64, 128)"""
     label: NDArray[np.int64]

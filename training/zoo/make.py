@@ -21,7 +21,7 @@ from mer_live.training.learning.pretrain import load
 from mer_live.training.synthesis.prepared_set import DATASET
 from mer_live.training.zoo.cards import ATTRIBUTION, LICENCE, deviations
 from mer_live.training.zoo.clips import make_clips
-from mer_live.training.zoo.recipes import RECIPES, ZooConfig, ready, render_macro, untrained
+from mer_live.training.zoo.recipes import RECIPES, ZooConfig, ready, render_macro, representations, untrained
 from mer_live.training.zoo.report import plot, report
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def make_zoo(
         made, method = trained[name], untrained(name, how)
         export_bundle(
             made.network,
-            method.specs(),
+            representations(method),
             made.samples,
             out / name,
             name=name,
@@ -123,7 +123,7 @@ def _train(material: _Material, name: str) -> _Trained:
     torch.set_num_threads(1)
     faces, work, how = material.faces, material.work, material.how
     method = ready(name, faces, work, how)
-    specs = method.specs()
+    specs = representations(method)
 
     def progress(epoch: int, epochs: int, loss: float) -> None:
         log.info("%s: epoch %d of %d, loss %.3f", name, epoch, epochs, loss)

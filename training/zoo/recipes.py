@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mer_live.engines.representation.specs import FramesSpec, RepresentationSpec
 from mer_live.training.learning.pretrain import PROVENANCE, PretrainConfig, load, pretrain, save
 from mer_live.training.methods import make_method
 from mer_live.training.methods.network import NetworkMethod
@@ -106,7 +107,7 @@ def render_macro(name: str, faces: Path, work: Path, how: ZooConfig, jobs: int) 
     """
     if name not in ("sa-at", "mtm"):
         return None
-    specs = untrained(name, how).specs()
+    specs = representations(untrained(name, how))
     count, folder = (how.stills, "macro") if name == "sa-at" else (how.macro_clips, "macro-frames")
     request = SynthSet(faces, "train", "macro", count, tuple(specs.items()), seed=how.seed)
     return render_set(request, work / folder, jobs)
@@ -117,6 +118,11 @@ def untrained(name: str, how: ZooConfig, material: Mapping[str, str] | None = No
     method = make_method(name, {**RECIPES[name], **how.settings.get(name, {}), **(material or {})})
     assert isinstance(method, NetworkMethod)
     return method
+
+
+def representations(method: NetworkMethod) -> dict[str, RepresentationSpec]:
+    """Input of a bundle's method -> what the live path makes of a clip for it."""
+    return {key: FRAMES if isinstance(spec, FramesSpec) else spec for key, spec in method.specs().items()}
 
 
 def ready(name: str, faces: Path, work: Path, how: ZooConfig) -> NetworkMethod:
