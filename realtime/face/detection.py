@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.landmarks import FaceDetection, Landmarker
-from mer_live.realtime.face.search import Region
+from mer_live.realtime.face.search import Look, Region
 
 _log = logging.getLogger(__name__)
 
@@ -24,6 +24,10 @@ class Detector(Protocol):
 
     def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
         """Find the faces of a (H, W, 3) RGB image."""
+        ...
+
+    def confirm(self, image_rgb: NDArray[np.uint8], face: FaceDetection) -> FaceDetection:
+        """Look at a face of the image once more and mark a false one, and one upside down."""
         ...
 
     def close(self) -> None:
@@ -50,8 +54,10 @@ class Landmarks(Protocol):
         """Times the landmarker broke and was built anew."""
         ...
 
-    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int, region: Region | None = None) -> bool:
-        """Copy a frame in, or only a region of it; False when busy."""
+    def submit(
+        self, image_bgr: NDArray[np.uint8], t_ns: int, look: Look | None = None, confirm: bool = False
+    ) -> bool:
+        """Copy a frame in, or what a look sees of it; False when busy. ``confirm``: faces are looked at twice."""
         ...
 
     def take(self, *, wait: bool) -> Detection | None:
@@ -75,17 +81,22 @@ class DetectionBuffer:
         self._memory: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)  # a view of it
         self._origin: NDArray[np.float32] = np.zeros(2, np.float32)
+        self._turned = self._confirm = False
         self.failures = 0
 
-    def fill(self, image_bgr: NDArray[np.uint8], region: Region | None) -> None:
-        """Copy a frame in, or only a region of it."""
-        left, top, right, bottom = region or (0, 0, image_bgr.shape[1], image_bgr.shape[0])
+    def fill(self, image_bgr: NDArray[np.uint8], look: Look | None, confirm: bool) -> None:
+        """Copy a frame in, or only what a look sees of it."""
+        height, width = image_bgr.shape[:2]
+        (left, top, right, bottom), self._turned = look or (Region(0, 0, width, height), False)
         shape = (bottom - top, right - left, 3)
         if self._memory.size < np.prod(shape):
             self._memory = np.empty(int(np.prod(shape)), np.uint8)
         self._rgb = self._memory[: shape[0] * shape[1] * 3].reshape(shape)
         cv2.cvtColor(image_bgr[top:bottom, left:right], cv2.COLOR_BGR2RGB, dst=self._rgb)
+        if self._turned:
+            self._rgb[:] = self._rgb[::-1, ::-1].copy()
         self._origin = np.array([left, top], np.float32)
+        self._confirm = confirm
 
     def detect(self, t_ns: int) -> Detection:
         """Find the faces of what was copied in; after a failure once more with a new detector."""
@@ -105,7 +116,9 @@ class DetectionBuffer:
                 if self._detector is None:
                     self._detector = self._make()
                 faces = self._detector.detect_rgb(self._rgb)
-                return tuple(FaceDetection(face.landmarks + self._origin) for face in faces)
+                if self._confirm:
+                    faces = tuple(self._detector.confirm(self._rgb, face) for face in faces)
+                return tuple(FaceDetection(self._in_frame(face.landmarks), face.doubt) for face in faces)
             except Exception:  # whatever a C++ graph raises must not end the path
                 self.failures += 1
                 _log.warning("landmarks failed, restarting the landmarker", exc_info=True)
@@ -113,6 +126,12 @@ class DetectionBuffer:
                     self.close()
                 self._detector = None
         return None
+
+    def _in_frame(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._turned:
+            height, width = self._rgb.shape[:2]
+            points = np.array([width - 1, height - 1], np.float32) - points
+        return points + self._origin
 
 
 class InlineLandmarks:
@@ -127,11 +146,13 @@ class InlineLandmarks:
         """Times the landmarker broke and was built anew."""
         return self._buffer.failures
 
-    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int, region: Region | None = None) -> bool:
+    def submit(
+        self, image_bgr: NDArray[np.uint8], t_ns: int, look: Look | None = None, confirm: bool = False
+    ) -> bool:
         """Detect at once; False while the last answer was not taken."""
         if self._done is not None:
             return False
-        self._buffer.fill(image_bgr, region)
+        self._buffer.fill(image_bgr, look, confirm)
         self._done = self._buffer.detect(t_ns)
         return True
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.face.detection import Detection, DetectionBuffer, Detector
 from mer_live.realtime.face.landmarks import Landmarker
-from mer_live.realtime.face.search import Region
+from mer_live.realtime.face.search import Look
 
 
 class LandmarkThread:
@@ -39,12 +39,14 @@ class LandmarkThread:
         """An image is being worked on, or its answer has not been taken."""
         return self._t_ns is not None or self._done is not None
 
-    def submit(self, image_bgr: NDArray[np.uint8], t_ns: int, region: Region | None = None) -> bool:
-        """Copy a frame in, or only a region of it; False when busy."""
+    def submit(
+        self, image_bgr: NDArray[np.uint8], t_ns: int, look: Look | None = None, confirm: bool = False
+    ) -> bool:
+        """Copy a frame in, or what a look sees of it; False when busy."""
         with self._condition:
             if self.busy or self._stop:
                 return False
-            self._buffer.fill(image_bgr, region)
+            self._buffer.fill(image_bgr, look, confirm)
             self._t_ns = t_ns
             self._condition.notify_all()
             return True

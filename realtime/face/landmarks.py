@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.face.doubt import Doubt, judge
+
 MODEL_PATH = Path(__file__).parents[1] / "models" / "face_landmarker.task"
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 LANDMARKS = 478
@@ -38,6 +40,8 @@ class FaceDetection:
 
     landmarks: NDArray[np.float32]
     """(478, 2) (x, y) in frame pixels; may lie outside the frame where the face does."""
+    doubt: Doubt = ""
+    """Only where a look was asked to be confirmed."""
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -126,6 +130,15 @@ class Landmarker:
             )
         finally:
             lib.MpFaceLandmarkerCloseResult(ctypes.byref(result))
+
+    def confirm(self, image_rgb: NDArray[np.uint8], face: FaceDetection) -> FaceDetection:
+        """Look at a face of ``image_rgb`` once more; a false one, and one upside down, are marked as such."""
+
+        def find(part: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+            return [found.landmarks for found in self.detect_rgb(part)]
+
+        doubt, landmarks = judge(find, image_rgb, face.landmarks)
+        return FaceDetection(landmarks, doubt)
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
         """Find the faces of a (H, W, 3) BGR image."""

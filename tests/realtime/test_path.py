@@ -19,6 +19,9 @@ class OneFace:
         height, width = image_rgb.shape[:2]
         return (FaceDetection(mesh(width / 2, height / 2, 120)),)
 
+    def confirm(self, image_rgb: np.ndarray, face: FaceDetection) -> FaceDetection:
+        return face
+
     def close(self) -> None:
         pass
 

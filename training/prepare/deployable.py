@@ -39,6 +39,9 @@ class _Kept:
     def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:
         return _landmarker[0].detect_rgb(image_rgb)
 
+    def confirm(self, image_rgb: NDArray[np.uint8], face: FaceDetection) -> FaceDetection:
+        return _landmarker[0].confirm(image_rgb, face)
+
     def close(self) -> None:
         """Leave it open for the next clip."""
 

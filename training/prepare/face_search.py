@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.landmarks import detect_landmarks
-from mer_live.realtime.face.search import next_region
+from mer_live.realtime.face.search import Region, around, search_looks
 
-_LOOKS = 4
 _BORDER = 0.5
 
 
@@ -30,15 +29,9 @@ def find_face(image_bgr: NDArray[np.uint8]) -> NDArray[np.float32] | None:
         LandmarkerError: The landmark model cannot be used.
     """
     height, width = image_bgr.shape[:2]
-    seen: set[tuple[int, ...]] = set()
-    for misses in range(_LOOKS):
-        region = next_region(height, width, None, misses)
-        if region in seen:
-            continue
-        seen.add(region)
-        found = _look(image_bgr, region)
-        if found is not None:
-            closer = _look(image_bgr, next_region(height, width, found, 0))
+    for look in search_looks(height, width):
+        if not look.turned and (found := _look(image_bgr, look.region)) is not None:
+            closer = _look(image_bgr, around(height, width, found))
             return found if closer is None else closer
     down, right = int(height * _BORDER), int(width * _BORDER)
     bordered = cv2.copyMakeBorder(image_bgr, down, down, right, right, cv2.BORDER_REPLICATE)
@@ -46,7 +39,7 @@ def find_face(image_bgr: NDArray[np.uint8]) -> NDArray[np.float32] | None:
     return None if found is None else found - np.array([right, down], np.float32)
 
 
-def _look(image: NDArray[np.uint8], region: tuple[int, int, int, int]) -> NDArray[np.float32] | None:
+def _look(image: NDArray[np.uint8], region: Region) -> NDArray[np.float32] | None:
     left, top, right, bottom = region
     part = np.ascontiguousarray(image[top:bottom, left:right])
     found = detect_landmarks(part)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from support.face_meshes import mesh
 
 from mer_live.realtime.face.anchor import STABLE_POINTS, AnchorPolicy, fit_pose
-from mer_live.realtime.face.search import next_region
+from mer_live.realtime.face.search import around, search_looks
 
 STEP_NS = 50_000_000
 
@@ -110,28 +110,36 @@ def test_a_shift_of_time_changes_nothing(shift: int) -> None:
 
 
 @given(
-    st.integers(50, 2000),
-    st.integers(50, 2000),
+    st.integers(50, 5000),
+    st.integers(50, 5000),
     st.floats(-300, 2300),
     st.floats(-300, 2300),
     st.floats(5, 900),
-    st.integers(0, 9),
 )
 @settings(max_examples=100, deadline=None)
-def test_the_region_lies_inside_the_frame(
-    height: int, width: int, x: float, y: float, face: float, misses: int
-) -> None:
-    for tracked in (None, mesh(x, y, face)):
-        left, top, right, bottom = next_region(height, width, tracked, misses)
+def test_every_region_lies_inside_the_frame(height: int, width: int, x: float, y: float, face: float) -> None:
+    regions = [look.region for look in search_looks(height, width)]
+    for left, top, right, bottom in [around(height, width, mesh(x, y, face)), *regions]:
         assert 0 <= left < right <= width
         assert 0 <= top < bottom <= height
 
 
-def test_looks_cover_a_wide_frame_and_close_in_on_a_known_face() -> None:
-    looks = [next_region(1080, 1920, None, misses) for misses in range(4)]
-    assert looks == [(0, 0, 1920, 1080), (420, 0, 1500, 1080), (0, 0, 1080, 1080), (840, 0, 1920, 1080)]
-    left, top, right, bottom = next_region(1080, 1920, mesh(1000, 500, 100), 0)
+@pytest.mark.parametrize(("height", "width", "most"), [(480, 640, 2), (1080, 1920, 16), (2160, 3840, 70)])
+def test_looks_leave_no_place_for_a_face_of_80_px_and_close_in_on_a_known_one(
+    height: int, width: int, most: int
+) -> None:
+    looks = search_looks(height, width)
+    assert looks[0] == ((0, 0, width, height), False)
+    assert len(looks) <= most
+    small = [r for r, _ in looks if max(r.right - r.left, r.bottom - r.top) <= 640]
+    for x in range(50, width - 50, 37):
+        for y in range(60, height - 60, 37):
+            assert any(
+                r.left <= x - 50 and r.right >= x + 50 and r.top <= y - 60 and r.bottom >= y + 60
+                for r in small
+            )
+    left, top, right, bottom = around(1080, 1920, mesh(1000, 500, 100))
     assert right - left == bottom - top == 400
     assert left <= 800 + 8
     assert right >= 1200 - 8
-    assert next_region(480, 640, mesh(300, 240, 170), 0) == (0, 0, 640, 480)
+    assert around(480, 640, mesh(300, 240, 170)) == (0, 0, 640, 480)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.face_meshes import mesh, on_canvas
 
+from mer_live.realtime.face.anchor import face_width
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.landmarks import FaceDetection
 from mer_live.realtime.face.tracker import FaceTracker, choose_face
@@ -49,6 +50,9 @@ class Script:
         parity, y, x = (int(value) for value in image_rgb[0, 0])
         origin = np.array([2 * x + parity % 2, 2 * y + parity // 2 % 2], np.float32)
         return tuple(FaceDetection(landmarks - origin) for landmarks in answer)
+
+    def confirm(self, image_rgb: np.ndarray, face: FaceDetection) -> FaceDetection:
+        return face
 
     def close(self) -> None:
         self.closed += 1
@@ -131,7 +135,8 @@ def test_out_receives_the_crop() -> None:
 
 
 def test_nobody_then_somebody_then_nobody_then_back() -> None:
-    script = Script([], [mesh()], *[[] for _ in range(8)], [mesh()])
+    # The first frame is looked at both ways up.
+    script = Script([], [], [mesh()], *[[] for _ in range(8)], [mesh()])
     crops, states = run(script, 70)
     # Nobody at 0 ms; seen at 50 and cropped on the spot; lost at 100 ms, held for 200 ms, back later.
     assert states[0] == "none"
@@ -240,12 +245,62 @@ def test_real_small_and_distant_faces(faces: Path) -> None:
     face = faces / "002_neutral.jpg"
     _, states, _ = follow(lambda k: on_canvas([(face, 300, 200, 150)]), 2)
     assert states == ["small", "small"]
-    # 100 px in 1920 is too little for one look at the whole frame; the looks that follow find it.
-    wide = on_canvas([(face, 200, 300, 260)], 1920, 1080)
-    _, states, tracker = follow(lambda k: wide, 6)
-    assert states[0] == "none"
-    assert states[-1] == "ok"
-    assert tracker.anchor == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1280, 720), (1920, 1080), (3840, 2160)])
+def test_the_smallest_face_is_80_px_at_every_size(shared_data: Path, width: int, height: int) -> None:
+    face = shared_data / "faces" / "002_neutral.jpg"
+    image = on_canvas([(face, int(0.7 * width), int(0.5 * height), 205)], width, height)
+    crops, states, tracker = follow(lambda k: image, 1)
+    assert states == ["ok"]
+    assert crops[0] is not None
+    assert tracker.face is not None
+    assert 80 <= face_width(tracker.face.landmarks) < 115
+
+
+def test_a_face_upside_down_is_analysed_and_named(shared_data: Path) -> None:
+    for face in sorted((shared_data / "faces").glob("*_neutral.jpg"))[:4]:
+        image = on_canvas([(face, 120, 40, 400)])
+        upright, _, tracker = follow(lambda k, image=image: image, 3)
+        assert not tracker.turned
+        crops, states, tracker = follow(lambda k, image=image: np.ascontiguousarray(image[::-1, ::-1]), 3)
+        assert states == ["ok"] * 3
+        assert tracker.turned
+        before, after = upright[0], crops[0]
+        assert before is not None
+        assert after is not None
+        away, away_flipped = (
+            np.abs(before.gray.astype(int) - gray).mean() for gray in (after.gray, after.gray[::-1])
+        )
+        assert away < 0.5 * away_flipped  # the same face, the right way up
+
+
+def test_the_person_who_comes_back_is_taken_up_again_and_another_is_marked(shared_data: Path) -> None:
+    person, other = (shared_data / "faces" / f"{name}_neutral.jpg" for name in ("001", "004"))
+    both = on_canvas([(person, 20, 60, 380), (other, 420, 120, 220)])
+    covered = on_canvas([(other, 420, 120, 220)])
+
+    def scene(k: int) -> np.ndarray:  # 50 ms a frame: seen 1 s, covered .6 s, seen 1 s, gone 4 s, back
+        return covered if 20 <= k < 32 or 52 <= k < 132 else both
+
+    crops, states = [], []
+    who: list[int] = []
+    with FaceTracker(deterministic=True) as tracker:
+        for k in range(180):
+            crop = tracker.crop(Frame(k, k * 50 * MS, scene(k)))
+            crops.append(crop)
+            states.append(tracker.status)
+            who.append(0 if crop is None else tracker.person)
+    assert set(who[:20]) == {1}
+    assert 2 not in who[20:90]  # nobody else is taken for the person while that is covered
+    assert set(who[36:52]) == {1}
+    assert "other" in states[58:90]
+    assert who[125] == 2  # after two seconds alone, somebody new, and marked as such
+    assert who[-1] == 1  # and the first one again
+    anchors_seen = {c.anchor for c, w in zip(crops, who, strict=True) if c is not None and w == 2}
+    assert anchors_seen.isdisjoint(
+        c.anchor for c, w in zip(crops, who, strict=True) if c is not None and w == 1
+    )
 
 
 def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(faces: Path) -> None:
