@@ -173,8 +173,8 @@ def test_spotter_sees_held_ends(reading: Reading) -> None:
     assert spotted is not None
     spot, clip = spotted
     last = len(reading.samples[-1].frames.numbers) - 1
-    assert 0 <= spot.onset <= spot.apex <= last
-    assert abs(spot.apex - 10) <= 4
+    assert 0 <= spot.span.onset.frame <= spot.span.apex.frame <= last
+    assert abs(spot.span.apex.frame - 10) <= 4
     assert clip.gray.shape[1:] == (224, 224)
 
 
