@@ -21,7 +21,7 @@ from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.naming import Naming
-from mer_live.realtime.path import FacePath, Spotted
+from mer_live.realtime.path import FacePath, Spotted, Step
 from mer_live.realtime.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks.base import Sink
@@ -42,7 +42,8 @@ class Pipeline:
     """Runs one source to its end, or until ``stop``; a context manager that owns the source and the sinks.
 
     Entering starts it, leaving ends every thread and closes source and sinks, whatever failed. ``join`` waits for
-    the end; then ``counters``, ``events`` and ``error`` are settled.
+    the end; then ``counters``, ``events`` and ``error`` are settled. ``listen`` is called by the worker with each
+    frame's time and what it gave, before its decisions are handed over: it must be quick.
 
     Raises:
         SourceError: (constructor) pictures of this size do not fit into the memory that the ring may take.
@@ -55,8 +56,10 @@ class Pipeline:
         recognizer: Recognizer,
         sinks: Sequence[Sink] = (),
         config: LiveConfig | None = None,
+        listen: Callable[[int, Step], None] | None = None,
     ) -> None:
         config = config or LiveConfig()
+        self._listen = listen
         self.source = source
         self.recognizer = recognizer
         self.counters = Counters()
@@ -174,6 +177,8 @@ class Pipeline:
                     count.torn += 1
                     continue
                 decided = self._lap_ns
+                if self._listen is not None:
+                    self._listen(frame.t_ns, step)
                 self._hand_over(step.spotted, decided)
                 count.first_done_ns = count.first_done_ns or decided
                 count.last_done_ns = decided

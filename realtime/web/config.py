@@ -36,8 +36,10 @@ class WebConfig:
     """Connections at once; the next one is told that the server is busy."""
     half_open: int = 2
     """Connections of one address that are still being made; a further offer is told to wait."""
-    connect_s: float = 8.0
-    """From the answer to a working connection."""
+    reach_s: float = 6.0
+    """From the answer to the first packet of the visitor that proves to be theirs (ICE)."""
+    connect_s: float = 15.0
+    """From the answer to a working connection: a handshake on a bad network takes several attempts."""
     silence_s: float = 6.0
     """Without any sign of life a connection is dead; it is then freed within 10 s of its death."""
     idle_s: float = 180.0

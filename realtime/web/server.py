@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import mimetypes
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -22,6 +20,7 @@ from mer_live.realtime.web.door import bind, listen
 from mer_live.realtime.web.guard import add_headers, known_origin, knows_token, make_guard, refusal
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.metrics import Metrics
+from mer_live.realtime.web.page import Page, language
 from mer_live.realtime.web.visit.connection import Connection
 from mer_live.realtime.web.visit.messages import parse_offer
 from mer_live.realtime.web.visit.own_camera import OwnCamera
@@ -125,17 +124,21 @@ def make_app(site: Site) -> web.Application:
     app.router.add_get("/about", site.about)
     app.router.add_get("/healthz", site.health)
     app.router.add_get("/metrics", site.figures)
-    page = {f"/static/{name}": content for name, content in _page_files().items()}
-    page["/"] = page["/static/index.html"]
+    page = Page()
 
-    async def show(request: web.Request) -> web.Response:
-        if request.path not in page:
+    async def index(request: web.Request) -> web.Response:
+        best = language(request.query.get("lang"), request.headers.get("Accept-Language", ""))
+        headers = {"Content-Language": best, "Vary": "Accept-Language"}
+        return web.Response(body=page.index[best], content_type="text/html", charset="utf-8", headers=headers)
+
+    async def file(request: web.Request) -> web.Response:
+        if request.path not in page.files:
             raise web.HTTPNotFound
-        body, kind = page[request.path]
+        body, kind = page.files[request.path]
         return web.Response(body=body, content_type=kind, charset="utf-8")
 
-    app.router.add_get("/", show)
-    app.router.add_get("/static/{name:.+}", show)
+    app.router.add_get("/", index)
+    app.router.add_get("/static/{name:.+}", file)
 
     async def end(app: web.Application) -> None:
         await site.sessions.close()
@@ -180,12 +183,3 @@ async def serve(
             filming.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await filming
-
-
-def _page_files() -> dict[str, tuple[bytes, str]]:
-    """The page by file name, with media types: read once, so that no request reaches the file system."""
-    folder = files("mer_live.realtime.web") / "static"
-    return {
-        file.name: (file.read_bytes(), mimetypes.guess_type(file.name)[0] or "text/plain")
-        for file in folder.iterdir()
-    }

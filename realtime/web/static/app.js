@@ -3,23 +3,32 @@
 import { CameraError, closeCamera, listCameras, openCamera } from "./camera.js";
 import { Cards } from "./cards.js";
 import { Curve } from "./curve.js";
-import { Link } from "./link.js";
+import { Link, tokenInAddress } from "./link.js";
+import { Ring } from "./loop.js";
 import { Overlay } from "./overlay.js";
 import { Records } from "./records.js";
-import { CAMERA, WEAK, cameraWords } from "./words.js";
+import { Summary } from "./summary.js";
+import { cameraWords, number, serverWords, t, timeOfDay } from "./words.js";
 
 const LONG_AGO_MS = 10_000;
+const AFTER_MS = 450; // pictures after an event that its loop shows
 const $ = (id) => document.getElementById(id);
-const cards = new Cards($("cards"), $("empty"), $("spoken"));
-const curve = new Curve($("curve"));
+const ring = new Ring($("video"));
+const cards = new Cards({ list: $("cards"), latest: $("latest"), empty: $("empty"), spoken: $("spoken"), ring });
+const curve = new Curve($("curve"), $("curve-text"));
 const overlay = new Overlay($("overlay"), $("video"), $("phase"));
 const records = new Records();
+const tryIt = $("try-it"); // it leaves the page with the first event
+const summary = new Summary($("summary"));
 let server = { mode: "own", token: false };
 let link = null;
 let stream = null;
+let chosen; // camera, once the visitor has chosen one
 let openedAt = 0;
 let events = 0;
-let fps = 0;
+let hiddenEvents = 0;
+let state = null; // the newest one
+let awake = null;
 
 async function begin() {
   notice();
@@ -27,30 +36,22 @@ async function begin() {
   $("begin").disabled = true;
   try {
     if (server.mode === "own") {
-      $("status").textContent = "Asking for the camera…";
-      await useCamera();
+      pill("asking");
+      await useCamera(chosen);
     }
     link?.close();
     link = new Link({ stream, token, on: { state: onState, message: onMessage, stream: onStream } });
     $("consent").hidden = true;
     $("live").hidden = false;
-    $("stop").textContent = "Stop";
-    $("stop").focus();
+    $("stop").textContent = t("stop");
+    $("stop").focus({ preventScroll: true });
+    scrollTo(0, 0);
+    stayAwake();
   } catch (error) {
-    $("status").textContent = "Not connected";
+    pill($("live").hidden ? "off" : "closed");
     notice("error", error instanceof CameraError ? error.message : cameraWords(error));
   } finally {
     $("begin").disabled = !$("agree").checked;
-  }
-}
-
-// #token=...: any characters, percent-encoded or not; a + is a +.
-function tokenInAddress() {
-  const given = location.hash.match(/^#token=(.*)$/s)?.[1] ?? "";
-  try {
-    return decodeURIComponent(given);
-  } catch {
-    return given;
   }
 }
 
@@ -58,55 +59,64 @@ async function useCamera(deviceId) {
   closeCamera(stream);
   stream = await openCamera(deviceId);
   const [track] = stream.getVideoTracks();
-  track.addEventListener("ended", () => stop(CAMERA.ended));
+  track.addEventListener("ended", () => stop("closed", t("camera.ended")));
   $("video").srcObject = stream;
   overlay.mirrored = track.getSettings().facingMode !== "environment";
   $("stage").classList.toggle("mirrored", overlay.mirrored);
   const cameras = await listCameras();
   $("camera-row").hidden = cameras.length < 2;
   $("camera").replaceChildren(
-    ...cameras.map((camera, k) => new Option(camera.label || `Camera ${k + 1}`, camera.deviceId)),
+    ...cameras.map((camera, k) => new Option(camera.label || t("camera.number", { number: k + 1 }), camera.deviceId)),
   );
   $("camera").value = track.getSettings().deviceId ?? "";
 }
 
-function stop(words) {
+function stop(name, words) {
   link?.close();
   link = null;
   closeCamera(stream);
   stream = null;
   $("video").srcObject = null;
   overlay.clear();
-  $("stop").textContent = "Start again";
+  ring.clear();
+  awake?.release();
+  $("stop").textContent = t("again");
   mute(false);
-  stageWords(server.mode === "own" ? "Stopped. The camera is off." : "Stopped.");
-  notice(words ? "error" : "", words);
+  pill(name);
+  stageWords(words ?? t(server.mode === "own" ? "stage.stopped" : "stage.stopped.server"));
+  notice();
 }
 
 function mute(on) {
   $("mute").setAttribute("aria-pressed", String(on));
-  $("mute").textContent = on ? "Resume analysis" : "Pause analysis";
+  $("mute").textContent = t(on ? "resume" : "pause");
   $("mute").disabled = link === null;
   link?.mute(on);
   if (on) overlay.clear();
   if (on && $("notice").dataset.kind === "weak") notice();
-  stageWords(on ? "Analysis paused: nothing is sent." : "");
+  if (link) pill(on ? "paused" : "open");
+  stageWords(on ? t("stage.paused") : "");
 }
 
 // -- from the connection ---------------------------------------------------------------------------
 
-function onState(name, words, reason) {
-  $("status").textContent = { open: "Live", failed: "Ended", closed: "Stopped" }[name] ?? words;
-  $("status").dataset.state = name;
+function onState(name, reason) {
+  state = null;
   if (name === "open") {
     openedAt = performance.now();
     mute(link.muted);
     notice();
+    if (!link.muted) stageWords(t("stage.starting"));
+    cards.divide(t("divider", { time: timeOfDay(new Date()) }));
+  } else if (name === "connecting") {
+    pill(name, reason === "again" ? "reconnecting" : name);
   } else if (name === "waiting") {
+    pill(name);
     overlay.clear();
-    notice("wait", words);
+    stageWords(t("stage.lost"));
+    notice("wait", serverWords(reason));
   } else if (name === "failed") {
-    stop(words);
+    stop("failed", serverWords(reason));
     if (reason === "token") askForToken();
   }
 }
@@ -119,14 +129,16 @@ function onMessage(message) {
     health: onHealth,
     event: onEvent,
     withdrawn: onEvent,
-    trouble: (m) => notice("wait", m.message),
+    moves: (m) => cards.moves(keyOf(m), m.moves, context()),
+    bump: (m) => curve.bump(m),
+    trouble: (m) => notice("wait", t("server.trouble", m)),
   }[message.type];
   shown?.(message);
 }
 
 function onHello({ engine, backend, why, source }) {
   curve.clear();
-  $("f-engine").textContent = `${engine} · ${backend}`;
+  $("f-engine").textContent = t("figures.models", { count: engine.split("+").length, engine: engine.replaceAll("+", ", "), backend });
   $("f-engine").title = [why, source].filter(Boolean).join("\n");
 }
 
@@ -136,50 +148,80 @@ function onStream(remote) {
   overlay.mirrored = false;
 }
 
-function onFrame(state) {
+function onFrame(now) {
   if (!link || link.muted) return;
+  if (!state) stageWords("");
+  state = now;
   overlay.draw(state);
   if (state.t_s !== null) curve.add(state.t_s, state.level);
-  fps = state.fps;
-  $("f-fps").textContent = `${state.fps.toFixed(0)} fps`;
-  $("f-drops").textContent = state.dropped.toLocaleString("en");
+  summary.state(state, performance.now());
+  tryIt.hidden = server.mode !== "own" || state.face !== "ok";
+  const settled = state.fps > 0 && performance.now() - openedAt > 1500;
+  $("f-fps").textContent = settled ? t("fps", { fps: number(state.fps) }) : "–";
+  $("f-drops").textContent = number(state.dropped);
   $("f-drops").classList.toggle("bad", state.dropped > 0);
   const delay = state.mono_ms === null ? null : link.since(state.mono_ms);
-  $("f-delay").textContent = delay === null ? "–" : `${Math.max(0, Math.round(delay))} ms`;
+  $("f-delay").textContent = delay === null ? "–" : `${number(Math.max(0, Math.round(delay)))} ms`;
 }
 
 function onHealth(health) {
   const [width, height] = health.received;
   const arrive = Math.round(health.received_fps);
-  $("f-arrives").textContent = `${width}×${height}, ${arrive} fps`;
-  $("f-rate").textContent = health.kbps ? `${(health.kbps / 1000).toFixed(1)} Mbit/s` : "–";
+  if (arrive) $("f-arrives").textContent = `${width}×${height}, ${t("fps", { fps: arrive })}`;
+  $("f-rate").textContent = health.kbps ? `${number(health.kbps / 1000, 1)} Mbit/s` : "–";
   if (!link || link.muted || performance.now() - openedAt < 5000) return;
   const small = Math.min(width, height) < 240 || Math.max(width, height) < 320;
-  if (small) notice("weak", WEAK.size(width, height));
-  else if (arrive < 25) notice("weak", (server.mode === "own" ? WEAK.fps : WEAK.camera)(arrive));
-  else if (fps < 0.85 * health.received_fps) notice("weak", WEAK.server(fps, health.received_fps));
+  const done = Math.round(state?.fps ?? 0);
+  if (small) notice("weak", t("weak.size", { width, height }));
+  else if (arrive < 25) notice("weak", t(server.mode === "own" ? "weak.fps" : "weak.camera", { fps: arrive }));
+  else if (done < 0.85 * arrive) notice("weak", t("weak.server", { done, fps: arrive }));
   else if ($("notice").dataset.kind === "weak") notice();
 }
 
+const keyOf = (message) => `${link.stream}.${message.run}.${message.id}`;
+const context = () => state && { box: state.box, frame: state.frame, mirrored: overlay.mirrored };
+
 function onEvent(event) {
-  const stream = `${link.stream}.${event.run}`;
-  const key = `${stream}.${event.id}`;
-  if (!records.add(event, stream)) return; // known already: the newest events are sent to all who come
-  const late = event.type === "event" && zero !== null ? link.since(zero + 1000 * event.apex_s) : null;
-  cards.show(key, event, late !== null && late < LONG_AGO_MS ? late : null);
+  const key = keyOf(event);
+  if (!records.add(event, `${link.stream}.${event.run}`)) return; // known already: all who come get the newest
+  let seen = null;
+  let late = null;
+  if (event.type === "event" && state && state.zero_ms !== null) {
+    const at = (s) => (s === null ? null : link.seenAt(state.zero_ms + 1000 * s));
+    seen = { onset: at(event.onset_s), apex: at(event.apex_s), offset: at(event.offset_s) };
+    late = link.since(state.zero_ms + 1000 * event.apex_s);
+    if (late === null || late > LONG_AGO_MS) seen = null;
+  }
+  cards.show(key, event, seen, late !== null && late < LONG_AGO_MS ? late : null);
+  if (seen && event.state === "final") {
+    const then = context();
+    const wait = seen.offset + AFTER_MS - performance.now();
+    if (then?.box) setTimeout(() => cards.film(key, then), Math.max(0, wait));
+  }
   curve.mark(key, event);
+  summary.event(key, event.type === "withdrawn");
   if (event.type === "event" && event.revision === 1) events += 1;
-  $("count").textContent = String(events);
+  if (document.hidden && event.revision === 1) hiddenEvents += 1;
+  $("count").textContent = number(events);
   $("csv").disabled = $("jsonl").disabled = false;
 }
 
 // -- words -----------------------------------------------------------------------------------------
 
+// At the place of the act: in the picture once there is one, else below the button that was pressed.
 function notice(kind = "", words = "") {
-  const box = $("notice");
-  box.hidden = !words;
+  const box = $($("live").hidden ? "consent-notice" : "notice");
+  const shown = words || ($("live").hidden ? t(server.mode === "own" ? "consent.hint" : "consent.hint.server") : "");
+  box.hidden = !shown;
   box.dataset.kind = kind;
-  if (box.textContent !== words) box.textContent = words;
+  if (box.textContent !== shown) box.textContent = shown;
+  if (kind === "error" && words) box.scrollIntoView({ block: "nearest" });
+}
+
+function pill(name, words = name) {
+  $("status").textContent = t(`status.${words}`);
+  $("status").dataset.state = name;
+  $("stage").dataset.state = name;
 }
 
 function stageWords(words) {
@@ -191,7 +233,16 @@ function askForToken() {
   $("live").hidden = true;
   $("consent").hidden = false;
   $("token-row").hidden = false;
-  $("token").focus();
+  notice("error", serverWords("token"));
+  $("token").focus({ preventScroll: true });
+}
+
+async function stayAwake() {
+  try {
+    awake = (await navigator.wakeLock?.request("screen")) ?? null;
+  } catch {
+    // a battery saver may forbid it: the screen goes dark as it would without this page
+  }
 }
 
 async function start() {
@@ -201,41 +252,49 @@ async function start() {
     // shown when connecting fails; until then the page can be read
   }
   if (server.mode === "server") {
-    $("consent-picture").textContent =
-      "This server shows a camera of its own; yours is not asked for. Its pictures are analysed in memory and sent, encrypted, to those who watch; nothing is stored.";
-    $("agree-words").textContent = "I have read this. The people in front of that camera know and have agreed.";
-    $("begin").textContent = "Watch";
-    // What belongs to a visitor's own camera: pausing, the bitrate that reaches the server, trying it out.
-    for (const part of [$("mute"), $("f-rate").parentElement, $("try-it")]) part.hidden = true;
+    $("consent-picture").textContent = t("consent.picture.server");
+    $("agree-words").textContent = t("consent.agree.server");
+    $("begin").textContent = t("begin.server");
+    // What belongs to a visitor's own camera: pausing, and the bitrate that reaches the server.
+    for (const part of [$("mute"), $("f-rate").parentElement]) part.hidden = true;
+    notice();
   } else if (!isSecureContext) {
-    notice("error", CAMERA.insecure);
+    notice("error", t("camera.insecure"));
   }
   $("token-row").hidden = !server.token || location.hash.includes("token=");
 }
 
-let zero = null; // the server's clock at the run's first frame
-addEventListener("mer:message", ({ detail }) => {
-  if (detail.type === "state") zero = detail.zero_ms;
-});
 $("agree").addEventListener("change", () => ($("begin").disabled = !$("agree").checked));
 $("consent-form").addEventListener("submit", (event) => {
   event.preventDefault();
   begin();
 });
-$("stop").addEventListener("click", () => (link ? stop() : begin()));
+$("stop").addEventListener("click", () => (link ? stop("closed") : begin()));
 $("mute").addEventListener("click", () => link && mute(!link.muted));
 $("video").addEventListener("resize", ({ target: { videoWidth, videoHeight } }) => {
   if (videoWidth) $("live").style.setProperty("--shape", String(videoWidth / videoHeight));
 });
 $("camera").addEventListener("change", async () => {
+  chosen = $("camera").value;
+  if (!link) return; // stopped: it is opened with the next start
   try {
-    await useCamera($("camera").value);
+    await useCamera(chosen);
     link.camera = stream;
     link.open();
   } catch (error) {
-    stop(cameraWords(error));
+    stop("closed", cameraWords(error));
   }
 });
+for (const name of ["only", "least"]) {
+  $(name).addEventListener("change", () => cards.select({ only: $("only").value, least: Number($("least").value) }));
+}
 for (const kind of ["csv", "jsonl"]) $(kind).addEventListener("click", () => records.save(kind));
+$("language").addEventListener("click", () => ($("language").href += location.hash)); // the token comes along
+document.addEventListener("visibilitychange", () => {
+  document.title = document.hidden && link ? t("title.background") : "mer-live";
+  if (document.hidden) hiddenEvents = 0;
+  else if (link) stayAwake();
+  if (!document.hidden && link && hiddenEvents) notice("weak", t("background.back", { count: hiddenEvents }));
+});
 addEventListener("pagehide", () => link?.close());
 start();

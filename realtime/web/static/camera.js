@@ -1,11 +1,11 @@
 // The visitor's camera: asked for once consent was given, and let go of entirely.
 
-import { CAMERA } from "./words.js";
+import { t } from "./words.js";
 
 export class CameraError extends Error {}
 
 export async function openCamera(deviceId) {
-  if (!isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new CameraError(CAMERA.insecure);
+  if (!isSecureContext || !navigator.mediaDevices?.getUserMedia) throw new CameraError(t("camera.insecure"));
   const video = {
     width: { ideal: 640 },
     height: { ideal: 480 },

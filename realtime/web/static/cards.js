@@ -1,85 +1,170 @@
-// One card an event: provisional first, final in place, or taken back.
+// One line an event, opening on demand; the newest one in full above the list. Provisional first, then final and
+// confirmed in place, or taken back.
 
-const MOST = 60;
+import { cutLoop, Loop } from "./loop.js";
+import { moveWords } from "./moves.js";
+import { number, percent, t, timeOfDay, whyWords } from "./words.js";
+
+const MOST = 500;
+export const LOOPS = 20;
 
 export class Cards {
-  constructor(list, empty, spoken) {
-    this.list = list;
-    this.empty = empty;
-    this.spoken = spoken;
+  constructor({ list, latest, empty, spoken, ring }) {
+    Object.assign(this, { list, latest, empty, spoken, ring });
     this.cards = new Map();
+    this.filter = { only: "", least: 0 };
   }
 
-  // `late_ms`: from the apex to this moment, null when unknown.
-  show(key, event, late_ms) {
-    this.empty.hidden = true;
-    let card = this.cards.get(key);
+  // `seen`: { onset, apex, offset } on this page's clock, null when unknown; `late_ms` from the apex to this moment.
+  show(key, event, seen, late_ms) {
+    const card = this.cards.get(key) ?? (event.type === "withdrawn" ? null : this.make(key, late_ms));
+    if (!card) return;
     if (event.type === "withdrawn") {
-      if (card) this.withdraw(card, event);
-      return;
+      card.event = { ...card.event, state: "withdrawn", reason: event.reason };
+      this.say(t("withdrawn.said", { why: whyWords(event.reason) }));
+    } else {
+      card.event = event;
+      if (seen) card.seen = seen;
+      if (event.state === "final") {
+        this.say(t("said", { label: t(`class.${event.label}`), percent: percent(event.probs[event.label]) }));
+      }
     }
-    if (!card) {
-      card = this.make();
-      this.cards.set(key, card);
-      this.list.prepend(card.item);
-      if (this.cards.size > MOST) this.forget(this.cards.keys().next().value);
-      card.firstSeen = late_ms;
+    this.draw(card);
+  }
+
+  moves(key, moves, context) {
+    const card = this.cards.get(key);
+    if (!card) return;
+    card.moves = moves;
+    card.context = context; // the face's box, the frame's size, whether the picture is mirrored
+    this.draw(card);
+  }
+
+  // The pictures after the end have arrived by now.
+  film(key, context) {
+    const card = this.cards.get(key);
+    if (!card?.seen || card.event.state === "withdrawn") return;
+    card.context ??= context;
+    card.film = cutLoop(this.ring, card.seen, context.box, context.frame);
+    const filmed = [...this.cards.values()].filter((c) => c.film);
+    for (const old of filmed.slice(0, Math.max(0, filmed.length - LOOPS))) {
+      old.film = null;
+      old.forgotten = true;
     }
-    const { item } = card;
+    this.draw(card);
+  }
+
+  divide(words) {
+    if (!this.cards.size) return;
+    const item = element("li", "divider");
+    item.textContent = words;
+    this.append(item);
+  }
+
+  select(filter) {
+    this.filter = filter;
+    for (const card of this.cards.values()) this.sift(card);
+  }
+
+  make(key, late_ms) {
+    this.empty.hidden = true;
+    const item = element("li", "card");
+    const fold = element("details", "", item);
+    const line = element("summary", "", fold);
+    const card = { key, item, fold, line, moves: [], late_ms, time: new Date(Date.now() - (late_ms ?? 0)) };
+    fold.addEventListener("toggle", () => this.draw(card));
+    this.cards.set(key, card);
+    this.append(item);
+    if (this.cards.size > MOST) {
+      const [oldest, old] = this.cards.entries().next().value;
+      old.item.remove();
+      this.cards.delete(oldest);
+    }
+    this.newest = card;
+    return card;
+  }
+
+  // At the end, as in a log: whatever stands there stays where it is, and the end is kept in view.
+  append(item) {
+    const { list } = this;
+    const atEnd = list.scrollTop + list.clientHeight > list.scrollHeight - 60;
+    list.append(item);
+    if (atEnd) list.scrollTop = list.scrollHeight;
+  }
+
+  draw(card) {
+    const { item, line, fold, event } = card;
     item.dataset.label = event.label;
     item.dataset.state = event.state;
-    card.title.textContent = event.label;
-    card.badge.textContent = event.state;
-    card.time.textContent = clock(event.apex_s);
-    for (const [name, p] of Object.entries(event.probs)) {
-      const row = card.row(name);
-      row.bar.style.width = `${(100 * p).toFixed(1)}%`;
-      row.value.textContent = `${Math.round(100 * p)} %`;
-      row.item.classList.toggle("best", name === event.label);
+    line.replaceChildren(...headline(card));
+    if (fold.open) fold.replaceChildren(line, this.body(card));
+    else fold.replaceChildren(line);
+    this.sift(card);
+    if (card !== this.newest) return;
+    const head = element("p", "headline");
+    head.append(...headline(card));
+    this.latest.dataset.label = event.label;
+    this.latest.dataset.state = event.state;
+    this.latest.replaceChildren(head, this.body(card));
+  }
+
+  sift({ item, event }) {
+    const { only, least } = this.filter;
+    item.hidden = Boolean(only && event.label !== only) || event.score < least;
+  }
+
+  body(card) {
+    const { event } = card;
+    const body = element("div", "body");
+    if (event.state === "withdrawn") {
+      element("p", "words", body).textContent = t("withdrawn", { why: whyWords(event.reason) });
+      return body;
     }
-    const length = event.offset_s === null ? "" : `lasted ${Math.round(1000 * (event.offset_s - event.onset_s))} ms`;
-    const shown = card.firstSeen === null ? "" : `shown ${Math.round(card.firstSeen)} ms after its apex`;
-    card.notes.textContent = [length, shown].filter(Boolean).join(" · ");
-    if (event.state === "final") this.say(`${event.label}, ${Math.round(100 * event.probs[event.label])} percent`);
-  }
-
-  forget(key) {
-    this.cards.get(key).item.remove();
-    this.cards.delete(key);
-  }
-
-  withdraw(card, event) {
-    card.item.dataset.state = "withdrawn";
-    card.badge.textContent = "taken back";
-    card.notes.textContent = event.reason ? `It was something else: ${event.reason}.` : "It was something else.";
-    this.say("The last event was taken back");
+    const ms = event.offset_s === null ? null : 1000 * (event.offset_s - event.onset_s);
+    if (card.film && card.seen) {
+      const { mirrored } = card.context;
+      body.append(new Loop(card.film, card.seen, card.moves, mirrored, t(`class.${event.label}`)).element);
+    } else {
+      const words = card.forgotten ? t("loop.gone", { count: LOOPS }) : card.seen ? t("loop.waiting") : "";
+      element("div", "loop none", body).textContent = words;
+    }
+    const beside = element("div", "beside", body);
+    const told = card.moves.length ? moveWords(card.moves, ms, card.context?.mirrored) : "";
+    if (told) element("p", "words", beside).textContent = told;
+    const bars = element("ul", "bars", beside);
+    for (const [name, p] of Object.entries(event.probs)) {
+      const row = element("li", name === event.label ? "best" : "", bars);
+      row.dataset.label = name;
+      element("span", "name", row).textContent = t(`class.${name}`);
+      element("span", "fill", element("span", "track", row)).style.width = `${(100 * p).toFixed(1)}%`;
+      element("span", "value", row).textContent = `${percent(p)} %`;
+    }
+    const notes = [
+      ms === null ? "" : t("lasted", { ms: number(Math.round(ms)) }),
+      card.late_ms === null ? "" : t("shown", { ms: number(Math.round(card.late_ms)) }),
+    ];
+    element("p", "notes", beside).textContent = notes.filter(Boolean).join(" · ");
+    return body;
   }
 
   say(words) {
     this.spoken.textContent = words;
   }
+}
 
-  make() {
-    const item = element("li", "card");
-    const head = element("div", "card-head", item);
-    const title = element("h3", "", head);
-    const badge = element("span", "badge", head);
-    const time = element("time", "", head);
-    const bars = element("ul", "bars", item);
-    const notes = element("p", "notes", item);
-    const rows = new Map();
-    const row = (name) => {
-      if (!rows.has(name)) {
-        const line = element("li", "", bars);
-        line.dataset.label = name;
-        element("span", "name", line).textContent = name;
-        const bar = element("span", "fill", element("span", "track", line));
-        rows.set(name, { item: line, bar, value: element("span", "value", line) });
-      }
-      return rows.get(name);
-    };
-    return { item, title, badge, time, notes, row };
-  }
+function headline({ event, time }) {
+  const parts = [
+    ["time", "clock", timeOfDay(time)],
+    ["strong", "label", t(`class.${event.label}`)],
+    ["span", "score", t("score", { percent: percent(event.score) })],
+    ["span", "badge", t(`state.${event.state}`)],
+  ];
+  return parts.map(([tag, name, words]) => {
+    const made = element(tag, name);
+    made.textContent = words;
+    if (name === "score") made.title = t("score.explained");
+    return made;
+  });
 }
 
 function element(tag, name, parent) {
@@ -87,9 +172,4 @@ function element(tag, name, parent) {
   if (name) made.className = name;
   parent?.append(made);
   return made;
-}
-
-function clock(s) {
-  const minutes = Math.floor(s / 60);
-  return `${minutes}:${(s - 60 * minutes).toFixed(2).padStart(5, "0")}`;
 }

@@ -1,15 +1,22 @@
-// The scrolling motion curve with the marks of each event.
+// The scrolling motion curve with its scale, the marks of each event, and why a larger bump is none.
+
+import { number, t } from "./words.js";
 
 const WINDOW_S = 12;
 const FULL_SCALE = 12; // noise units, as in the terminal display
 const MOST_SCALE = 24; // a turn of the head may leave the picture: it must not flatten everything else
-const LABEL_PX = 54;
+const STANDS_OUT = 3; // times rest
+const TICKS = [STANDS_OUT, 6, 12, 24];
 const GAP_S = 0.35;
+const TEXT_MS = 2000;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Curve {
-  constructor(canvas) {
+  constructor(canvas, text) {
     this.canvas = canvas;
+    this.text = text; // the same in words, for those who do not see it
+    this.told = 0;
+    this.bumps = []; // { at_s, why }
     this.samples = []; // [t_s, level]
     this.marks = new Map();
     this.drawn = 0;
@@ -20,6 +27,7 @@ export class Curve {
   clear() {
     this.samples = [];
     this.marks.clear();
+    this.bumps = [];
     this.draw();
   }
 
@@ -32,6 +40,8 @@ export class Curve {
     }
     this.samples.push([t_s, level]);
     while (this.samples.length > 2 && this.samples[1][0] < t_s - WINDOW_S) this.samples.shift();
+    while (this.bumps[0]?.at_s < t_s - WINDOW_S) this.bumps.shift();
+    this.tell();
     for (const [key, mark] of this.marks) if ((mark.offset_s ?? mark.apex_s) < t_s - WINDOW_S) this.marks.delete(key);
     const now = performance.now();
     if (now - this.drawn < (STILL.matches ? 250 : 45)) return;
@@ -42,6 +52,24 @@ export class Curve {
   mark(key, event) {
     if (event.type === "withdrawn") this.marks.delete(key);
     else this.marks.set(key, event);
+  }
+
+  bump(bump) {
+    this.bumps.push(bump);
+  }
+
+  tell() {
+    if (performance.now() - this.told < TEXT_MS) return;
+    this.told = performance.now();
+    const now = this.samples.at(-1);
+    const events = [...this.marks.values()].map((event) =>
+      t("curve.event", { label: t(`class.${event.label}`), s: number(now[0] - event.apex_s, 1) }),
+    );
+    this.text.textContent = t("curve.text", {
+      now: number(now[1], 1),
+      top: number(Math.max(...this.samples.map((s) => s[1])), 1),
+      events: events.join(", ") || t("curve.no.events"),
+    });
   }
 
   draw() {
@@ -68,7 +96,7 @@ export class Curve {
     c.textBaseline = "alphabetic";
     c.strokeStyle = colour("line");
     c.lineWidth = 1;
-    c.fillStyle = colour("faint");
+    c.fillStyle = colour("soft");
     for (let s = 0; s <= WINDOW_S; s += width < 420 ? 4 : 2) {
       const at = Math.round(x(now - s)) - 0.5;
       c.beginPath();
@@ -76,14 +104,13 @@ export class Curve {
       c.lineTo(at, height - 16);
       c.stroke();
       c.textAlign = s === 0 ? "right" : s === WINDOW_S ? "left" : "center";
-      c.fillText(s === 0 ? "now" : `−${s} s`, s === 0 ? width - 2 : Math.max(2, at), height - 3);
+      c.fillText(s === 0 ? t("curve.now") : t("curve.s", { s }), s === 0 ? width - 2 : Math.max(2, at), height - 3);
     }
     let free = -Infinity;
     for (const event of [...this.marks.values()].sort((a, b) => a.apex_s - b.apex_s)) {
-      const room = x(event.apex_s) > free;
-      this.drawMark(c, event, x, height, colour, room);
-      if (room) free = x(event.apex_s) + LABEL_PX;
+      free = this.drawMark(c, event, x, height, colour, free);
     }
+    this.scale(c, y, width, top, colour);
     if (this.samples.length < 2) return;
     const line = new Path2D();
     const area = new Path2D();
@@ -109,16 +136,56 @@ export class Curve {
     c.lineWidth = 1.8;
     c.lineJoin = "round";
     c.stroke(line);
+    this.reasons(c, x, height, colour);
   }
 
-  drawMark(c, event, x, height, colour, room) {
+  // A letter for each larger bump that is no event.
+  reasons(c, x, height, colour) {
+    let free = -Infinity;
+    c.font = "600 11px system-ui, sans-serif";
+    for (const { at_s, why } of this.bumps) {
+      const at = Math.max(8, x(at_s));
+      if (at - 8 < free) continue;
+      c.fillStyle = colour("panel");
+      c.fillRect(at - 6, height - 32, 12, 13);
+      c.fillStyle = colour("ink");
+      c.textAlign = "center";
+      c.fillText(t(`mark.${why}`), at, height - 21);
+      free = at + 8;
+    }
+  }
+
+  // How many times rest, and from where a movement stands out.
+  scale(c, y, width, top, colour) {
+    c.textAlign = "left";
+    let above = Infinity;
+    for (const tick of TICKS) {
+      if (tick > top || above - y(tick) < 14) continue;
+      above = y(tick);
+      c.strokeStyle = colour(tick === STANDS_OUT ? "soft" : "line");
+      c.setLineDash(tick === STANDS_OUT ? [4, 4] : []);
+      c.beginPath();
+      c.moveTo(0, above);
+      c.lineTo(width, above);
+      c.stroke();
+      c.setLineDash([]);
+      const words = tick === STANDS_OUT ? `${tick} ${t("curve.rest")}` : String(tick);
+      c.fillStyle = colour("panel");
+      c.fillRect(0, above - 14, c.measureText(words).width + 6, 13);
+      c.fillStyle = colour("soft");
+      c.fillText(words, 2, above - 3);
+    }
+  }
+
+  // Its label only where it touches none before it, which ends at `free`; gives where this one ends.
+  drawMark(c, event, x, height, colour, free) {
     const tone = colour(event.label);
     const [onset, apex] = [x(event.onset_s), x(event.apex_s)];
     const end = event.offset_s === null ? null : x(event.offset_s);
     c.globalAlpha = 0.16;
     c.fillStyle = tone;
     c.fillRect(onset, 16, Math.max(2, (end ?? apex) - onset), height - 34);
-    c.globalAlpha = event.state === "provisional" ? 0.6 : 1;
+    c.globalAlpha = event.state === "provisional" ? 0.75 : 1;
     c.strokeStyle = c.fillStyle = tone;
     c.lineWidth = 1.2;
     c.setLineDash([2, 3]);
@@ -137,9 +204,14 @@ export class Curve {
     c.beginPath();
     c.arc(apex, 18, 3.5, 0, 7);
     c.fill();
-    c.textAlign = apex > c.canvas.clientWidth - 30 ? "right" : "center";
-    if (room) c.fillText(event.label, apex, 10);
     c.globalAlpha = 1;
+    const label = t(`class.${event.label}`);
+    const wide = c.measureText(label).width;
+    const left = Math.min(c.canvas.clientWidth - wide - 2, Math.max(2, apex - wide / 2));
+    if (left < free + 6) return free;
+    c.textAlign = "left";
+    c.fillText(label, left, 10);
+    return left + wide;
   }
 }
 

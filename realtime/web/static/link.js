@@ -1,16 +1,14 @@
 // The connection: offer, data channel, signs of life, and trying again when it breaks.
 //
-// Calls back with: state(name, words), message(object), stream(MediaStream). States: "connecting", "open",
-// "waiting" (will try again), "failed" (needs the visitor), "closed" (as asked).
-
-import { SERVER } from "./words.js";
+// Calls back with: state(name, reason), message(object), stream(MediaStream). States: "connecting" (reason "again"
+// after a failure), "open", "waiting" (will try again), "failed" (needs the visitor), "closed" (as asked).
 
 const PING_MS = 2000;
 const SILENCE_MS = 4500;
-const CONNECT_MS = 8000;
+const CONNECT_MS = 14000;
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000];
 const MAX_BITRATE = 10_000_000;
-const AGAIN = new Set(["shutdown", "error", "lost", "connect"]);
+const AGAIN = new Set(["shutdown", "error", "lost", "connect", "busy", "wait", "unreachable", "server"]);
 
 export class Link {
   constructor({ stream, token, on }) {
@@ -24,19 +22,19 @@ export class Link {
   }
 
   async open() {
-    this.on.state("connecting", this.failures ? "Connecting again…" : "Connecting…");
+    this.on.state("connecting", this.failures ? "again" : "");
     clearTimeout(this.retry);
     this.drop();
     const pc = (this.pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" }));
     this.clock = { rtt: Infinity, offset: null, age: 0 };
     pc.addEventListener("connectionstatechange", () => {
-      if (pc === this.pc && pc.connectionState === "failed") this.lost(SERVER.lost);
+      if (pc === this.pc && pc.connectionState === "failed") this.lost("lost");
     });
     pc.addEventListener("track", (event) => this.on.stream(event.streams[0] ?? new MediaStream([event.track])));
-    this.connecting = setTimeout(() => this.lost(SERVER.media), CONNECT_MS);
+    this.connecting = setTimeout(() => this.lost("media"), CONNECT_MS);
     const channel = (this.channel = pc.createDataChannel("mer"));
     channel.addEventListener("message", (event) => pc === this.pc && this.receive(JSON.parse(event.data)));
-    channel.addEventListener("close", () => pc === this.pc && this.lost(SERVER.lost));
+    channel.addEventListener("close", () => pc === this.pc && this.lost("lost"));
     try {
       await this.attach(pc);
       await pc.setLocalDescription();
@@ -47,8 +45,9 @@ export class Link {
       await this.prefer(!this.muted);
     } catch (error) {
       if (pc !== this.pc) return;
-      if (error instanceof Refusal && !error.again) this.fail(error.message, error.reason);
-      else this.lost(error instanceof Refusal ? error.message : SERVER.unreachable);
+      const reason = error instanceof Refusal ? error.reason : "unreachable";
+      if (AGAIN.has(reason)) this.lost(reason);
+      else this.fail(reason);
     }
   }
 
@@ -88,7 +87,7 @@ export class Link {
     const response = await fetch("/offer", { method: "POST", headers, body: JSON.stringify(offer) });
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    throw new Refusal(answer.error, SERVER[answer.error] ?? answer.message ?? SERVER.unreachable);
+    throw new Refusal(answer.error ?? "unreachable");
   }
 
   receive(message) {
@@ -100,19 +99,19 @@ export class Link {
       this.beat = setInterval(() => this.pulse(), PING_MS);
       this.pulse();
       if (this.muted) this.send({ type: "mute", on: true });
-      this.on.state("open", "Live");
+      this.on.state("open");
     } else if (message.type === "pong") {
       this.keepTime(message);
     } else if (message.type === "bye") {
-      if (AGAIN.has(message.reason)) this.lost(message.message || SERVER.lost);
-      else this.fail(message.message || SERVER.lost, message.reason);
+      if (AGAIN.has(message.reason)) this.lost(message.reason);
+      else this.fail(message.reason);
       return;
     }
     this.on.message(message);
   }
 
   pulse() {
-    if (performance.now() - this.heard > SILENCE_MS) this.lost(SERVER.lost);
+    if (performance.now() - this.heard > SILENCE_MS) this.lost("lost");
     else this.send({ type: "ping", t: performance.now() });
   }
 
@@ -122,6 +121,13 @@ export class Link {
     this.clock.age += 1;
     if (rtt > this.clock.rtt && this.clock.age < 15) return;
     this.clock = { rtt, offset: mono_ms - (t + rtt / 2), age: 0 };
+  }
+
+  // When a moment of the server's clock was in front of the camera, on this page's clock, as well as it is known:
+  // the server sees a picture half a round trip and some 20 ms of encoding and decoding later.
+  seenAt(mono_ms) {
+    const since = this.since(mono_ms);
+    return since === null ? null : performance.now() - since - (this.camera ? this.clock.rtt / 2 + 20 : 0);
   }
 
   // Milliseconds since a moment of the server's clock; null until the clocks were compared.
@@ -139,19 +145,19 @@ export class Link {
     if (this.channel?.readyState === "open") this.channel.send(JSON.stringify({ v: 1, ...content }));
   }
 
-  lost(words) {
+  lost(reason) {
     if (!this.wanted) return;
     this.drop();
     const pause = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)];
     this.failures += 1;
-    this.on.state("waiting", `${words} Trying again…`);
+    this.on.state("waiting", reason);
     this.retry = setTimeout(() => this.open(), pause * (0.8 + 0.4 * Math.random()));
   }
 
-  fail(words, reason) {
+  fail(reason) {
     this.wanted = false;
     this.drop();
-    this.on.state("failed", words, reason);
+    this.on.state("failed", reason);
   }
 
   close() {
@@ -162,7 +168,7 @@ export class Link {
     this.pc = null;
     setTimeout(() => pc?.close(), 200); // let the goodbye out
     this.drop();
-    this.on.state("closed", "Stopped");
+    this.on.state("closed");
   }
 
   drop() {
@@ -174,10 +180,9 @@ export class Link {
 }
 
 class Refusal extends Error {
-  constructor(reason, words) {
-    super(words);
+  constructor(reason) {
+    super(reason);
     this.reason = reason;
-    this.again = ["busy", "wait", undefined].includes(reason);
   }
 }
 
@@ -188,4 +193,14 @@ function gathered(pc) {
     setTimeout(resolve, 1000); // addresses that are slow to come are not needed
     check();
   });
+}
+
+// #token=...: any characters, percent-encoded or not; a + is a +.
+export function tokenInAddress() {
+  const given = location.hash.match(/^#token=(.*)$/s)?.[1] ?? "";
+  try {
+    return decodeURIComponent(given);
+  } catch {
+    return given;
+  }
 }

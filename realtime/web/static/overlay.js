@@ -1,5 +1,7 @@
 // The face box on the visitor's own picture; drawn anew only when something has changed.
 
+import { t } from "./words.js";
+
 export class Overlay {
   constructor(canvas, video, chip) {
     this.canvas = canvas;
@@ -16,12 +18,12 @@ export class Overlay {
     this.chip.hidden = true;
   }
 
-  draw({ box, frame, phase, face }) {
+  draw({ box, frame, phase, face, speaking }) {
     const { canvas, video } = this;
     const scale = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!width || !video.videoWidth) return;
-    const wanted = [width, height, video.videoWidth, video.videoHeight, scale, this.mirrored, box, frame, phase, face].join();
+    const wanted = [width, height, video.videoWidth, video.videoHeight, scale, this.mirrored, box, frame, phase, face, speaking].join();
     if (wanted === this.shown) return;
     this.shown = wanted;
     if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
@@ -33,7 +35,7 @@ export class Overlay {
     c.clearRect(0, 0, width, height);
     this.chip.hidden = false;
     this.chip.dataset.phase = face === "ok" ? phase : "none";
-    this.chip.textContent = WORDS[face] ?? PHASES[phase];
+    this.chip.textContent = face === "ok" ? t(speaking && phase === "idle" ? "speaking" : `phase.${phase}`) : t(`face.${face}`);
     if (!box) return;
     // The video is shown whole ("contain"); the analysed frame covers the video.
     const shown = Math.min(width / video.videoWidth, height / video.videoHeight);
@@ -53,9 +55,6 @@ export class Overlay {
     }
   }
 }
-
-const PHASES = { idle: "Watching", onset: "Movement begins", apex: "Apex", cooldown: "Event ended" };
-const WORDS = { searching: "Looking for a face", none: "No face", small: "Face too small: come closer" };
 
 function corners(c, x, y, w, h) {
   const r = Math.min(26, w / 4, h / 4);

@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
+from collections.abc import Callable
 
+from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.types import Event
 from mer_live.realtime.web.media.track import TrackSource
 from mer_live.realtime.web.metrics import Metrics
-from mer_live.realtime.web.visit.messages import event_message, state_message
+from mer_live.realtime.web.visit.bumps import Bumps, Look
+from mer_live.realtime.web.visit.messages import encode, event_message, state_message, stream_s
+from mer_live.realtime.web.visit.moves import MoveTrail
 from mer_live.realtime.web.visit.outbox import Outbox
 
-_BACKLOG = 40
+_BACKLOG = 80
 
 
 class Audience:
@@ -28,7 +32,15 @@ class Audience:
         self._loop = loop
         self._metrics = metrics
         self._boxes: set[Outbox] = set()
+        self._trail = MoveTrail()
+        self._bumps = Bumps()
         self._past: deque[str] = deque(maxlen=_BACKLOG)
+
+    def begin(self) -> Callable[[int, Step], None]:
+        """A pipeline is about to be followed; what it must tell of every frame (`Pipeline.listen`)."""
+        self.run += 1
+        self._trail, self._bumps = MoveTrail(), Bumps()
+        return self._trail.add
 
     def join(self, box: Outbox) -> None:
         """Send everything from now on to ``box``, after the newest events so far."""
@@ -43,9 +55,12 @@ class Audience:
     # -- sink, on the recogniser's thread ---------------------------------------------------------
 
     def write(self, item: Event) -> None:
-        """Pass an event on to the event loop; never waits."""
+        """Pass an event on to the event loop, and where the face moved in it; never waits."""
+        messages = [event_message(item, self.run)]
+        if item.state != "withdrawn" and (moves := self._trail.moves(item.span)):
+            messages.append(encode("moves", run=self.run, id=item.id, moves=moves))
         with contextlib.suppress(RuntimeError):  # the server has ended, and its loop with it
-            self._loop.call_soon_threadsafe(self._publish, item, self.run)
+            self._loop.call_soon_threadsafe(self._publish, item, messages)
 
     def close(self) -> None:
         """Nothing to finish."""
@@ -63,15 +78,23 @@ class Audience:
         while True:
             await asyncio.sleep(1 / hz)
             dropped = counted.update(pipeline)
-            message = state_message(pipeline, self.run, pipeline.take_level(), dropped)
+            level, (lids, head_px_s) = pipeline.take_level(), self._trail.take_look()
+            speaking = False
+            message = state_message(pipeline, self.run, level, dropped, speaking)
             for box in self._boxes:
                 box.put_state(message)
+            if (t_s := stream_s(pipeline)) is not None:
+                for bump in self._bumps.add(Look(t_s, level, lids, head_px_s, speaking)):
+                    self.tell(encode("bump", run=self.run, at_s=round(bump.at_s, 3), why=bump.why))
 
-    def _publish(self, item: Event, run: int) -> None:
+    def _publish(self, item: Event, messages: list[str]) -> None:
         self._metrics.count_event(item)
-        message = event_message(item, run)
-        self._past.append(message)
-        self.tell(message)
+        if item.state != "withdrawn":
+            offset = item.span.offset
+            self._bumps.event(item.span.onset.t_ns / 1e9, None if offset is None else offset.t_ns / 1e9)
+        for message in messages:
+            self._past.append(message)
+            self.tell(message)
 
 
 class Counted:

@@ -57,6 +57,7 @@ class Connection(ABC):
         """Set once as soon as there is a reason to close."""
         self.pc.on("datachannel", self._on_channel)
         self.pc.on("connectionstatechange", self._on_state)
+        self.pc.on("iceconnectionstatechange", self._on_ice_state)
 
     @abstractmethod
     def figures(self) -> SessionFigures:
@@ -140,6 +141,9 @@ class Connection(ABC):
             self.lifetime.heard_ns = now_ns()
         elif state in ("failed", "closed"):
             self.end("gone")
+
+    def _on_ice_state(self) -> None:
+        self.lifetime.reached |= self.pc.iceConnectionState in ("connected", "completed")
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         if self.box is not None or channel.label != "mer":

@@ -13,7 +13,10 @@ class Lifetime:
 
     config: WebConfig
     started_ns: int
+    reached: bool = False
+    """Packets of the visitor arrive."""
     connected: bool = False
+    """The data channel is open."""
     heard_ns: int = 0
     """Newest frame or message."""
     used_ns: int = 0
@@ -31,7 +34,10 @@ class Lifetime:
             ("limit", self.started_ns, self.config.total_s),
         )
         if not self.connected:
-            limits = (("connect", self.started_ns, self.config.connect_s),)
+            most_s = (
+                self.config.connect_s if self.reached else min(self.config.reach_s, self.config.connect_s)
+            )
+            limits = (("connect", self.started_ns, most_s),)
         return next((why for why, since, most in limits if now_ns - since > most * 1e9), None)
 
 

@@ -1,6 +1,7 @@
 """The data channel's language: typed, versioned JSON objects, one a message.
 
-Server to page: hello, state, health, event, withdrawn, pong, bye. Page to server: ping, mute, stop.
+Server to page: hello, state, health, event, withdrawn, moves (where the face moved in an event), bump (why a
+rise of the curve was no event), pong, trouble, bye. Page to server: ping, mute, stop.
 ``event`` and ``withdrawn`` are the records of the JSONL output with ``v`` and ``run`` added. Times ``*_s``
 count from the first analysed frame of a run; ``mono_ms`` and ``zero_ms`` are the server's monotonic clock.
 """
@@ -113,7 +114,15 @@ def newest_ns(pipeline: Pipeline) -> int | None:
     return count.last_done_ns - count.age_ns if count.first_ns is not None else None
 
 
-def state_message(pipeline: Pipeline, run: int, level: float, dropped: int) -> str:
+def stream_s(pipeline: Pipeline) -> float | None:
+    """Time of the newest frame that is through, from the run's first one; None before it."""
+    newest, first = newest_ns(pipeline), pipeline.counters.first_ns
+    if newest is None or first is None:
+        return None
+    return round((newest - first - (pipeline.source.epoch_ns or 0)) / 1e9, 4)
+
+
+def state_message(pipeline: Pipeline, run: int, level: float, dropped: int, speaking: bool) -> str:
     """What the page draws, `state_hz` times a second.
 
     ``box`` is the face's (x, y, width, height) in pixels of ``frame`` (width, height).
@@ -128,13 +137,14 @@ def state_message(pipeline: Pipeline, run: int, level: float, dropped: int) -> s
     return encode(
         "state",
         run=run,
-        t_s=None if newest is None or zero is None else round((newest - zero) / 1e9, 4),
+        t_s=stream_s(pipeline),
         mono_ms=None if newest is None else round(newest / 1e6, 2),
         zero_ms=None if zero is None else round(zero / 1e6, 2),
         frame=list(pipeline.source.size),
         face=pipeline.tracker.status,
         box=box,
         phase=pipeline.spotter.phase,
+        speaking=speaking,
         level=round(level, 3),
         fps=round(count.rate.hz, 1),
         dropped=dropped,

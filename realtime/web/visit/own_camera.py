@@ -97,7 +97,8 @@ class OwnCamera(Connection):
         self._pipeline = self._source = None
 
     def _start(self, source: TrackSource) -> Pipeline:
-        self._pipeline = Pipeline(source, self._recognizer, [self._audience], self.config.live)
+        listen = self._audience.begin()
+        self._pipeline = Pipeline(source, self._recognizer, [self._audience], self.config.live, listen)
         self._pipeline.start()
         return self._pipeline
 

@@ -65,8 +65,9 @@ class ServerCamera:
                     self._tell_trouble(str(error))
 
     async def _serve(self, source: FrameSource) -> None:
-        pipeline = await asyncio.to_thread(Pipeline, source, self.recognizer, [self.audience], self._live)
-        self.audience.run += 1
+        pipeline = await asyncio.to_thread(
+            Pipeline, source, self.recognizer, [self.audience], self._live, self.audience.begin()
+        )
         self.pipeline = pipeline
         reader = pipeline.viewer()
         # In a thread, since it builds the landmarker; shielded, since a thread cannot be cancelled.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.web_axe import axe_script, violations
 from support.web_browser import begin, browser, browser_path, server, write_camera
 from support.web_relay import lossy
 
@@ -84,10 +85,12 @@ def test_from_consent_to_the_downloaded_events(
             arg=list(labels),
             timeout=WAIT_MS,
         )
-        assert page.inner_text("#f-arrives").startswith("640×480")
+        page.wait_for_function("() => document.getElementById('f-arrives').textContent.startsWith('640×480')")
         if path := os.environ.get("MER_SCREENSHOT"):  # how docs/web.png is made
             page.wait_for_function("() => document.querySelectorAll('.card[data-state=final]').length > 2")
+            page.wait_for_selector("#latest .loop canvas")
             page.screenshot(path=path)
+        page.wait_for_function("() => document.querySelector('#latest .words')?.textContent.includes(' px')")
         page.click("#mute")
         page.wait_for_selector("#mute[aria-pressed=true]")
         assert "nothing is sent" in page.inner_text("#stage-words")
@@ -120,6 +123,7 @@ def test_the_page_connects_again_after_the_server_was_killed(
             process.kill()
             page.wait_for_selector("#status[data-state=waiting]", timeout=WAIT_MS)
             assert "Trying again" in page.inner_text("#notice")
+            assert "Nothing is analysed" in page.inner_text("#stage-words")
         with server(port):
             page.wait_for_selector(OPEN, timeout=WAIT_MS)
             page.wait_for_selector(".card", timeout=WAIT_MS)
@@ -169,30 +173,33 @@ def test_every_trouble_with_the_camera_has_words(chromium: str, camera: Path, pl
                 page.add_init_script(script)
                 begin(page, port)
                 page.wait_for_function(
-                    "(words) => document.getElementById('notice').textContent.includes(words)",
+                    "(words) => document.getElementById('consent-notice').textContent.includes(words)",
                     arg=words,
                     timeout=WAIT_MS,
                 )
 
 
 def test_a_token_is_asked_for(chromium: str, camera: Path, play: Any, port: int) -> None:
-    with server(port, "--token", "open sesame"), browser(play, chromium, camera) as chrome:
-        page = chrome.new_page()
+    with server(port, "--token", "öffne dich+100 %"), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page(viewport={"width": 390, "height": 700})
         page.goto(f"http://127.0.0.1:{port}/")
         page.wait_for_selector("#token-row:not([hidden])")
         page.fill("#token", "wrong words")
         page.check("#agree")
         page.click("#begin")
-        page.wait_for_selector("#notice:not([hidden])", timeout=WAIT_MS)
-        assert "token" in page.inner_text("#notice")
-        page.fill("#token", "open sesame")
+        page.wait_for_selector("#consent-notice[data-kind=error]", timeout=WAIT_MS)
+        assert "token" in page.inner_text("#consent-notice")
+        assert page.evaluate(
+            "document.getElementById('consent-notice').getBoundingClientRect().bottom <= innerHeight + 1"
+        )
+        page.fill("#token", "öffne dich+100 %")
         page.click("#begin")
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
 
 
 def test_the_servers_own_camera_by_keyboard_alone(chromium: str, play: Any, port: int) -> None:
     def go_to(name: str) -> None:
-        for _ in range(8):
+        for _ in range(12):
             page.keyboard.press("Tab")
             if page.evaluate("document.activeElement.id") == name:
                 return
@@ -214,5 +221,92 @@ def test_the_servers_own_camera_by_keyboard_alone(chromium: str, play: Any, port
         assert spoken.split(",")[0] in page.inner_text("#cards").lower()
         assert page.evaluate("[...document.querySelectorAll('button, input, select, canvas[role]')].every("
                              "(e) => e.labels?.length || e.ariaLabel || e.textContent.trim())")  # fmt: skip
+        page.wait_for_selector("#latest .loop button", timeout=WAIT_MS)
+        page.focus("#latest .loop button")
+        page.keyboard.press("Enter")
+        assert page.inner_text("#latest .loop button") == "Play the loop"
+        page.focus("#stop")
         page.keyboard.press("Enter")
         page.wait_for_selector("#status[data-state=closed]")
+
+
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@pytest.mark.parametrize(
+    ("look", "wide", "high"),
+    [("light", 1200, 820), ("dark", 390, 844), ("light", 844, 390), ("light", 600, 410)],
+)
+def test_nothing_is_hard_to_read_and_nothing_moves(
+    chromium: str,
+    camera: Path,
+    play: Any,
+    port: int,
+    pytestconfig: pytest.Config,
+    look: str,
+    wide: int,
+    high: int,
+) -> None:
+    """Desk, phone upright and on its side, desk at 200 %: axe finds nothing, whatever is shown."""
+    assert pytestconfig.cache is not None
+    script = axe_script(pytestconfig.cache.mkdir("axe"))
+    with server(port), browser(play, chromium, camera) as chrome:
+        page = chrome.new_context(
+            viewport={"width": wide, "height": high},
+            color_scheme=look,
+            locale="de-DE",
+            reduced_motion="reduce",
+        ).new_page()
+        page.add_init_script(SHIFTS)
+        page.goto(f"http://127.0.0.1:{port}/")
+        assert violations(page, script) == []
+        begin(page, port)
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
+        page.wait_for_selector("#latest .loop canvas", timeout=WAIT_MS)
+        assert page.evaluate("() => shift") < 0.05
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        page.click("#cards summary")
+        assert violations(page, script) == []
+        page.click("#mute")
+        assert page.inner_text("#status") == "Angehalten"
+        assert violations(page, script) == []
+        small = page.evaluate(
+            "() => [...document.querySelectorAll('button, select, summary, #language')].filter((e) => "
+            "e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 44).map((e) => e.id || e.textContent)"
+        )
+        assert small == []
+        page.click("#stop")
+        page.wait_for_selector("#status[data-state=closed]")
+        assert violations(page, script) == []
+
+
+def test_another_camera_may_be_chosen_after_the_stop(
+    chromium: str, camera: Path, play: Any, port: int
+) -> None:
+    with server(port), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        begin(page, port)
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        page.click("#stop")
+        page.wait_for_selector("#status[data-state=closed]")
+        page.evaluate("() => document.getElementById('camera').dispatchEvent(new Event('change'))")
+        page.click("#stop")
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        assert problems == []
+
+
+def test_a_session_that_reached_its_limit_says_so(chromium: str, camera: Path, play: Any, port: int) -> None:
+    with server(port, "--total", "3"), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        begin(page, port)
+        page.wait_for_selector("#status[data-state=failed]", timeout=WAIT_MS)
+        assert page.inner_text("#status") == "Ended"
+        assert "longest time" in page.inner_text("#stage-words")

@@ -103,8 +103,12 @@ def test_the_answer_asks_for_bitrate_on_every_real_codec(offer: str) -> None:
 
 
 def test_a_session_ends_for_one_of_four_reasons() -> None:
-    life = Lifetime(WebConfig(connect_s=15, silence_s=6, idle_s=60, total_s=100), started_ns=0)
+    config = WebConfig(reach_s=5, connect_s=15, silence_s=6, idle_s=60, total_s=100)
+    life = Lifetime(config, started_ns=0)
     s = 10**9
+    assert life.verdict(5 * s) is None
+    assert life.verdict(6 * s) == "connect"  # nobody answered
+    life.reached = True
     assert life.verdict(15 * s) is None
     assert life.verdict(16 * s) == "connect"
     life.connected, life.heard_ns, life.used_ns = True, 10 * s, 10 * s

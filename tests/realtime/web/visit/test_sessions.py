@@ -81,7 +81,7 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
             hello = await page.until("hello")
             assert hello["engine"] == engines.engine
             provisional = await page.until("event", lambda m: m["state"] == "provisional", 60)
-            final = await page.until("event", lambda m: m["final"], 60)
+            final = await page.until("event", lambda m: m["state"] == "final", 60)
             assert final["id"] == provisional["id"]
             assert final["revision"] == provisional["revision"] + 1
             assert final["label"] == demo_truth()[0].label
@@ -436,6 +436,6 @@ def test_no_picture_reaches_the_disk() -> None:
         r"(?<!def )(?<![.\w])open\(|imwrite|VideoWriter|MediaRecorder|write_(bytes|text)|\.save\("
     )
     files = list(Path(server.__file__).parent.rglob("*.py"))
-    assert {"track.py", "peer.py", "server.py"} <= {file.name for file in files}
+    assert {"track.py", "connection.py", "server.py"} <= {file.name for file in files}
     for file in files:
         assert not writes.search(file.read_text()), file
