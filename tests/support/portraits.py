@@ -15,6 +15,9 @@ NOSE, MOUTH = (223.5, 131.0), ((202.3, 139.2), (244.5, 140.6))
 SCALE = 4.4
 """Enlarges the face to 390 px, as in the Face Research Lab London Set; every picture has 1000 px."""
 
+GRAIN = 10.0
+"""Standard deviation of the skin's texture, gray levels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -49,6 +52,9 @@ def photograph(person: Person, smile_px: float = 0.0) -> NDArray[np.uint8]:
         near = np.exp(-((u - corner_x) ** 2 + (v - corner_y) ** 2) / (2 * 6.0**2)) * smile_px / SCALE
         u, v = u - side * near, v + near
     picture = cv2.remap(portrait, u, v, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    # Enlarged skin is smooth; a tracker needs the grain of real skin.
+    grain = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 1, (1000, 1000, 1)), (0, 0), 3.0)
+    picture = np.clip(picture + GRAIN * grain[..., None] / grain.std(), 0, 255)
     if person.mirrored:
         picture = np.ascontiguousarray(picture[:, ::-1])
     return np.asarray(255 * (picture / 255.0) ** person.light, np.uint8)

@@ -38,7 +38,7 @@ CLEAN = Take(100.0, 300.0, Light(), Sensor(), 0.0, np.zeros(4))
 
 @pytest.fixture(scope="module")
 def photo(faces: Path) -> FacePhoto:
-    return load_photo(faces, "014")
+    return load_photo(faces, "031")
 
 
 @pytest.fixture(scope="module")
