@@ -18,6 +18,7 @@ from mer_live.realtime.face.detection import InlineLandmarks, Landmarks
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.history import CropHistory
 from mer_live.realtime.motion.meter import MotionMeter
+from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.spotter.config import SpotterConfig
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import FaceCrop, Frame, Motion, Spot
@@ -87,6 +88,11 @@ class FacePath:
         self._history = CropHistory(config.history_s, config.history_bytes)
         self._like: tuple[int, tuple[int, ...]] | None = None
         self._mark: Mark = mark or (lambda stage: None)
+
+    @property
+    def picture(self) -> PictureState:
+        """Whether the picture stands still, comes several times or is renewed at key frames."""
+        return self._meter.picture.state
 
     def __enter__(self) -> Self:
         self.tracker.open()

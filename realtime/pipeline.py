@@ -20,6 +20,7 @@ from typing import Self
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.naming import Naming
 from mer_live.realtime.path import FacePath, Spotted, Step
 from mer_live.realtime.recognizer import Recognizer
@@ -148,6 +149,11 @@ class Pipeline:
     def spotter(self) -> Spotter:
         """What the spotter is doing, for display."""
         return self._path.spotter
+
+    @property
+    def picture(self) -> PictureState:
+        """What the picture does of itself, for display."""
+        return self._path.picture
 
     @property
     def dropped(self) -> int:

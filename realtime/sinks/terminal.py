@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.stats import Counters
@@ -40,6 +41,10 @@ class Running(Protocol):
     @property
     def spotter(self) -> Spotter:
         """What it does."""
+
+    @property
+    def picture(self) -> PictureState:
+        """What the picture does of itself."""
 
     def take_level(self) -> float:
         """Highest level since the last call."""
@@ -98,7 +103,8 @@ class TerminalSink:
         rows.add_row("rate", f"{count.rate.hz:.1f} fps measured")
         dropped = Text(f"{pipeline.dropped:,}", style="bold red" if pipeline.dropped else "")
         rows.add_row("frames", Text.assemble(f"{count.processed:,} processed  ", dropped, f" dropped{age}"))
-        rows.add_row("face", f"{pipeline.tracker.status}  phase {pipeline.spotter.phase}")
+        picture = "" if pipeline.picture == "ok" else f"  picture {pipeline.picture}"
+        rows.add_row("face", f"{pipeline.tracker.status}  phase {pipeline.spotter.phase}{picture}")
         rows.add_row("motion", Text(sparkline(self._levels), style="cyan"))
         times = (
             f"{name} {median:.2f}"

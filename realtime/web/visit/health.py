@@ -51,6 +51,7 @@ class Health:
             frame_ms=frame.quantile_ms(0.5),
             frame_p99_ms=frame.quantile_ms(0.99),
             delay_ms={kind: times.quantile_ms(0.5) for kind, times in count.delay.items()},
+            picture=pipeline.picture,
             landmarks_hz=round(pipeline.tracker.stats.rate_hz, 1),
             hint=source.hint,
         )
