@@ -191,7 +191,7 @@ def everything(
     """Live, latency, throughput and delay, each in a process of its own, and their report."""
     from mer_live.benchmarks.report.page import write_page
     from mer_live.benchmarks.result import Result
-    from mer_live.realtime.report import write_json
+    from mer_live.engines.files import write_json
 
     out.mkdir(parents=True, exist_ok=True)
     results = []

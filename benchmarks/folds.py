@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mer_live.realtime.types import CLASSES
 
 if TYPE_CHECKING:
-    from mer_live.training.evaluation.material import Job, Material
+    from mer_live.training.evaluation.material import FoldMaterial, Job
 
 EPOCHS, FOLDS = 500, 68
 
@@ -88,7 +88,7 @@ def measure(folder: Path, *, plain_epochs: int, epochs: int, folds: int, jobs: i
     prepared = PreparedSet.open(folder, {"flow": "uvs28"})
     split = make_split("cde", prepared)
 
-    def material(n: int, stacked: bool) -> Material:
+    def material(n: int, stacked: bool) -> FoldMaterial:
         return gather(prepared, split, "ststnet", {"epochs": n}, stacked=stacked)
 
     short, long = material(plain_epochs, False), material(epochs, True)
@@ -113,7 +113,7 @@ def measure(folder: Path, *, plain_epochs: int, epochs: int, folds: int, jobs: i
     return Speed(a, b, c, jobs, a / b, a / c, float(a_cpu / c_cpu), load)
 
 
-def _timed(material: Material, job: Job) -> tuple[float, float, int]:
+def _timed(material: FoldMaterial, job: Job) -> tuple[float, float, int]:
     """Wall and processor seconds of all epochs but the first, and the number of folds.
 
     The job is run with one epoch and with all of them: the difference is training alone, without imports,
@@ -136,12 +136,12 @@ def _clock(work: Callable[[], object]) -> tuple[float, float]:
 
 def compare_scores(folder: Path, seeds: tuple[int, ...] = (0, 1, 2)) -> dict[str, list[float]]:
     """Return UF1 per seed, plain and stacked, of leave-one-subject-out over a part of the set."""
-    from mer_live.training.evaluation.evaluate import Request, evaluate
+    from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 
     settings = {"epochs": 40, "lr": 2e-3}
     found = {}
     for name, stacked in (("plain", False), ("stacked", True)):
-        request = Request(
+        request = EvaluationRequest(
             folder, "loso", "ststnet", {"flow": "uvs28"}, settings, seeds, database="part", stacked=stacked
         )
         report = evaluate(request)

@@ -15,7 +15,8 @@ import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
-from mer_live.realtime.report import versions, write_json
+from mer_live.engines.files import write_json
+from mer_live.engines.versions import versions
 
 FORMAT = 1
 

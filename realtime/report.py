@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
-import sys
 import time
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import psutil
 
+from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
-
-_PACKAGES = ("mer-live", "numpy", "mediapipe", "opencv-contrib-python", "onnxruntime", "openvino", "av")
 
 
 def build_report(pipeline: Pipeline) -> dict[str, Any]:
@@ -57,21 +52,3 @@ def _startup_s(first_done_ns: int) -> float | None:
         return None
     age_s: float = time.time() - psutil.Process().create_time()
     return round(age_s - (time.monotonic_ns() - first_done_ns) / 1e9, 2)
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide about results and speed."""
-    found = {"python": sys.version.split()[0]}
-    for name in _PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write ``content`` whole or not at all: into a file beside it, then moved over it."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)

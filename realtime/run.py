@@ -14,6 +14,7 @@ from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
+from mer_live.engines.files import write_json
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
@@ -21,7 +22,7 @@ from mer_live.realtime.face.landmarks import LandmarkerError, preload
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
-from mer_live.realtime.report import build_report, write_json
+from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.base import CameraConfig, SourceError

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from mer_live.engines.bundle import Bundle
 from mer_live.engines.networks import build
-from mer_live.engines.onnx_weights import read_weights
+from mer_live.engines.networks.load import load_network
 from mer_live.engines.trt.onnx import sample_inputs
 
 
@@ -23,7 +21,7 @@ def stream_bundles(bundle: Bundle, folder: Path) -> list[Bundle]:
     card = bundle.card
     if card.network.name != "atnet" or len(card.inputs) != 2:
         return []
-    weights = {name: torch.from_numpy(values) for name, values in read_weights(bundle.onnx_path).items()}
+    weights = load_network(bundle).state_dict()
     samples = sample_inputs(bundle, 2, seed=0)
     parts, column = [], 0
     for variant, wanted in zip(("spatial", "temporal"), card.inputs, strict=True):

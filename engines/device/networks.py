@@ -10,9 +10,7 @@ import torch
 from torch import Tensor
 
 from mer_live.engines.bundle import Bundle
-from mer_live.engines.errors import EngineError
-from mer_live.engines.networks import build
-from mer_live.engines.onnx_weights import read_weights
+from mer_live.engines.networks.load import load_network
 from mer_live.engines.trt.build import engine_key, ensure_engine
 from mer_live.engines.trt.file import Flavour, Precision
 from mer_live.engines.trt.library import load_flavour
@@ -38,19 +36,13 @@ class TorchDeviceNetwork:
 
     def __init__(self, bundle: Bundle, device: torch.device) -> None:
         self.bundle = bundle
-        network = build(bundle.card.network.name, bundle.card.network.config)
-        weights = read_weights(bundle.onnx_path)
-        state = {name: torch.from_numpy(values) for name, values in weights.items()}
-        missing, unexpected = network.load_state_dict(state, strict=False)
-        if unexpected or any(not name.endswith("num_batches_tracked") for name in missing):
-            raise EngineError(f"{bundle.onnx_path} does not hold this network's weights; export it again.")
-        self._network = network.eval().to(device)
+        self._network = load_network(bundle).to(device)
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """See ``DeviceNetwork``."""
         # By default convolutions and LSTMs may take TF32 on CUDA, which is not float32.
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            logits: Tensor = self._network(*[inputs[name] for name in self._network.input_names])
+            logits: Tensor = self._network(*self._network.ordered(inputs))
         return logits
 
     def capturable(self) -> bool:

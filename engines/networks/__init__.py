@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from mer_live.engines.networks.base import Network
 
 _TABLE = {
-    "madtn": ("madtn", "MadtnConfig", "Madtn"),
-    "atnet": ("atnet", "AtnetConfig", "Atnet"),
-    "ststnet": ("ststnet", "StstnetConfig", "Ststnet"),
-    "minet": ("minet", "MinetConfig", "Minet"),
-    "sa-at": ("sa_at", "SaAtConfig", "SaAt"),
-    "off-apexnet": ("off_apexnet", "OffApexnetConfig", "OffApexnet"),
-    "dual-inception": ("dual_inception", "DualInceptionConfig", "DualInception"),
-    "capsulenet": ("capsulenet", "CapsulenetConfig", "Capsulenet"),
-    "micro-attention": ("micro_attention", "MicroAttentionConfig", "MicroAttention"),
+    "madtn": ("madtn", "MadtnNetworkConfig", "MadtnNetwork"),
+    "atnet": ("atnet", "AtnetNetworkConfig", "AtnetNetwork"),
+    "ststnet": ("ststnet", "StstnetNetworkConfig", "StstnetNetwork"),
+    "minet": ("minet", "MinetNetworkConfig", "MinetNetwork"),
+    "sa-at": ("sa_at", "SaAtNetworkConfig", "SaAtNetwork"),
+    "off-apexnet": ("off_apexnet", "OffApexnetNetworkConfig", "OffApexnetNetwork"),
+    "dual-inception": ("dual_inception", "DualInceptionNetworkConfig", "DualInceptionNetwork"),
+    "capsulenet": ("capsulenet", "CapsulenetNetworkConfig", "CapsulenetNetwork"),
+    "micro-attention": ("micro_attention", "MicroAttentionNetworkConfig", "MicroAttentionNetwork"),
 }
 NAMES = tuple(_TABLE)
 

@@ -17,7 +17,7 @@ UNIT_PX = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class AtnetConfig:
+class AtnetNetworkConfig:
     """The paper's sizes: 8.3 M parameters with both streams."""
 
     variant: Literal["spatial", "temporal", "fusion"] = "fusion"
@@ -64,7 +64,7 @@ class TemporalStream(nn.Module):
         return pooled
 
 
-class Atnet(Network):
+class AtnetNetwork(Network):
     """Apex frame (B, 1, 224, 224) raw 0..255 and ADM window (B, 64, 128) -> logits (B, C).
 
     ``variant`` "spatial" takes the apex frame alone, "temporal" the window alone. Each stream's feature
@@ -73,7 +73,7 @@ class Atnet(Network):
 
     name: ClassVar[str] = "atnet"
 
-    def __init__(self, config: AtnetConfig) -> None:
+    def __init__(self, config: AtnetNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.streams = nn.ModuleDict()

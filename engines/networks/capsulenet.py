@@ -14,7 +14,7 @@ from mer_live.engines.networks.residual import ResidualTrunk
 
 
 @dataclass(frozen=True, slots=True)
-class CapsulenetConfig:
+class CapsulenetNetworkConfig:
     """The sizes of the authors' released network: 13.8 M parameters."""
 
     size: int = 224
@@ -52,7 +52,7 @@ def route(votes: Tensor, rounds: int) -> Tensor:
     return squash((agreement.softmax(1)[..., None] * votes).sum(2))
 
 
-class Capsulenet(Network):
+class CapsulenetNetwork(Network):
     """Apex frame (B, 1, 224, 224) raw 0..255 -> logits (B, C): logarithms of the class capsules' lengths.
 
     So softmax gives each class its share of the lengths. Trunk: the first three stages of ResNet-18, without
@@ -62,7 +62,7 @@ class Capsulenet(Network):
 
     name: ClassVar[str] = "capsulenet"
 
-    def __init__(self, config: CapsulenetConfig) -> None:
+    def __init__(self, config: CapsulenetNetworkConfig) -> None:
         super().__init__()
         c = self.config = config
         self.input_names = ("apex",)

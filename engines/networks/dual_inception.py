@@ -12,7 +12,7 @@ from mer_live.engines.networks.base import Network
 
 
 @dataclass(frozen=True, slots=True)
-class DualInceptionConfig:
+class DualInceptionNetworkConfig:
     """The sizes of the authors' released network: 6.45 M parameters."""
 
     size: int = 28
@@ -45,7 +45,7 @@ class Inception(nn.Module):
         return torch.cat([branch(x) for branch in self.branches], 1)
 
 
-class DualInception(Network):
+class DualInceptionNetwork(Network):
     """Horizontal flow, vertical flow, strain (B, 3, 28, 28) -> logits (B, C); the strain is not looked at.
 
     Each stream: twice an inception block and max pooling 2x2. Deviation: the authors' network reads each
@@ -54,7 +54,7 @@ class DualInception(Network):
 
     name: ClassVar[str] = "dual-inception"
 
-    def __init__(self, config: DualInceptionConfig) -> None:
+    def __init__(self, config: DualInceptionNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("flow3",)

@@ -12,7 +12,7 @@ from mer_live.engines.networks.base import Network
 
 
 @dataclass(frozen=True, slots=True)
-class MadtnConfig:
+class MadtnNetworkConfig:
     """The paper gives neither widths nor kernels; these make 1.70 M parameters."""
 
     size: int = 112
@@ -30,7 +30,7 @@ class MadtnConfig:
     classes: int = 3
 
 
-class Madtn(Network):
+class MadtnNetwork(Network):
     """Motion-attention image (B, 3, 112, 112) in 0..1 -> logits (B, C).
 
     ``features`` is the output of the first fully connected layer, before its activation: what the
@@ -39,7 +39,7 @@ class Madtn(Network):
 
     name: ClassVar[str] = "madtn"
 
-    def __init__(self, config: MadtnConfig) -> None:
+    def __init__(self, config: MadtnNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("motion",)

@@ -14,7 +14,7 @@ from mer_live.engines.networks.resnet import FirstBlock, PreActivationBlock, Res
 
 
 @dataclass(frozen=True, slots=True)
-class MicroAttentionConfig:
+class MicroAttentionNetworkConfig:
     """The authors' sizes: 5.9 M parameters."""
 
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
@@ -40,7 +40,7 @@ class AttentionUnit(nn.Module):
         return x + mask * x
 
 
-class MicroAttention(Network):
+class MicroAttentionNetwork(Network):
     """Apex frame (B, 1, 224, 224) raw 0..255 -> logits (B, C).
 
     ResNet-10 as in ATNet, whose authors are those of this network too, with a unit after each residual block
@@ -49,7 +49,7 @@ class MicroAttention(Network):
 
     name: ClassVar[str] = "micro-attention"
 
-    def __init__(self, config: MicroAttentionConfig) -> None:
+    def __init__(self, config: MicroAttentionNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("apex",)

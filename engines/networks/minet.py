@@ -16,7 +16,7 @@ GRAIN = 16 / 255
 
 
 @dataclass(frozen=True, slots=True)
-class MinetConfig:
+class MinetNetworkConfig:
     """The paper's ResNet-18 in both streams: 22.3 M parameters. It gives neither T nor the frames' size."""
 
     width: int = 64
@@ -41,7 +41,7 @@ def interval_features(frames: Tensor, intervals: int) -> Tensor:
     return torch.stack([frames[:, :: 2**k].mean(1) for k in range(intervals)], 1)
 
 
-class Minet(Network):
+class MinetNetwork(Network):
     """Apex frame (B, 1, S, S) raw 0..255 and T frames (B, T, 1, S, S) in 0..1 -> logits (B, C).
 
     f^A, the spatial feature, is a ResNet-18 on the apex frame; v, the temporal one, is the mean over another
@@ -51,7 +51,7 @@ class Minet(Network):
 
     name: ClassVar[str] = "minet"
 
-    def __init__(self, config: MinetConfig) -> None:
+    def __init__(self, config: MinetNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("apex", "frames")

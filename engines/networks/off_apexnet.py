@@ -12,7 +12,7 @@ from mer_live.engines.networks.base import Network
 
 
 @dataclass(frozen=True, slots=True)
-class OffApexnetConfig:
+class OffApexnetNetworkConfig:
     """The paper's sizes: 2.66 M parameters."""
 
     size: int = 28
@@ -24,7 +24,7 @@ class OffApexnetConfig:
     classes: int = 3
 
 
-class OffApexnet(Network):
+class OffApexnetNetwork(Network):
     """Horizontal flow, vertical flow, strain (B, 3, 28, 28) -> logits (B, C); the strain is not looked at.
 
     Each stream: twice convolution 5x5, ReLU, max pooling 2x2; then both, flattened, into two fully connected
@@ -33,7 +33,7 @@ class OffApexnet(Network):
 
     name: ClassVar[str] = "off-apexnet"
 
-    def __init__(self, config: OffApexnetConfig) -> None:
+    def __init__(self, config: OffApexnetNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("flow3",)

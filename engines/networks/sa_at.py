@@ -14,7 +14,7 @@ from mer_live.engines.networks.style import StyleGenerator
 
 
 @dataclass(frozen=True, slots=True)
-class SaAtConfig:
+class SaAtNetworkConfig:
     """Defaults are the paper's best teacher, ResNet-110."""
 
     trunk: Literal["cifar", "resnet18", "resnet50", "alexnet", "vgg16"] = "cifar"
@@ -36,7 +36,7 @@ class SaAtConfig:
     classes: int = 3
 
 
-def make_trunk(config: SaAtConfig) -> ResidualTrunk | PlainTrunk:
+def make_trunk(config: SaAtNetworkConfig) -> ResidualTrunk | PlainTrunk:
     """Trunk of a configuration, one gray channel."""
     width = config.width or (16 if config.trunk == "cifar" else 64)
     match config.trunk:
@@ -52,12 +52,12 @@ def make_trunk(config: SaAtConfig) -> ResidualTrunk | PlainTrunk:
             return vgg16(width=width, hidden=config.hidden)
 
 
-class SaAt(Network):
+class SaAtNetwork(Network):
     """Face (B, 1, S, S) raw 0..255 -> logits (B, C), through the style generator where there is one."""
 
     name: ClassVar[str] = "sa-at"
 
-    def __init__(self, config: SaAtConfig) -> None:
+    def __init__(self, config: SaAtNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("apex",)

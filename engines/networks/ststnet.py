@@ -12,7 +12,7 @@ from mer_live.engines.networks.base import Network
 
 
 @dataclass(frozen=True, slots=True)
-class StstnetConfig:
+class StstnetNetworkConfig:
     """The paper's sizes."""
 
     size: int = 28
@@ -22,7 +22,7 @@ class StstnetConfig:
     classes: int = 3
 
 
-class Ststnet(Network):
+class StstnetNetwork(Network):
     """Horizontal flow, vertical flow, strain (B, 3, 28, 28) -> logits (B, C).
 
     Each stream: convolution 3x3, ReLU, batch normalisation, max pooling 3x3/3, dropout; then the maps
@@ -32,7 +32,7 @@ class Ststnet(Network):
 
     name: ClassVar[str] = "ststnet"
 
-    def __init__(self, config: StstnetConfig) -> None:
+    def __init__(self, config: StstnetNetworkConfig) -> None:
         super().__init__()
         self.config = config
         self.input_names = ("flow3",)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
 from mer_live.engines.errors import BackendError
-from mer_live.engines.networks import build
 from mer_live.engines.runners.base import RunnerBase
 
 
@@ -23,7 +22,7 @@ class TorchRunner(RunnerBase):
         try:
             import torch
 
-            from mer_live.engines.onnx_weights import read_weights
+            from mer_live.engines.networks.load import load_network
         except ImportError as error:
             raise BackendError(
                 'torch or onnx is missing; install both with: pip install "mer-live[train]"'
@@ -34,21 +33,8 @@ class TorchRunner(RunnerBase):
         if device != "cpu" and not torch.cuda.is_available():
             raise BackendError(f"torch sees no device {device!r} here; use the cpu or install a CUDA build.")
         self._device = torch.device(device)
-        network = build(bundle.card.network.name, bundle.card.network.config)
-        try:
-            weights = read_weights(bundle.onnx_path)
-        except ValueError as error:
-            raise BackendError(f"torch cannot run {bundle.onnx_path}: {error}") from error
-        state = {name: torch.from_numpy(values) for name, values in weights.items()}
-        missing, unexpected = network.load_state_dict(state, strict=False)
-        # Counters of batch normalisation play no part in inference and are not exported.
-        missing = [name for name in missing if not name.endswith("num_batches_tracked")]
-        if missing or unexpected:
-            raise BackendError(
-                f"{bundle.onnx_path} does not hold the weights of {bundle.card.network.name} "
-                f"(missing {missing[:3]}, unexpected {unexpected[:3]}); export the bundle again."
-            )
-        self._network: Any = network.eval().to(self._device)
+        network = load_network(bundle)
+        self._network: Any = network.to(self._device)
         self._order = network.input_names
         self._warm_up()
 

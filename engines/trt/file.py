@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 import platform
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
 from mer_live.engines.errors import EngineError
+from mer_live.engines.files import whole
 from mer_live.engines.records import from_json, to_json
 
 MAGIC = b"mer-live engine 1\n"
@@ -78,19 +78,11 @@ def write_engine(folder: Path, key: EngineKey, engine: bytes, parity: str) -> Pa
     """Write the engine under its key's name, whole or not at all; EngineError when the disk refuses."""
     header = EngineHeader(key, hashlib.sha256(engine).hexdigest(), len(engine), parity)
     path = folder / key.filename
-    temporary: str | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{key.bundle}-", suffix=".partial", dir=folder)
-        with os.fdopen(handle, "wb") as file:
+        with whole(path) as partial, partial.open("wb") as file:
             file.write(MAGIC + json.dumps(to_json(header)).encode() + b"\n")
             file.write(engine)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
         raise EngineError(
             f"The engine ({len(engine) / 1e6:.0f} MB) cannot be written to {folder}: {error.strerror or error}; "
             "free space, or name another folder with --out or MER_ENGINE_DIR."

@@ -16,7 +16,7 @@ from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.represent import represent
 from mer_live.engines.representation.specs import spec_to_json
 from mer_live.training.cli import main as cli
-from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.export.plan import ExportRequest
 from mer_live.training.prepare.config import parse_representations
 
@@ -83,6 +83,8 @@ MADTN = ("--input", "motion=paper", "--set", "hidden=8")
 
 def evaluated(data: Path) -> dict[str, Any]:
     """Report of two seeds of `MADTN`, one epoch."""
-    made = evaluate(Request(data, "loso", "madtn", {"motion": "paper"}, {"epochs": 1, "hidden": 8}, (0, 1)))
+    made = evaluate(
+        EvaluationRequest(data, "loso", "madtn", {"motion": "paper"}, {"epochs": 1, "hidden": 8}, (0, 1))
+    )
     found: dict[str, Any] = json.loads(json.dumps(made))
     return found

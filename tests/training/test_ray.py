@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support.folders import write_set
 
-from mer_live.training.evaluation.evaluate import Request, evaluate
-from mer_live.training.evaluation.material import FoldError, Job, Material
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
+from mer_live.training.evaluation.material import FoldError, FoldMaterial, Job
 from mer_live.training.executors import ExecutorError, LocalExecutor, RayExecutor
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'mer-live[ray]'")
@@ -22,10 +22,10 @@ class KillOnce:
     def __init__(self, marks: Path) -> None:
         self.marks = marks
 
-    def run(self, function: Callable[..., Any], material: Material, jobs: Sequence[Job]) -> Iterator[Any]:
+    def run(self, function: Callable[..., Any], material: FoldMaterial, jobs: Sequence[Job]) -> Iterator[Any]:
         marks, victims = self.marks, {jobs[0], jobs[-1]}
 
-        def doomed(material: Material, job: Job) -> tuple[Any, str, int]:
+        def doomed(material: FoldMaterial, job: Job) -> tuple[Any, str, int]:
             mark = marks / f"{job.seed}-{job.folds[0]}"
             if job in victims and not mark.exists():
                 mark.write_text(str(os.getpid()))
@@ -42,7 +42,7 @@ class KillOnce:
 
 def test_a_two_worker_cluster_with_killed_workers_gives_the_local_scores(tmp_path: Path) -> None:
     data = write_set(tmp_path / "D", signal=10)
-    wanted = Request(data, "loso", "svm", {"flow": "uvs28"}, seeds=(0, 1))
+    wanted = EvaluationRequest(data, "loso", "svm", {"flow": "uvs28"}, seeds=(0, 1))
     marks = tmp_path / "marks"
     marks.mkdir()
     remote = evaluate(wanted, out=tmp_path / "o", executor=KillOnce(marks))
@@ -53,7 +53,7 @@ def test_a_two_worker_cluster_with_killed_workers_gives_the_local_scores(tmp_pat
     assert len(list((tmp_path / "o" / "folds").rglob("*.json"))) == 8
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     # An error of the fold itself is no lost worker: it arrives as it is, at once.
-    broken = Request(data, "loso", "svm", {"flow": "uvs28"}, {"c": -1.0})
+    broken = EvaluationRequest(data, "loso", "svm", {"flow": "uvs28"}, {"c": -1.0})
     with pytest.raises(FoldError, match="fold casme2/00"):
         evaluate(broken, executor=RayExecutor(jobs=2))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,10 +25,10 @@ def cdmer_synth(
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if not given.")] = None,
 ) -> None:
     """MADTN with and without MMD on three renderings of the same people (100 fps, 25 fps, NIR-like)."""
-    from mer_live.training.evaluation.cdmer_synth import Plan, compare, render
+    from mer_live.engines.files import write_json
+    from mer_live.training.evaluation.cdmer_synth import CameraPlan, compare, render
     from mer_live.training.evaluation.material import FoldError
     from mer_live.training.executors import ExecutorError, LocalExecutor
-    from mer_live.training.prepared.index import write_atomically
 
     def rendered(done: int, total: int) -> None:
         if done % 24 == 0 or done == total:
@@ -39,7 +38,7 @@ def cdmer_synth(
         typer.echo(f"[{done}/{total}] seed {result.seed} {result.fold}: {result.seconds:.0f} s", err=True)
 
     try:
-        plan = Plan(people, clips, size)
+        plan = CameraPlan(people, clips, size)
         data = render(faces, out / "set", plan, rendered)
         report = compare(
             data,
@@ -57,7 +56,7 @@ def cdmer_synth(
     except (ValueError, OSError, ImportError, FoldError, ExecutorError) as error:
         typer.echo(f"mer-train: {error}", err=True)
         raise typer.Exit(2) from None
-    write_atomically(out / "report.json", (json.dumps(report, indent=1) + "\n").encode())
+    write_json(out / "report.json", report)
     for weight, scores in report["scores"].items():
         row = "  ".join(f"{task} {s['uf1']:.3f}" for task, s in scores.items() if task != "full")
         full = scores["full"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
@@ -57,12 +56,12 @@ def evaluate_command(
     """Train and test every fold; scores are pooled over folds, with deviation and interval."""
     from dataclasses import asdict
 
-    from mer_live.training.evaluation.evaluate import Request, evaluate
+    from mer_live.engines.files import write_json
+    from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
     from mer_live.training.evaluation.material import FoldError
     from mer_live.training.executors import ExecutorError, make_executor
     from mer_live.training.learning.settings import parse_settings
     from mer_live.training.methods import make_method
-    from mer_live.training.prepared.index import write_atomically
     from mer_live.training.prepared.prepared_set import parse_inputs
 
     target = out or Path("out") / "evaluate" / f"{method}-{protocol}"
@@ -75,7 +74,7 @@ def evaluate_command(
             else:
                 typer.echo(f"{method} has no epochs: --epochs {epochs} is left aside", err=True)
         numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
-        request = Request(
+        request = EvaluationRequest(
             data, protocol, method, parse_inputs(inputs or []), chosen, numbers, partial, database,
             test_fraction, split_seed, not plain,
         )  # fmt: skip
@@ -86,9 +85,8 @@ def evaluate_command(
         raise typer.Exit(130) from None
     except (ValueError, FoldError, ExecutorError, OSError, ImportError) as error:
         raise _fail(error) from None
-    text = (json.dumps(report, indent=1) + "\n").encode()
     for file in filter(None, (target / "report.json", json_file)):
-        write_atomically(file, text)
+        write_json(file, report)
     try:
         from mer_live.training.evaluation.plots import write_plots
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
@@ -60,8 +59,8 @@ def table(
     ] = None,
 ) -> None:
     """Run methods x protocols x seeds and write table.md, table.csv, table.json and a plot of each table."""
+    from mer_live.engines.files import write_json
     from mer_live.training.executors import ExecutorError, make_executor
-    from mer_live.training.prepared.index import write_atomically
     from mer_live.training.prepared.prepared_set import parse_inputs
     from mer_live.training.table.quick import quick_requests
     from mer_live.training.table.report import markdown, write_table
@@ -111,7 +110,7 @@ def table(
     except (ValueError, ExecutorError, OSError, ImportError) as error:
         typer.echo(f"mer-train: {error}", err=True)
         raise typer.Exit(2) from None
-    write_atomically(target / "table.json", (json.dumps(result, indent=1) + "\n").encode())
+    write_json(target / "table.json", result)
     files = write_table(result, target)
     for line in markdown(result):
         typer.echo(line)

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from mer_live.engines.files import write_json
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.represent import middle_frames, represent
 from mer_live.engines.representation.specs import FramesSpec, MotionSpec, spec_to_json
 from mer_live.realtime.types import CLASSES
-from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.fold_store import StoreError
 from mer_live.training.executors import Executor
-from mer_live.training.prepared.index import save_array, write_atomically, write_index
+from mer_live.training.prepared.index import save_array, write_index
 from mer_live.training.prepared.prepared_set import COPIES
 from mer_live.training.synthesis.camera import Light, Sensor
 from mer_live.training.synthesis.clips import Take, render_clip
@@ -51,7 +52,7 @@ CAMERAS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CameraPlan:
     """What to render; the same plan gives the same bytes."""
 
     people: int = 24
@@ -65,7 +66,9 @@ class Plan:
     seed: int = 0
 
 
-def render(faces: Path, out: Path, plan: Plan, progress: Callable[[int, int], None] | None = None) -> Path:
+def render(
+    faces: Path, out: Path, plan: CameraPlan, progress: Callable[[int, int], None] | None = None
+) -> Path:
     """Render everybody before every camera into a prepared set; a set of the same plan is kept.
 
     Raises:
@@ -129,7 +132,7 @@ def render(faces: Path, out: Path, plan: Plan, progress: Callable[[int, int], No
     save_array(out / COPIES / "motion.npy", np.stack(copies))
     save_array(out / COPIES / "motion.rows.npy", np.array(owners, np.int64))
     write_index(out, rows)
-    write_atomically(description, (json.dumps(wanted, indent=1) + "\n").encode())
+    write_json(description, wanted)
     return out
 
 
@@ -152,7 +155,7 @@ def compare(
     """
     runs: dict[float, Any] = {}
     for weight in weights:
-        request = Request(
+        request = EvaluationRequest(
             data,
             "cdmer1",
             "madtn",

@@ -7,19 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.versions import versions
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.fold_store import FoldStore
 from mer_live.training.evaluation.material import (
     ANNOTATED,
+    FoldMaterial,
     FoldResult,
-    Material,
     gather,
     plan,
     resolve_inputs,
@@ -39,7 +39,7 @@ _GROUP = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class EvaluationRequest:
     """What to evaluate."""
 
     data: Path
@@ -58,7 +58,7 @@ class Request:
 
 
 def evaluate(
-    request: Request,
+    request: EvaluationRequest,
     *,
     out: Path | None = None,
     resume: bool = False,
@@ -118,10 +118,10 @@ def evaluate(
 
 
 def report(
-    request: Request,
+    request: EvaluationRequest,
     prepared: PreparedSet,
     split: Split,
-    material: Material,
+    material: FoldMaterial,
     results: Sequence[FoldResult],
     seconds: float,
 ) -> dict[str, Any]:
@@ -159,7 +159,7 @@ def report(
     }
 
 
-def _found(prepared: PreparedSet, material: Material) -> dict[str, dict[str, int]]:
+def _found(prepared: PreparedSet, material: FoldMaterial) -> dict[str, dict[str, int]]:
     """Return, per variant, where the frames of how many clips come from, as ``prepare`` noted it."""
     result = {}
     for variant in material.tested:
@@ -171,19 +171,8 @@ def _found(prepared: PreparedSet, material: Material) -> dict[str, dict[str, int
     return result
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    found = {}
-    for name in ("mer-live", "numpy", "torch", "scikit-learn", "opencv-contrib-python"):
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found
-
-
 def _predictions(
-    split: Split, material: Material, results: Sequence[FoldResult], seeds: Sequence[int], variant: str
+    split: Split, material: FoldMaterial, results: Sequence[FoldResult], seeds: Sequence[int], variant: str
 ) -> dict[str, NDArray[np.int64]]:
     """Fold -> (seeds, clips tested) class numbers."""
     found = {(r.seed, r.fold): r for r in results}
@@ -202,7 +191,7 @@ def _predictions(
 def _scored(
     prepared: PreparedSet,
     split: Split,
-    material: Material,
+    material: FoldMaterial,
     predicted: Mapping[str, NDArray[np.int64]],
     seeds: Sequence[int],
 ) -> dict[str, Any]:

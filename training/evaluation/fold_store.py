@@ -8,8 +8,8 @@ import zlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from mer_live.engines.files import write_atomically
 from mer_live.training.evaluation.material import FoldResult
-from mer_live.training.prepared.index import write_atomically
 
 
 class StoreError(ValueError):

@@ -27,7 +27,7 @@ _ALIASES = {"flow": "flow3"}
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class FoldMaterial:
     """Everything that training and testing the folds needs; plain data, so that it travels anywhere."""
 
     method: str
@@ -81,7 +81,7 @@ def gather(
     *,
     stacked: bool = True,
     tests: bool = True,
-) -> Material:
+) -> FoldMaterial:
     """Read and check every array before the first fold starts; without ``tests`` only what training needs.
 
     Raises:
@@ -127,7 +127,7 @@ def gather(
     for variant in tested.values():
         for name in sorted(variant):
             digest.update(name.encode() + np.ascontiguousarray(variant[name]).tobytes())
-    return Material(
+    return FoldMaterial(
         method,
         settings,
         inputs,
@@ -173,14 +173,14 @@ def read_inputs(
     return {name: np.asarray(prepared.array(array, wants.get(name))) for name, array in names.items()}
 
 
-def training_side(material: Material, fold: Fold) -> Labelled:
+def training_side(material: FoldMaterial, fold: Fold) -> Labelled:
     """Return the training clips of a fold: all that `fit` ever gets to see with labels."""
     barred = frozenset(material.subjects[fold.test].tolist())
     whole = Labelled(material.inputs, material.labels, material.subjects, material.copies, barred)
     return whole.take(fold.train)
 
 
-def target_side(material: Material, fold: Fold, model: Method) -> Unlabelled | None:
+def target_side(material: FoldMaterial, fold: Fold, model: Method) -> Unlabelled | None:
     """Return the target clips' inputs where the protocol hands them out and the method uses them."""
     if not (fold.adapt and model.adapts):
         return None
@@ -192,7 +192,7 @@ def fold_seed(seed: int, fold: str) -> int:
     return int(np.random.SeedSequence([seed, zlib.crc32(fold.encode())]).generate_state(1)[0])
 
 
-def run_job(material: Material, job: Job) -> list[FoldResult]:
+def run_job(material: FoldMaterial, job: Job) -> list[FoldResult]:
     """Train and test the folds of a job; single-threaded, so that every executor gives the same numbers.
 
     Raises:
@@ -225,7 +225,7 @@ def run_job(material: Material, job: Job) -> list[FoldResult]:
     return [FoldResult(r.fold, r.seed, r.keys, r.probabilities, each) for r in results]
 
 
-def plan(material: Material, seeds: Sequence[int], done: set[tuple[int, str]], group: int) -> list[Job]:
+def plan(material: FoldMaterial, seeds: Sequence[int], done: set[tuple[int, str]], group: int) -> list[Job]:
     """Return the jobs that are left; stacked methods take ``group`` folds at a time."""
     size = group if material.stacked and can_stack(material.method, material.settings) else 1
     jobs = []
@@ -240,7 +240,7 @@ def can_stack(method: str, settings: Mapping[str, Any]) -> bool:
     return make_method(method, settings).stacks
 
 
-def _test(material: Material, fold: Fold, model: Method, seed: int) -> FoldResult:
+def _test(material: FoldMaterial, fold: Fold, model: Method, seed: int) -> FoldResult:
     probabilities = {}
     for variant, inputs in material.tested.items():
         p = model.predict({name: array[fold.test] for name, array in inputs.items()})

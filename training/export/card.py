@@ -10,9 +10,9 @@ from typing import Any
 
 from mer_live.engines.bundle import NOT_VALIDATED
 from mer_live.engines.representation.specs import AdmSpec, FramesSpec, MotionSpec
+from mer_live.engines.versions import versions
 from mer_live.realtime.types import CLASSES
-from mer_live.training.evaluation.evaluate import versions
-from mer_live.training.export.plan import Plan
+from mer_live.training.export.plan import ExportPlan
 from mer_live.training.export.scores import card_scores
 from mer_live.training.export.specs import STATED
 from mer_live.training.learning.pretrain import card_of, load
@@ -30,7 +30,7 @@ _RECORDED = (
 _PREPARED = ("variant", "missing_apex", "copies", "sensitivity", "lead_s", "tail_s", "margin_s", "software")
 
 
-def card_fields(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
+def card_fields(plan: ExportPlan, model: NetworkMethod) -> dict[str, Any]:
     """Return the fields of ``engines.bundle.Card`` that `export.export_bundle` does not make itself."""
     request = plan.request
     return {
@@ -47,7 +47,7 @@ def card_fields(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
     }
 
 
-def data_text(plan: Plan) -> str:
+def data_text(plan: ExportPlan) -> str:
     """Return what was trained on: databases, clips, subjects, classes and the hash of the list."""
     parts = []
     for name, c in plan.trained.counts.items():
@@ -86,7 +86,7 @@ def told_of(model: NetworkMethod) -> dict[str, Any]:
     }
 
 
-def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
+def _training(plan: ExportPlan, model: NetworkMethod) -> dict[str, Any]:
     request, parameters = plan.request, plan.prepared.parameters
     return {
         **told_of(model),
@@ -102,7 +102,7 @@ def _training(plan: Plan, model: NetworkMethod) -> dict[str, Any]:
     }
 
 
-def _deviations(plan: Plan) -> list[str]:
+def _deviations(plan: ExportPlan) -> list[str]:
     method, settings = plan.request.method, asdict(plan.model.config)
     found = list(_ALWAYS.get(method, ()))
     for live in plan.inputs.values():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.engines.representation.specs import RepresentationSpec
-from mer_live.training.evaluation.material import Material
+from mer_live.training.evaluation.material import FoldMaterial
 from mer_live.training.evaluation.protocols import Split
 from mer_live.training.export.specs import LiveInput
 from mer_live.training.learning.data import Unlabelled
@@ -48,12 +48,12 @@ class ExportRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ExportPlan:
     """A request that was checked, with all that it needs in memory."""
 
     request: ExportRequest
     prepared: PreparedSet
-    material: Material
+    material: FoldMaterial
     """One fold: its training side is what is trained on."""
     model: NetworkMethod
     """Untrained, of the settled settings."""

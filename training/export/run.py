@@ -24,7 +24,7 @@ from mer_live.training.evaluation.material import (
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split, train_on_all
 from mer_live.training.export.bundle import check_folder, export_bundle
 from mer_live.training.export.card import card_fields
-from mer_live.training.export.plan import ExportRequest, Plan
+from mer_live.training.export.plan import ExportPlan, ExportRequest
 from mer_live.training.export.scores import read_report
 from mer_live.training.export.specs import LiveInput, check_tensors, live_inputs
 from mer_live.training.learning.data import Unlabelled
@@ -38,7 +38,7 @@ Progress = Callable[[int, int, float], None]
 _SAMPLES = 16
 
 
-def plan_export(request: ExportRequest) -> Plan:
+def plan_export(request: ExportRequest) -> ExportPlan:
     """Check all that can be known before training.
 
     Raises:
@@ -83,10 +83,10 @@ def plan_export(request: ExportRequest) -> Plan:
         )
     kept = np.where(np.isin(np.arange(len(prepared)), fold.train), split.labels, -1)
     trained = train_on_all(prepared, replace(split, labels=kept))
-    return Plan(request, prepared, material, model, inputs, trained, target, note, report, rows)
+    return ExportPlan(request, prepared, material, model, inputs, trained, target, note, report, rows)
 
 
-def train(plan: Plan, progress: Progress | None = None) -> NetworkMethod:
+def train(plan: ExportPlan, progress: Progress | None = None) -> NetworkMethod:
     """Train as a fold of an evaluation is trained: same code, one thread, seed of the fold's name.
 
     Raises:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_live.engines.bundle import file_sha256
+from mer_live.engines.files import whole, write_json
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.records import to_json
@@ -34,7 +35,6 @@ from mer_live.training.learning.losses import Terms
 from mer_live.training.learning.settings import apply_settings
 from mer_live.training.learning.trainer import derive, epoch_batches, one_cycle, seeded, train_network
 from mer_live.training.metrics import confusion, scores
-from mer_live.training.prepared.index import write_atomically
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 log = logging.getLogger(__name__)
@@ -139,12 +139,9 @@ def pretrain(
 
 def save(pretrained: Pretrained, folder: Path) -> Path:
     """Write ``weights.pt`` (a state dict) and ``weights.json`` into the folder and return it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f".{WEIGHTS}.partial"
-    torch.save(pretrained.network.state_dict(), partial)
-    partial.replace(folder / WEIGHTS)
-    text = json.dumps({**pretrained.provenance, "sha256": file_sha256(folder / WEIGHTS)}, indent=1)
-    write_atomically(folder / PROVENANCE, (text + "\n").encode())
+    with whole(folder / WEIGHTS) as partial:
+        torch.save(pretrained.network.state_dict(), partial)
+    write_json(folder / PROVENANCE, {**pretrained.provenance, "sha256": file_sha256(folder / WEIGHTS)})
     return folder
 
 

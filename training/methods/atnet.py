@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mer_live.engines.networks import build
-from mer_live.engines.networks.atnet import Atnet as AtnetNet
+from mer_live.engines.networks.atnet import AtnetNetwork
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.adm import mirror_adm
 from mer_live.engines.representation.specs import AdmSpec, ApexSpec, RepresentationSpec
@@ -91,7 +91,7 @@ class Atnet(NetworkMethod):
                 model = Atnet(replace(c, variant=variant, epochs=epochs))
                 model.progress = self.progress
                 model.fit(train, seed=derive(seed, 21 + number))
-                assert isinstance(model.network, AtnetNet)
+                assert isinstance(model.network, AtnetNetwork)
                 self._begun[stream] = model.network.streams[stream]
         super().fit(train, target_unlabelled, seed)
 
@@ -100,7 +100,7 @@ class Atnet(NetworkMethod):
         c = self.config
         sizes = {"widths": list(c.widths), "hidden": c.hidden, "cells": c.cells}
         network = build("atnet", {"variant": c.variant} | sizes)
-        assert isinstance(network, AtnetNet)
+        assert isinstance(network, AtnetNetwork)
         if c.spatial_weights and "apex" in network.streams:
             start_from(network, c.spatial_weights, "streams.apex.", self._barred)
         for stream, trained in self._begun.items():
@@ -116,7 +116,7 @@ class Atnet(NetworkMethod):
     ) -> dict[str, tuple[float, Tensor]]:
         """Return cross entropy; a stream that stands still keeps the statistics of its batch norm."""
         if "apex" in self._begun:
-            cast(AtnetNet, network).streams["apex"].eval()
+            cast(AtnetNetwork, network).streams["apex"].eval()
         return super().terms(network, x, y, target)
 
     def specs(self) -> Mapping[str, RepresentationSpec]:

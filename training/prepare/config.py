@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any, Literal
 
 from mer_live.engines.records import to_json
 from mer_live.engines.representation.specs import MotionSpec, RepresentationSpec, spec_from_json, spec_to_json
+from mer_live.engines.versions import versions
 from mer_live.training.datasets.sample import Sample
 
 Variant = Literal["annotated", "deployable"]
@@ -115,8 +115,7 @@ def _value(text: str) -> Any:
 
 def software() -> dict[str, str]:
     """Versions that may change a pixel."""
-    names = ("mer-live", "numpy", "opencv-contrib-python", "mediapipe")
-    return {name: metadata.version(name) for name in names}
+    return versions(("mer-live", "numpy", "opencv-contrib-python", "mediapipe"))
 
 
 def clip_fingerprint(sample: Sample, config: PrepareConfig) -> str:

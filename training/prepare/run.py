@@ -16,12 +16,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import whole, write_atomically
 from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.frames import FrameError
 from mer_live.training.datasets.sample import DatasetError, Reading, Sample, Skipped
 from mer_live.training.prepare.clip import ClipError, Prepared, Represent, prepare_annotated
 from mer_live.training.prepare.config import PrepareConfig, clip_fingerprint, fingerprint, software
-from mer_live.training.prepared.index import save_array, write_atomically, write_index
+from mer_live.training.prepared.index import save_array, write_index
 from mer_live.training.prepared.prepared_set import COPIES, PreparedSet
 
 Progress = Callable[[int, int], None]
@@ -176,11 +177,9 @@ def _flat(result: Prepared) -> dict[str, NDArray[Any]]:
 
 
 def _save_part(file: Path, about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    partial = file.with_name(f".{file.name}")
     text = np.frombuffer(json.dumps(about).encode(), np.uint8)
-    with partial.open("wb") as handle:
+    with whole(file) as partial, partial.open("wb") as handle:
         np.savez(handle, about=text, **arrays)  # type: ignore[arg-type]
-    partial.replace(file)
 
 
 def _assemble(
@@ -258,16 +257,14 @@ def _stack(file: Path, parts: Sequence[Path], name: str, one: bool) -> NDArray[n
             shapes.append((data[name].shape, data[name].dtype))
     shape, dtype = shapes[0]
     counts = np.array([1 if one else shape[0] for shape, _ in shapes], np.int64)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    whole = (int(counts.sum()), *(shape if one else shape[1:]))
-    target = np.lib.format.open_memmap(partial, "w+", dtype, whole)
-    row = 0
-    for part, count in zip(parts, counts.tolist(), strict=True):
-        with np.load(part) as data:
-            target[row : row + count] = data[name]
-        row += count
-    target.flush()
-    del target
-    partial.replace(file)
+    with whole(file) as partial:
+        rows = (int(counts.sum()), *(shape if one else shape[1:]))
+        target = np.lib.format.open_memmap(partial, "w+", dtype, rows)
+        row = 0
+        for part, count in zip(parts, counts.tolist(), strict=True):
+            with np.load(part) as data:
+                target[row : row + count] = data[name]
+            row += count
+        target.flush()
+        del target
     return counts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import whole, write_atomically
 from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.csv_file import CsvError, read_rows
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
@@ -89,18 +89,7 @@ def write_index(folder: Path, rows: Sequence[Mapping[str, object]], extra: Itera
     write_atomically(folder / "index.csv", buffer.getvalue().encode())
 
 
-def write_atomically(file: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never half."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_bytes(data)
-    os.replace(partial, file)
-
-
 def save_array(file: Path, array: NDArray[Any]) -> None:
     """Write a ``.npy`` whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
-    with partial.open("wb") as handle:
+    with whole(file) as partial, partial.open("wb") as handle:
         np.save(handle, array, allow_pickle=False)
-    os.replace(partial, file)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import write_atomically
 from mer_live.realtime.motion import meter
 from mer_live.realtime.motion.regions import MIRROR
 from mer_live.realtime.spotter.matched import FEATURES, Faces
@@ -68,10 +69,7 @@ def cached(path: Path, make: Callable[[], Any]) -> Any:
     if path.exists():
         return pickle.loads(path.read_bytes())
     made = make()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_bytes(pickle.dumps(made))
-    part.rename(path)
+    write_atomically(path, pickle.dumps(made))
     return made
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import write_atomically
 from mer_live.realtime.types import CLASSES
-from mer_live.training.prepared.index import write_atomically
 from mer_live.training.synthesis.actions import draw_action
 from mer_live.training.synthesis.face_model import CROP, FacePhoto, build_model
 from mer_live.training.synthesis.render import FaceRenderer, FaceState

@@ -15,10 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import write_json
 from mer_live.engines.representation.represent import represent
 from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec, spec_to_json
 from mer_live.realtime.types import CLASSES
-from mer_live.training.prepared.index import save_array, write_atomically, write_index
+from mer_live.training.prepared.index import save_array, write_index
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import render_clip
 from mer_live.training.synthesis.face_model import load_photo, split_of
@@ -84,7 +85,7 @@ def render_set(
     for k, (name, _) in enumerate(request.representations):
         save_array(out / f"{name}.npy", np.stack([arrays[k] for _, arrays in ordered]))
     write_index(out, [row for row, _ in ordered], ("intensity_px", "split"))
-    write_atomically(note, (json.dumps(described, indent=1) + "\n").encode())
+    write_json(note, described)
     return out
 
 

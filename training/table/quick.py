@@ -18,7 +18,7 @@ from mer_live.engines.representation.specs import (
     FramesSpec,
     MotionSpec,
 )
-from mer_live.training.evaluation.cdmer_synth import Plan, render
+from mer_live.training.evaluation.cdmer_synth import CameraPlan, render
 from mer_live.training.synthesis.prepared_set import SynthSet, render_set
 from mer_live.training.table.rows import choose_rows
 from mer_live.training.table.run import TableRequest
@@ -72,7 +72,7 @@ ablations."""
 
 CLIPS = (216, 144)
 """Micro-expressions, three of each person; macro-expressions."""
-PLAN = Plan(people=24, clips=4, frames=8)
+PLAN = CameraPlan(people=24, clips=4, frames=8)
 """96 clips of each camera, so that a batch of 32 is a sample of them."""
 
 

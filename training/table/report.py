@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mer_live.engines.files import write_atomically
 from mer_live.training.evaluation.plots import figure
-from mer_live.training.prepared.index import write_atomically
 from mer_live.training.table.published import Published, published
 
 TITLES = {

@@ -18,7 +18,7 @@ UNAVAILABLE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TableRow:
     """One line of ours."""
 
     name: str
@@ -35,42 +35,42 @@ _ADAPTATION = ("iw-svm", "tca", "gfk", "subspace-alignment", "stm", "tkl", "tsrg
 _SHALLOW = ("ststnet", "off-apexnet", "dual-inception", "capsulenet", "micro-attention")
 
 
-def all_rows() -> tuple[Row, ...]:
+def all_rows() -> tuple[TableRow, ...]:
     """Return every row, baselines first; a method that is registered elsewhere follows under its own name."""
     from mer_live.training.methods.mtm.method import ABLATIONS
 
     rows = [
-        Row(f"{feature}/{kernel}", "svm", {"feature": feature, "kernel": kernel})
+        TableRow(f"{feature}/{kernel}", "svm", {"feature": feature, "kernel": kernel})
         for feature in FEATURES
         for kernel in ("linear", "poly", "rbf")
     ]
-    rows += [Row(name, name, needs_target=True) for name in _ADAPTATION]
-    rows += [Row(name, name) for name in _SHALLOW]
-    rows += [Row(f"atnet/{v}", "atnet", {"variant": v}, "atnet") for v in ("spatial", "temporal")]
-    rows.append(Row("atnet", "atnet"))
+    rows += [TableRow(name, name, needs_target=True) for name in _ADAPTATION]
+    rows += [TableRow(name, name) for name in _SHALLOW]
+    rows += [TableRow(f"atnet/{v}", "atnet", {"variant": v}, "atnet") for v in ("spatial", "temporal")]
+    rows.append(TableRow("atnet", "atnet"))
     rows += [
-        Row(f"madtn/{channels}", "madtn", {"channels": channels}, "madtn")
+        TableRow(f"madtn/{channels}", "madtn", {"channels": channels}, "madtn")
         for channels in ("face", "onof-face", "onof-offof")
     ]
-    rows.append(Row("madtn/no-mmd", "madtn", {"mmd_weight": 0.0}, "madtn", needs_target=True))
-    rows.append(Row("madtn", "madtn"))
+    rows.append(TableRow("madtn/no-mmd", "madtn", {"mmd_weight": 0.0}, "madtn", needs_target=True))
+    rows.append(TableRow("madtn", "madtn"))
     rows += [
-        Row(f"sa-at/{variant}", "sa-at", {"variant": variant}, "sa-at")
+        TableRow(f"sa-at/{variant}", "sa-at", {"variant": variant}, "sa-at")
         for variant in ("resnet", "resnet+sa", "resnet+at")
     ]
-    rows.append(Row("sa-at", "sa-at"))
+    rows.append(TableRow("sa-at", "sa-at"))
     rows += [
-        Row(f"mtm/{name.replace(' ', '')}", "mtm", settings, "mtm")
+        TableRow(f"mtm/{name.replace(' ', '')}", "mtm", settings, "mtm")
         for name, settings in ABLATIONS.items()
         if settings
     ]
-    rows.append(Row("mtm", "mtm"))
+    rows.append(TableRow("mtm", "mtm"))
     known = {row.method for row in rows}
-    rows += [Row(name, name) for name in method_names() if name not in known]
+    rows += [TableRow(name, name) for name in method_names() if name not in known]
     return tuple(rows)
 
 
-def choose_rows(names: Iterable[str]) -> tuple[Row, ...]:
+def choose_rows(names: Iterable[str]) -> tuple[TableRow, ...]:
     """Return the rows of these names; ``atnet`` and ``lbp-top`` are the row and all its variants, ``all`` is all.
 
     Raises:
@@ -88,7 +88,7 @@ def choose_rows(names: Iterable[str]) -> tuple[Row, ...]:
     return tuple({r.name: r for r in chosen}.values())
 
 
-def row_settings(row: Row, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def row_settings(row: TableRow, given: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return what a row is run with: settings given for its method, for it alone, then what makes it this row.
 
     Raises:
@@ -99,7 +99,7 @@ def row_settings(row: Row, given: Mapping[str, Mapping[str, Any]]) -> dict[str, 
     return settings
 
 
-def varied_rows(items: Sequence[str]) -> tuple[Row, ...]:
+def varied_rows(items: Sequence[str]) -> tuple[TableRow, ...]:
     """Rows of a sweep: ``["madtn.mmd_weight=0,2", "madtn.lr=1e-4,2e-4"]`` gives one for each of four settings.
 
     Raises:
@@ -120,7 +120,7 @@ def varied_rows(items: Sequence[str]) -> tuple[Row, ...]:
             settings = dict(zip(grid, chosen, strict=True))
             make_method(method, settings)
             rows.append(
-                Row(f"{method}/{','.join(f'{k}={v}' for k, v in settings.items())}", method, settings)
+                TableRow(f"{method}/{','.join(f'{k}={v}' for k, v in settings.items())}", method, settings)
             )
     return tuple(rows)
 

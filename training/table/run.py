@@ -14,14 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.evaluation.evaluate import Request, report, versions
+from mer_live.engines.versions import versions
+from mer_live.training.evaluation.evaluate import EvaluationRequest, report
 from mer_live.training.evaluation.fold_store import FoldStore, StoreError
-from mer_live.training.evaluation.material import FoldError, FoldResult, Job, Material, gather, plan, run_job
+from mer_live.training.evaluation.material import (
+    FoldError,
+    FoldMaterial,
+    FoldResult,
+    Job,
+    gather,
+    plan,
+    run_job,
+)
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split
 from mer_live.training.executors import Executor, LocalExecutor
 from mer_live.training.methods import make_method
 from mer_live.training.prepared.prepared_set import PreparedSet
-from mer_live.training.table.rows import UNAVAILABLE, Row, all_rows, row_settings
+from mer_live.training.table.rows import UNAVAILABLE, TableRow, all_rows, row_settings
 
 Progress = Callable[[int, int, str, float], None]
 """(jobs done, jobs in all, row and protocol of the one just finished, its seconds)."""
@@ -35,7 +44,7 @@ class TableRequest:
 
     data: tuple[Path, ...]
     """Prepared sets; each protocol is run on every one that makes it."""
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     protocols: tuple[str, ...]
     seeds: tuple[int, ...] = (0, 1, 2)
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -52,11 +61,11 @@ class TableRequest:
 class _Entry:
     """One row in one table, while it is being worked on."""
 
-    row: Row
-    request: Request
+    row: TableRow
+    request: EvaluationRequest
     prepared: PreparedSet
     split: Split
-    material: Material | None = None
+    material: FoldMaterial | None = None
     store: FoldStore | None = None
     results: list[FoldResult] = field(default_factory=list)
     reason: str = ""
@@ -147,7 +156,7 @@ def _places(request: TableRequest) -> tuple[list[Place], list[dict[str, str]]]:
 
 def _prepare(
     table: TableRequest,
-    row: Row,
+    row: TableRow,
     protocol: str,
     folder: Path,
     split: Split,
@@ -158,7 +167,7 @@ def _prepare(
     settings = row_settings(row, table.settings)
     deterministic = make_method(row.method, settings).deterministic
     seeds = table.seeds[:1] if deterministic else table.seeds
-    request = Request(
+    request = EvaluationRequest(
         folder, protocol, row.method, table.inputs, settings, seeds, table.partial, table.database,
         table.test_fraction, table.split_seed,
     )  # fmt: skip
@@ -178,7 +187,7 @@ def _prepare(
     return entry
 
 
-def _interned(material: Material, shared: dict[tuple[str, str], NDArray[Any]]) -> Material:
+def _interned(material: FoldMaterial, shared: dict[tuple[str, str], NDArray[Any]]) -> FoldMaterial:
     """The same arrays of two rows become one object, which goes to each worker once."""
 
     def one(array: NDArray[Any]) -> NDArray[Any]:
@@ -217,7 +226,7 @@ def _run(entries: Sequence[_Entry], executor: Executor, progress: Progress | Non
                 progress(count, len(jobs), f"{entry.request.protocol} {entry.row.name}", seconds)
 
 
-def run_entry_job(materials: Sequence[Material | None], job: tuple[int, Job]) -> list[FoldResult] | str:
+def run_entry_job(materials: Sequence[FoldMaterial | None], job: tuple[int, Job]) -> list[FoldResult] | str:
     """Train and test the folds of one job; a fold that fails gives the reason, and the other rows go on."""
     material = materials[job[0]]
     assert material is not None

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import whole, write_atomically
 from mer_live.engines.representation.adm import adm_rows
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import make_flow
@@ -28,7 +29,6 @@ from mer_live.engines.representation.specs import (
 from mer_live.realtime.types import CLASSES
 from mer_live.training.learning.data import Labelled, Rows
 from mer_live.training.prepared.arrays import resize_rows
-from mer_live.training.prepared.index import write_atomically
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
 from mer_live.training.synthesis.face_model import FacePhoto, has_smile, load_photo
@@ -187,10 +187,9 @@ def _render(job: _Job) -> Path:
         photo = photos[-1] if rng.random() < 0.3 else photos[0]
         # Everybody shows every class equally often: a face must not tell the class.
         rows += _sample(photo, CLASSES[(index % n + index // n) % len(CLASSES)], index, job.fps, rng)
-    temporary = job.out.with_suffix(".part.npz")
     arrays = {key: np.stack([np.asarray(r[key]) for r in rows]) for key in rows[0]}
-    np.savez(temporary, **arrays)  # type: ignore[arg-type]
-    temporary.rename(job.out)
+    with whole(job.out) as partial, partial.open("wb") as handle:
+        np.savez(handle, **arrays)  # type: ignore[arg-type]
     return job.out
 
 

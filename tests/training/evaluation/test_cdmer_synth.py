@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mer_live.training.evaluation.cdmer_synth import CAMERAS, Plan, compare, render
+from mer_live.training.evaluation.cdmer_synth import CAMERAS, CameraPlan, compare, render
 from mer_live.training.executors import LocalExecutor
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 
 def test_two_people_before_three_cameras(faces: Path, tmp_path: Path) -> None:
-    plan = Plan(people=2, clips=3, size=32)
+    plan = CameraPlan(people=2, clips=3, size=32)
     data = render(faces, tmp_path / "set", plan)
     prepared = PreparedSet.open(data)
     assert len(prepared) == 2 * 3 * len(CAMERAS)
@@ -34,4 +34,4 @@ def test_two_people_before_three_cameras(faces: Path, tmp_path: Path) -> None:
 
 def test_one_face_is_not_enough(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no face photographs"):
-        render(tmp_path, tmp_path / "set", Plan())
+        render(tmp_path, tmp_path / "set", CameraPlan())

@@ -13,9 +13,9 @@ from support.folders import write_cde, write_set
 from typer.testing import CliRunner
 
 from mer_live.training.cli import main as cli
-from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.fold_store import StoreError
-from mer_live.training.evaluation.material import FoldError, Job, Material, gather
+from mer_live.training.evaluation.material import FoldError, FoldMaterial, Job, gather
 from mer_live.training.evaluation.protocols import make_split
 from mer_live.training.executors import LocalExecutor, make_executor
 from mer_live.training.methods import make_method
@@ -25,8 +25,8 @@ from mer_live.training.prepared.prepared_set import PreparedSet
 FLOW = {"flow": "uvs28"}
 
 
-def request(data: Path, method: str = "svm", protocol: str = "loso", **more: Any) -> Request:
-    return Request(data, protocol, method, FLOW, **more)
+def request(data: Path, method: str = "svm", protocol: str = "loso", **more: Any) -> EvaluationRequest:
+    return EvaluationRequest(data, protocol, method, FLOW, **more)
 
 
 def test_a_folder_with_two_files_gives_68_folds_and_one_json(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ class Interrupted:
     def __init__(self, after: int) -> None:
         self.after, self.ran = after, 0
 
-    def run(self, function: Callable[..., Any], material: Material, jobs: Sequence[Job]) -> Iterator[Any]:
+    def run(self, function: Callable[..., Any], material: FoldMaterial, jobs: Sequence[Job]) -> Iterator[Any]:
         for job in jobs:
             if self.ran == self.after:
                 raise KeyboardInterrupt
@@ -136,7 +136,7 @@ class Interrupted:
 def test_a_run_resumes_at_the_fold_with_the_same_scores(tmp_path: Path) -> None:
     data, out = write_set(tmp_path / "D", signal=20), tmp_path / "o"
     wanted = request(data, "madtn", settings={"size": 28, "epochs": 1, "hidden": 8}, seeds=(0, 1))
-    wanted = Request(
+    wanted = EvaluationRequest(
         **{**{f: getattr(wanted, f) for f in wanted.__dataclass_fields__}, "inputs": {"motion": "uvs28"}}
     )
     with pytest.raises(KeyboardInterrupt):
@@ -149,7 +149,7 @@ def test_a_run_resumes_at_the_fold_with_the_same_scores(tmp_path: Path) -> None:
     fresh = evaluate(wanted, out=tmp_path / "p")
     assert resumed["scores"] == fresh["scores"]
     assert resumed["confusion"] == fresh["confusion"]
-    other = Request(
+    other = EvaluationRequest(
         **{**{f: getattr(wanted, f) for f in wanted.__dataclass_fields__}, "settings": {"epochs": 2}}
     )
     with pytest.raises(StoreError, match="other data or settings"):
@@ -179,7 +179,7 @@ def test_cdmer_tasks_are_scored_apart_and_averaged(tmp_path: Path) -> None:
     with (data / "index.csv").open("a") as handle:
         handle.write("\n".join(lines) + "\n")
     np.save(data / "uvs28.npy", np.concatenate([np.load(p / "uvs28.npy") for p in (data, other)]))
-    wanted = Request(
+    wanted = EvaluationRequest(
         data, "cdmer1", "madtn", {"motion": "uvs28"}, {"size": 28, "epochs": 2, "hidden": 8}, partial=True
     )
     report = evaluate(wanted)
@@ -207,7 +207,7 @@ def test_annotated_and_deployable_stand_side_by_side(tmp_path: Path) -> None:
 def test_a_flow3_array_serves_without_being_mapped(tmp_path: Path) -> None:
     data = write_set(tmp_path / "D")
     (data / "uvs28.npy").rename(data / "flow3.npy")
-    report = evaluate(Request(data, "holdout", "ststnet", settings={"epochs": 1}))
+    report = evaluate(EvaluationRequest(data, "holdout", "ststnet", settings={"epochs": 1}))
     assert report["inputs"] == {"flow": "flow3"}
     assert report["folds"] == 1
 

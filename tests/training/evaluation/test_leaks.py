@@ -16,7 +16,7 @@ import torch
 from support.folders import write_set
 
 from mer_live.training import methods
-from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.material import Job, gather, run_job, target_side, training_side
 from mer_live.training.evaluation.protocols import Fold, ProtocolError, assert_disjoint, make_split
 from mer_live.training.learning import trainer
@@ -34,7 +34,9 @@ NAMES = {"madtn": "motion", "ststnet": "flow", "svm": "flow"}
 
 
 def run(folder: Path, method: str, **more: Any) -> dict[str, Any]:
-    return evaluate(Request(folder, "loso", method, {NAMES[method]: "uvs28"}, SMALL[method], **more))
+    return evaluate(
+        EvaluationRequest(folder, "loso", method, {NAMES[method]: "uvs28"}, SMALL[method], **more)
+    )
 
 
 def predictions(folder: Path, method: str, fold: int, stacked: bool = True) -> np.ndarray:
@@ -197,7 +199,7 @@ def test_a_method_that_looks_for_the_test_fold_finds_none(
     monkeypatch.setitem(sys.modules, "peeking_method", module)
     monkeypatch.setattr(methods, "_METHODS", dict(methods._METHODS))  # gone again after the test
     register("peeking", "peeking_method:Peeking")
-    evaluate(Request(folder, "loso", "peeking", {"flow": "uvs28"}))
+    evaluate(EvaluationRequest(folder, "loso", "peeking", {"flow": "uvs28"}))
     everyone = {f"casme2/{k:03d}" for k in range(1, 5)}
     assert [everyone - seen for seen in Peeking.seen] == [{name} for name in sorted(everyone)]
     assert all(len(seen) == 3 for seen in Peeking.seen)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage.feature import local_binary_pattern
 from support.folders import write_set
 
-from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.methods.features import FEATURES, extract, make_feature
 from mer_live.training.methods.features.bi_woof import BiWoof
 from mer_live.training.methods.features.blocks import block_map
@@ -169,7 +169,7 @@ def test_svm_on_a_feature_in_an_evaluation(tmp_path: Path) -> None:
     made = [frames(seed=label) // 2 + frames(seed=9 + k) // 4 for k, label in enumerate(labels)]
     np.save(data / "frames.npy", np.stack(made))
     settings_ = {"feature": "lbp-top", "options": ("grid=2", "size=30"), "kernel": "linear"}
-    report = evaluate(Request(data, "loso", "svm", settings=settings_))
+    report = evaluate(EvaluationRequest(data, "loso", "svm", settings=settings_))
     assert report["inputs"] == {"frames": "frames"}
     assert report["config"]["feature"] == "lbp-top"
     assert report["scores"]["full"]["uf1"] == 1

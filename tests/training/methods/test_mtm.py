@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from mer_live.engines.networks import build
-from mer_live.engines.networks.minet import Minet, MinetConfig, interval_features
-from mer_live.training.evaluation.evaluate import Request, evaluate
+from mer_live.engines.networks.minet import MinetNetwork, MinetNetworkConfig, interval_features
+from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.material import gather, training_side
 from mer_live.training.evaluation.protocols import make_split
 from mer_live.training.learning.data import Labelled
@@ -82,7 +82,7 @@ def test_paper_sized_network() -> None:
 
 
 def test_streams_and_their_shapes() -> None:
-    network = Minet(MinetConfig(width=4, intervals=2)).eval()
+    network = MinetNetwork(MinetNetworkConfig(width=4, intervals=2)).eval()
     apex, frames = torch.rand(2, 1, SIZE, SIZE) * 255, torch.rand(2, 5, 1, SIZE, SIZE)
     spatial, temporal = network.streams(apex, frames)
     assert spatial.shape == (2, 32)
@@ -104,7 +104,7 @@ def test_sampling_intervals_by_hand() -> None:
 
 
 def test_difference_frames_do_not_see_a_still_face() -> None:
-    network = Minet(MinetConfig(width=4, frames="difference")).eval()
+    network = MinetNetwork(MinetNetworkConfig(width=4, frames="difference")).eval()
     apex, frames = torch.zeros(1, 1, SIZE, SIZE), torch.rand(1, 1, 1, SIZE, SIZE).repeat(1, 8, 1, 1, 1)
     torch.testing.assert_close(network(apex, frames), network(apex, torch.zeros_like(frames)))
 
@@ -187,7 +187,7 @@ def test_macro_people_of_the_test_fold_are_left_out(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(Mtm, "_pretrained", spy)
     tiny = {k: getattr(TINY, k) for k in ("epochs", "pretrain_epochs", "batch", "width", "intervals")}
-    report = evaluate(Request(micro, "loso", "mtm", settings={**tiny, **settings}))
+    report = evaluate(EvaluationRequest(micro, "loso", "mtm", settings={**tiny, **settings}))
     assert report["folds"] == 3
     for micro_data, macro_data in zip(used[::2], used[1::2], strict=True):
         assert len(set(micro_data.subjects)) == 2

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mer_live.engines.networks import build
-from mer_live.engines.networks.ststnet import Ststnet as Network
+from mer_live.engines.networks.ststnet import StstnetNetwork
 from mer_live.training.learning.data import Labelled
 from mer_live.training.methods.ststnet.loop import priorities, train_stack
 from mer_live.training.methods.ststnet.method import Ststnet, StstnetConfig
@@ -20,10 +20,10 @@ def pool(n: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.randint(0, 3, (n,), generator=g)
 
 
-def network(seed: int, dropout: float = 0.0) -> Network:
+def network(seed: int, dropout: float = 0.0) -> StstnetNetwork:
     torch.manual_seed(seed)
     made = build("ststnet", {"dropout": dropout})
-    assert isinstance(made, Network)
+    assert isinstance(made, StstnetNetwork)
     return made
 
 

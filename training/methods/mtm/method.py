@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.networks.minet import Minet
+from mer_live.engines.networks.minet import MinetNetwork
 from mer_live.engines.representation.specs import ApexSpec, FramesSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
 from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
@@ -120,14 +120,14 @@ class TwoStream(NetworkMethod):
     def streams(self, network: Network, x: Tensors) -> tuple[Tensor, Tensor]:
         """Return f^A (B, F) and v(s) (B, s_c, F) of a training batch."""
         with self.half():
-            spatial, temporal = cast(Minet, network).streams(*network.ordered(x))
+            spatial, temporal = cast(MinetNetwork, network).streams(*network.ordered(x))
         return spatial.float(), temporal.float()
 
     def terms(
         self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return L_c."""
-        logits = network.classify(cast(Minet, network).fuse(*self.streams(network, x)))
+        logits = network.classify(cast(MinetNetwork, network).fuse(*self.streams(network, x)))
         return {"cross_entropy": self.cross_entropy(logits, y)}
 
     def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
@@ -202,7 +202,7 @@ class Mtm(TwoStream):
     ) -> dict[str, tuple[float, Tensor]]:
         """Return eq. 8."""
         spatial, temporal = self.streams(network, x)
-        z = cast(Minet, network).fuse(spatial, temporal)
+        z = cast(MinetNetwork, network).fuse(spatial, temporal)
         terms = {"cross_entropy": self.cross_entropy(network.classify(z), y)}
         return terms if self._guide is None else terms | self._guide.terms(spatial, temporal, z, y)
 
@@ -231,7 +231,7 @@ class Mtm(TwoStream):
         with torch.no_grad():
             for a in range(0, len(inputs["apex"]), 64):
                 x = self.tensors({name: array[a : a + 64] for name, array in inputs.items()})
-                parts.append(cast(Minet, manet).streams(*manet.ordered(x)))
+                parts.append(cast(MinetNetwork, manet).streams(*manet.ordered(x)))
         return torch.cat([s for s, _ in parts]), torch.cat([t for _, t in parts])
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.networks.sa_at import SaAt as SaAtNetwork
+from mer_live.engines.networks.sa_at import SaAtNetwork
 from mer_live.engines.records import to_json
 from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake

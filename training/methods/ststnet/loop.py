@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mer_live.engines.networks.ststnet import Ststnet as Network
+from mer_live.engines.networks.ststnet import StstnetNetwork
 from mer_live.training.learning.data import Rows
 from mer_live.training.methods.ststnet.stack import Batch, StstnetStack
 
 
 def train_stack(
-    networks: Sequence[Network],
+    networks: Sequence[StstnetNetwork],
     x: Tensor,
     labels: Tensor,
     rows: Sequence[Rows],
@@ -26,7 +26,7 @@ def train_stack(
     epochs: int,
     batch: int,
     lr: float,
-) -> tuple[list[Network], list[list[float]]]:
+) -> tuple[list[StstnetNetwork], list[list[float]]]:
     """Train network k on ``rows[k]`` of the pool.
 
     Args:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
-from mer_live.engines.networks.ststnet import Ststnet as Network3
+from mer_live.engines.networks.ststnet import StstnetNetwork
 from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
 from mer_live.training.learning.data import Labelled, Rows
 from mer_live.training.learning.trainer import Fit, Solver, derive, seeded
@@ -76,7 +76,7 @@ class Ststnet(NetworkMethod):
         networks = []
         for model, seed in zip(models, seeds, strict=True):
             with seeded(derive(seed, 0)):
-                networks.append(cast(Network3, model.build()))
+                networks.append(cast(StstnetNetwork, model.build()))
         x = first.tensors(pool.inputs)["flow3"]
         labels = torch.from_numpy(np.ascontiguousarray(pool.labels))
         config = first.config

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mer_live.engines.networks.ststnet import Ststnet as Network
+from mer_live.engines.networks.ststnet import StstnetNetwork
 from mer_live.training.learning.data import Rows
 from mer_live.training.methods.ststnet.patches import TIE, Patches, cut_patches
 from mer_live.training.methods.ststnet.weights import pack, unpack
@@ -66,7 +66,7 @@ class StstnetStack:
     (3, C, H, H) and its bias (3,); C = 16 is 3 + 5 + 8. Pooled maps have Q x Q cells, H = Q // 2.
     """
 
-    def __init__(self, networks: Sequence[Network], x: Tensor, lr: float) -> None:
+    def __init__(self, networks: Sequence[StstnetNetwork], x: Tensor, lr: float) -> None:
         """Take the networks' weights; ``x`` (N, 3, S, S) is the pool that row numbers index."""
         self.networks = list(networks)
         self.lr = lr
@@ -103,7 +103,7 @@ class StstnetStack:
         self.flat -= self.lr * active * update
         return losses
 
-    def unpack(self) -> list[Network]:
+    def unpack(self) -> list[StstnetNetwork]:
         """Write the weights and running statistics back; the networks are left in eval mode."""
         for k, network in enumerate(self.networks):
             unpack(network, self.parts(self.flat[k]), self.running[k], int(self.steps[k, 0]))

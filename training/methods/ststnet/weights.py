@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mer_live.engines.networks.ststnet import Ststnet
+from mer_live.engines.networks.ststnet import StstnetNetwork
 
 
-def pack(network: Ststnet) -> Tensor:
+def pack(network: StstnetNetwork) -> Tensor:
     """Convolutions of the three streams with their bias, batch norm scale and shift, classifier and its bias."""
     streams: list[Any] = list(network.streams)
     weight = torch.cat([torch.cat([s[0].weight.flatten(1), s[0].bias[:, None]], 1) for s in streams])
@@ -21,7 +21,7 @@ def pack(network: Ststnet) -> Tensor:
 
 
 @torch.no_grad()
-def unpack(network: Ststnet, parts: Sequence[Tensor], running: Tensor, steps: int) -> None:
+def unpack(network: StstnetNetwork, parts: Sequence[Tensor], running: Tensor, steps: int) -> None:
     """Write the parts, and the running mean and variance (2, C), into the network."""
     weight, scale, shift, fc, bias = parts
     at = 0
