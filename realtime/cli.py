@@ -60,6 +60,16 @@ def live(
         typer.Option(help="Write events to a .jsonl or .csv file, or - for stdout; repeatable."),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a JSON report at the end.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Record video, times and events into this new folder.")
+    ] = None,
+    record_codec: Annotated[
+        str | None,
+        typer.Option(help="ffv1 (lossless), h264 (small), or crops (the face alone). [default: ffv1]"),
+    ] = None,
+    record_blurred: Annotated[
+        bool, typer.Option("--record-blurred", help="Blur the face beyond recognition in what is recorded.")
+    ] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="No live display.")] = False,
     duration: Annotated[
         float | None, typer.Option(help="Stop after this many seconds of the stream.")
@@ -91,6 +101,9 @@ def live(
             report=report,
             ui=not no_ui,
             duration_s=duration,
+            record=record,
+            record_codec=record_codec,
+            record_blurred=record_blurred,
         )
     except ValueError as error:
         fail("mer-live", EXIT_USAGE, error)

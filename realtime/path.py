@@ -15,6 +15,7 @@ from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.detection import InlineLandmarks, Landmarks
+from mer_live.realtime.face.recorded import FaceTrack, RecordedTracker
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.history import CropHistory
 from mer_live.realtime.motion.meter import MotionMeter
@@ -59,6 +60,7 @@ class FacePath:
             same frames give the same decisions. A live path takes the newest answer there is.
         open_landmarks: opens what finds landmarks; the default works in the caller's thread.
         spotter: other than one with the shipped coefficients.
+        track: where the face is, of a recorded session: nothing is sought then.
         mark: called after the stages "crop", "motion" and "spotter".
 
     Raises:
@@ -73,13 +75,18 @@ class FacePath:
         deterministic: bool = True,
         open_landmarks: Callable[[], Landmarks] = InlineLandmarks,
         spotter: Spotter | None = None,
+        track: FaceTrack | None = None,
         mark: Mark | None = None,
     ) -> None:
         config = config or LiveConfig()
-        self.tracker = FaceTracker(
-            period_ns=config.landmark_period_ms * 1_000_000,
-            deterministic=deterministic,
-            open_landmarks=open_landmarks,
+        self.tracker = (
+            FaceTracker(
+                period_ns=config.landmark_period_ms * 1_000_000,
+                deterministic=deterministic,
+                open_landmarks=open_landmarks,
+            )
+            if track is None
+            else RecordedTracker(track)
         )
         self.spotter = spotter or Spotter(SpotterConfig(sensitivity=config.sensitivity))
         self.lost_spots = 0

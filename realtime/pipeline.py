@@ -30,7 +30,7 @@ from mer_live.realtime.sources.base import FrameSource, SourceError
 from mer_live.realtime.spot_queue import SpotQueue, Waiting
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.stats import Counters
-from mer_live.realtime.types import Event
+from mer_live.realtime.types import Event, Frame
 
 _log = logging.getLogger(__name__)
 _LEAST_PLACES = 4
@@ -44,7 +44,7 @@ class Pipeline:
 
     Entering starts it, leaving ends every thread and closes source and sinks, whatever failed. ``join`` waits for
     the end; then ``counters``, ``events`` and ``error`` are settled. ``listen`` is called by the worker with each
-    frame's time and what it gave, before its decisions are handed over: it must be quick.
+    frame and what it gave, before its decisions are handed over: it must be quick.
 
     Raises:
         SourceError: (constructor) pictures of this size do not fit into the memory that the ring may take.
@@ -57,7 +57,7 @@ class Pipeline:
         recognizer: Recognizer,
         sinks: Sequence[Sink] = (),
         config: LiveConfig | None = None,
-        listen: Callable[[int, Step], None] | None = None,
+        listen: Callable[[Frame, Step], None] | None = None,
     ) -> None:
         config = config or LiveConfig()
         self._listen = listen
@@ -74,6 +74,7 @@ class Pipeline:
             adm=recognizer.adm,
             deterministic=not source.live,
             open_landmarks=LandmarkThread,
+            track=source.faces,
             mark=self._mark,
         )
         self._sinks = tuple(sinks)
@@ -131,9 +132,12 @@ class Pipeline:
         self.error = self.error or self.source.error
         return True
 
-    def viewer(self) -> RingReader:
-        """A reader of the frames for one display thread, which never holds the source back; close it."""
-        return self._ring.reader(passive=True)
+    def viewer(self, *, every: bool = False) -> RingReader:
+        """A reader of the frames for one thread; close it. A live source never waits for it.
+
+        A source that waits for the analysis waits for it only where it must see ``every`` frame.
+        """
+        return self._ring.reader(passive=not every)
 
     @property
     def events(self) -> OrderedDict[int, Event]:
@@ -177,14 +181,14 @@ class Pipeline:
         try:
             while (frame := self._reader.read()) is not None:
                 started = self._lap_ns = time.monotonic_ns()
-                count.first_ns = frame.t_ns if count.first_ns is None else count.first_ns
                 step = path.step(frame, self._reader.valid)
                 if step.torn:
                     count.torn += 1
                     continue
                 decided = self._lap_ns
+                count.first_ns = frame.t_ns if count.first_ns is None else count.first_ns
                 if self._listen is not None:
-                    self._listen(frame.t_ns, step)
+                    self._listen(frame, step)
                 self._hand_over(step.spotted, decided)
                 count.first_done_ns = count.first_done_ns or decided
                 count.last_done_ns = decided

@@ -19,15 +19,19 @@ from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
+from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
+from mer_live.realtime.session.layout import Codec, RecordConfig
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.camera import list_cameras
 from mer_live.realtime.sources.open import open_source
+from mer_live.realtime.types import Frame
 
 SOURCE_ERRORS = (SourceError,)
 BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
@@ -46,6 +50,7 @@ class Options:
     events: tuple[str, ...]
     report: Path | None
     ui: bool
+    record: RecordConfig | None
 
     @classmethod
     def checked(
@@ -66,6 +71,9 @@ class Options:
         report: Path | None,
         ui: bool,
         duration_s: float | None,
+        record: Path | None = None,
+        record_codec: str | None = None,
+        record_blurred: bool = False,
     ) -> Options:
         """Check everything that needs no device. Raises ValueError with one sentence."""
         if (camera is not None) + (video is not None) + demo != 1:
@@ -86,6 +94,15 @@ class Options:
             raise ValueError("An --events path is given twice.")
         if report is not None and not report.absolute().parent.is_dir():
             raise ValueError(f"The folder of {str(report)!r} does not exist; create it first.")
+        if record is None and (record_codec is not None or record_blurred):
+            raise ValueError(
+                "--record-codec and --record-blurred are about a recording: give --record DIR too."
+            )
+        session = (
+            None
+            if record is None
+            else RecordConfig(record, cast(Codec, record_codec or "ffv1"), record_blurred)
+        )
         where: int | str = str(demo_clip()) if demo else (video or "")
         if camera is not None:
             where = int(camera) if camera.isdigit() else camera
@@ -98,7 +115,7 @@ class Options:
             duration_s=duration_s,
         )
         live = LiveConfig(sensitivity=sensitivity, decide=cast(Decide, decide))
-        return cls(config, demo, bundles, backend, live, events, report, ui)
+        return cls(config, demo, bundles, backend, live, events, report, ui, session)
 
 
 def live(options: Options, stop: threading.Event) -> None:
@@ -119,13 +136,27 @@ def live(options: Options, stop: threading.Event) -> None:
             sink = open_sink(path)
             closing.callback(sink.close)
             sinks.append(sink)
-        pipeline = Pipeline(source, recognizer, sinks, options.live)
+        recorder = None
+        if options.record is not None:
+            recorder = open_recorder(options.record, source, bundles, recognizer, options.live, {})
+            closing.callback(recorder.stop)
+            sinks.append(recorder)
+
+        def listen(frame: Frame, step: Step) -> None:
+            if recorder is not None:
+                recorder.note(frame, step.crop, pipeline.spotter.level)
+
+        pipeline = Pipeline(source, recognizer, sinks, options.live, listen)
+        if recorder is not None:
+            begin(recorder, pipeline)
         notes = Console(stderr=True)
         engine = f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})"
         notes.print(f"{source.description} · {engine}", highlight=False, soft_wrap=True)
         _drive(pipeline, terminal, stop)
         if options.report is not None:
             write_json(options.report, build_report(pipeline))
+        if recorder is not None:
+            notes.print(end(recorder, pipeline), highlight=False, soft_wrap=True)
         notes.print(_summary(pipeline), highlight=False, soft_wrap=True)
         if source.hint:
             notes.print(source.hint, highlight=False, soft_wrap=True)

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.clock import StartTime
+from mer_live.realtime.face.recorded import FaceTrack
 from mer_live.realtime.ring import FrameRing, RingClosedError
 from mer_live.realtime.sources.stamps import Stamps
 
@@ -109,6 +111,10 @@ class FrameSource(ABC):
         """The newest frame's own number at the source; None where frames are simply counted from 0."""
         self.stretch = 0
         """It grows where the newest frame cannot be compared with those before: a clock that was set, a pause."""
+        self.faces: FaceTrack | None = None
+        """Where the face is in each frame, of a source that knows."""
+        self.began: StartTime | None = None
+        """When its first frame was, of a recording that tells."""
         self.epoch_ns: int | None = None if recorded else 0
         """Monotonic clock at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None for a
         recording that is read as fast as possible, and for a paced one before its first frame."""

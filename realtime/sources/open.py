@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.session.layout import is_session
 from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError, place
 from mer_live.realtime.sources.camera import CameraSource
 from mer_live.realtime.sources.images import ImageSource, is_image_sequence
 from mer_live.realtime.sources.memory import MemorySource
+from mer_live.realtime.sources.replay import SessionSource
 from mer_live.realtime.sources.url import is_url, public_url
 from mer_live.realtime.sources.video import open_video
 
@@ -33,6 +35,8 @@ def open_source(cfg: CameraConfig) -> FrameSource:
     opened: FrameSource
     if is_url(source):
         opened = open_video(cfg, public_url(source))
+    elif is_session(source):
+        opened = SessionSource(cfg)
     elif is_image_sequence(source):
         opened = ImageSource(cfg)
     elif not Path(source).exists():

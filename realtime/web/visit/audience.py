@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.types import Event
+from mer_live.realtime.types import Event, Frame
 from mer_live.realtime.web.media.track import TrackSource
 from mer_live.realtime.web.metrics import Metrics
 from mer_live.realtime.web.visit.bumps import Bumps, Look
@@ -36,11 +36,12 @@ class Audience:
         self._bumps = Bumps()
         self._past: deque[str] = deque(maxlen=_BACKLOG)
 
-    def begin(self) -> Callable[[int, Step], None]:
+    def begin(self) -> Callable[[Frame, Step], None]:
         """A pipeline is about to be followed; what it must tell of every frame (`Pipeline.listen`)."""
         self.run += 1
-        self._trail, self._bumps = MoveTrail(), Bumps()
-        return self._trail.add
+        trail = self._trail = MoveTrail()
+        self._bumps = Bumps()
+        return lambda frame, step: trail.add(frame.t_ns, step)
 
     def join(self, box: Outbox) -> None:
         """Send everything from now on to ``box``, after the newest events so far."""
