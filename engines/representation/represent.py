@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mer_live.engines.representation.adm import adm_rows, adm_window, mirror_adm, window_bounds
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import Flow, make_flow
+from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import (
     flow_strain,
     motion_image,
@@ -44,6 +45,9 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
     ``flow``: the caller's flow object with ``spec.flow``'s parameters, kept between calls; None makes one.
     A provisional clip (``offset`` None) gives a motion image whose third channel is zero, an ADM window
     that ends at the newest crop, and frames up to the newest crop (those that end at the apex do so anyway).
+
+    Crops that are compared are brought to the onset's brightness where light flickers (`light.lit_like`). ADM
+    rows, which are made frame by frame, are not.
     """
     last = len(clip.gray) - 1 if clip.offset is None else clip.offset
     if isinstance(spec, ApexSpec):
@@ -51,7 +55,8 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
     if isinstance(spec, FramesSpec):
         end = clip.apex if spec.end == "apex" else last
         taken = np.rint(np.linspace(clip.onset, end, spec.steps)).astype(int)
-        return np.stack([resize_gray(clip.gray[k], spec.size) for k in taken])
+        first = clip.gray[clip.onset]
+        return np.stack([resize_gray(lit_like(clip.gray[k], first), spec.size) for k in taken])
     if isinstance(spec, AdmSpec) and clip.adm is not None:
         return adm_window(clip.adm, clip.onset, clip.apex, last)
     if flow is None:
@@ -64,7 +69,8 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
         return adm_window(rows, clip.onset, clip.apex, last)
     onset = clip.gray[clip.onset]
     if isinstance(spec, Flow3Spec):
-        image = flow_strain(onset, clip.gray[clip.apex], flow, size=spec.size, flow_px=spec.flow_px)
+        apex = lit_like(clip.gray[clip.apex], onset)
+        image = flow_strain(onset, apex, flow, size=spec.size, flow_px=spec.flow_px)
         if spec.dtype == "float32":
             return image
         return quantise_flow_strain(image, spec.max_px, spec.max_strain)
@@ -73,8 +79,8 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
     middle = clip.gray[(clip.onset + last) // 2 if centre else clip.apex]
     return motion_image(
         onset,
-        middle,
-        None if clip.offset is None else clip.gray[clip.offset],
+        lit_like(middle, onset),
+        None if clip.offset is None else lit_like(clip.gray[clip.offset], onset),
         flow,
         size=spec.size,
         scaling=spec.scaling,

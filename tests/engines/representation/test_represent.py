@@ -11,6 +11,7 @@ from support.moving_clips import moving_clip
 
 from mer_live.engines.representation.adm import adm_rows
 from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import flow_to_gray, optical_strain
 from mer_live.engines.representation.represent import (
     input_shape,
@@ -212,3 +213,22 @@ def test_a_foreign_flow_object_is_refused() -> None:
 
 def test_make_spec() -> None:
     assert make_spec("motion", scaling="fixed") == MotionSpec(scaling="fixed")
+
+
+@pytest.mark.parametrize("spec", [MotionSpec(scaling="fixed"), Flow3Spec(), FramesSpec(steps=8, size=112)])
+def test_flickering_light_is_no_movement(spec: RepresentationSpec) -> None:
+    clip = moving_clip(1.0, -0.5)
+    steady = represent(clip, spec).astype(float)
+    depth = 1.0 + 0.15 * np.where(np.arange(len(clip.gray)) % 2, 1, -1)[:, None, None]
+    light = np.clip(0.8 * clip.gray * depth, 0, 255).astype(np.uint8)
+    dim = replace(clip, gray=(0.8 * clip.gray * depth[clip.onset]).astype(np.uint8))
+    wanted = represent(dim, spec).astype(float)
+    seen = represent(replace(clip, gray=light), spec).astype(float)
+    assert np.abs(seen - wanted).mean() < 0.02 * max(1.0, np.ptp(steady))
+
+
+def test_steady_light_is_left_as_it_is() -> None:
+    clip = moving_clip(1.0, -0.5)
+    crop = clip.gray[clip.apex]
+    assert lit_like(crop, clip.gray[clip.onset]) is crop
+    assert lit_like(np.zeros_like(crop), crop).max() == 0
