@@ -5,7 +5,7 @@ PYTHON ?= python3
 LIVE := $(VENV)/.live
 ALL := $(VENV)/.all
 
-.PHONY: help demo test lint web zoo bench clean
+.PHONY: help demo test lint web zoo bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,10 @@ zoo: $(ALL)  ## retrain the shipped bundles from the face set (under 90 minutes 
 
 bench: $(LIVE)  ## quick benchmark run into out/bench
 	@$(PY) -m mer_live.benchmarks.cli all --quick --out out/bench
+
+docs: $(ALL)  ## build the site into out/site
+	@$(PY) docs/scripts/build.py out/docs
+	@$(PY) -m zensical build
 
 clean:  ## remove the environment and everything generated
 	rm -rf $(VENV) .typing build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
