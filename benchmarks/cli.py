@@ -89,21 +89,6 @@ def spotting(
         fail(2, error)
 
 
-@app.command("fit-spotter")
-def fit_spotter(
-    faces: Annotated[Path, typer.Option(help="Folder of photographs; only training people are used.")],
-    clips: Annotated[Path, typer.Option(help="Folder of real .mp4 clips without events.")],
-    seed: int = 0,
-    cache: Annotated[
-        Path, typer.Option(help="Folder for rendered material, so that a stopped fit goes on.")
-    ] = Path("out/fit-spotter"),
-) -> None:
-    """Fit the spotter anew, with and without each real clip (about ten minutes on two cores)."""
-    from mer_live.training.spotter.fit import fit_all
-
-    fit_all(faces, clips, seed, cache)
-
-
 @app.command()
 def gpu(
     quick: Quick = False,

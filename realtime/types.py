@@ -131,7 +131,16 @@ class Spot:
     decided: Moment
     """The newest frame that the decision used."""
     reason: str = ""
-    """Why a candidate was withdrawn: 'too long', 'blink', 'head moved', ..."""
+    """Why a candidate was withdrawn ('speech', 'blink', 'head moved', ...), or why it has no offset: 'still fading'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaking:
+    """A time in which the face spoke; told when it begins and again when it has ended."""
+
+    start_ns: int
+    end_ns: int | None
+    """None while it goes on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,13 @@ from mer_live.benchmarks.spotting.sets import QUICK, Material, Scale, recorded, 
 from mer_live.benchmarks.spotting.summary import counts, prf, reliability, summarise
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import SpotterConfig
-from mer_live.training.spotter.fit import HELD_OUT
+from mer_live.training.spotter.fit import held_out
 from mer_live.training.spotter.match import Result, decide
+from mer_live.training.spotter.material import WEBCAM
 from mer_live.training.spotter.recordings import Recording
 from mer_live.training.synthesis.face_model import FacePhoto, list_subjects, load_photo, split_of
 
 SENSITIVITIES = (0.2, 0.35, 0.5, 0.65, 0.8)
-WEBCAM = "webcam"
-"""The one person in the folder of clips."""
 
 
 def portrait() -> FacePhoto:
@@ -77,12 +76,7 @@ def scorer_for(recording: Recording) -> Scorer | None:
     return _held_out().get(recording.person)
 
 
-@cache
-def _held_out() -> dict[str, Scorer]:
-    if not HELD_OUT.exists():
-        return {}
-    made = json.loads(HELD_OUT.read_text(encoding="utf-8"))
-    return {person: Scorer(coefficients) for person, coefficients in made.items()}
+_held_out = cache(held_out)
 
 
 def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:

@@ -23,8 +23,12 @@ class SpotterConfig:
     Courses fitted to a face that an encoder holds still are a hundredth of it, and look like anything."""
     largest_px: float = 5.0
     """Mean displacement of a region, at a 224 px crop, beyond which a movement is no micro-expression."""
-    longest_s: float = 0.58
+    longest_s: float = 0.6
     """From onset to offset: half a second, and what the estimate may be wrong by."""
+    settle_s: float = 0.5
+    """After its offset, how long a final event is watched before it is settled or withdrawn."""
+    longest_fade_s: float = 1.8
+    """From onset; a slow fade that has not ended by then is settled with an open end."""
     apart_s: float = 0.12
     """Least time between one event's offset and the next one's onset."""
 
@@ -38,20 +42,20 @@ class SpotterConfig:
 
     @property
     def threshold(self) -> float:
-        """Score that a final event needs."""
+        """Score that an event needs to be final, and to be settled."""
         return float(1.0 / (1.0 + np.exp(6.0 * (self.sensitivity - 0.5))))
 
     @property
     def provisional(self) -> float:
-        """Score that a provisional event needs: six times the odds, since half a movement tells less."""
-        return 6.0 * self.threshold / (1.0 + 5.0 * self.threshold)
+        """Score that a provisional event needs: a sixth of the odds, since half a movement tells less."""
+        return self.threshold / (6.0 - 5.0 * self.threshold)
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One scored candidate, for those who fit or draw the scores."""
 
-    phase: Literal["apex", "offset"]
+    phase: Literal["apex", "final", "settled"]
     onset_ns: int
     apex_ns: int
     offset_ns: int

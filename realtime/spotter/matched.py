@@ -16,15 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
-from mer_live.realtime.spotter.pulses import AGES, COURSES, Array, Bank
+from mer_live.realtime.spotter.context import MEAN_OF_GROUP
+from mer_live.realtime.spotter.pulses import AGES, COURSES, GRID_S, Array, Bank
 from mer_live.realtime.spotter.signals import History
 
 ROWS = len(REGIONS) + 2
 """Rows of the history: the regions; head x, y px; lid texture relative to the face's, 0."""
 _HEAD, _LID = len(REGIONS), len(REGIONS) + 1
 _UPPER = np.isin(np.arange(len(REGIONS)), region("brow", "lid", "under_eye", "glabella"))
-_OLD = (0, 4, 8)
-"""Samples of the window whose second difference tells how much each region moves: older than any candidate."""
+_OLD = (6, 10, 14)
+"""Samples of the seen second whose second difference tells how much each region moves: older than any candidate."""
+_SEEN: Array = GRID_S * np.arange(29, -1, -1, dtype=np.float64)
+"""(30,) seconds before now: 1.16 s, of which courses are compared with the newest part."""
 _LARGEST_STEP_PX = 4.0
 _MEMORY_S = 1.2
 _PRIOR_S = 0.8
@@ -37,6 +40,9 @@ FEATURES: tuple[str, ...] = (
     *("size", "clear", "coherence", "cosine", "amplitude", "log_amplitude", "misfit", "before", "drift"),
     *("misfit_px", "rest_of_face", "rest_clear", "left_over", "upper", "upper_pattern", "unrest", "gain"),
     *("rise", "fall", "head_speed", "lid", "third", "rest_px", "rest_units", "range"),
+    *(f"{name}_unrest" for name in ("brow", "eye", "cheek", "mouth", "jaw")),
+    *(f"{name}_share" for name in ("brow", "eye", "cheek", "mouth", "jaw")),
+    "speaking",
 )
 
 
@@ -85,7 +91,9 @@ class MatchedFilter:
         )
         self._proportion = faces.proportion
         self._regions = len(self._proportion)
-        self._window = np.zeros((len(AGES), ROWS, 2))
+        self.seen = np.zeros((len(_SEEN), ROWS, 2))
+        """(30, ROWS, 2) the newest 1.16 s on the 40 ms grid."""
+        self._window = self.seen[-len(AGES) :]
         self.clear()
 
     def clear(self) -> None:
@@ -108,14 +116,15 @@ class MatchedFilter:
 
     def look(self, history: History, now_ns: int, dt_s: float) -> None:
         """Take the window that ends at ``now_ns``; the last one was ``dt_s`` ago."""
-        window = self._window = history.sample(now_ns - AGES * 1e9)  # (L, ROWS, 2)
-        a, b, c = (window[k, : self._regions] for k in _OLD)
+        self.seen = seen = history.sample(now_ns - _SEEN * 1e9)  # (30, ROWS, 2)
+        self._window = seen[-len(AGES) :]
+        a, b, c = (seen[k, : self._regions] for k in _OLD)
         step = np.clip(b - 0.5 * (a + c), -_LARGEST_STEP_PX, _LARGEST_STEP_PX)
         self._seen_s = self._seen_s * float(np.exp(-dt_s / _MEMORY_S)) + dt_s
         self._moved += (np.square(step).mean(1) - self._moved) * min(1.0, dt_s / self._seen_s)
 
-    def match(self, bank: Bank = COURSES) -> Matched:
-        """Fit every course of a bank to the window."""
+    def match(self, speaking: float = 0.0, bank: Bank = COURSES) -> Matched:
+        """Fit every course of a bank to the window; ``speaking`` is the log odds that the face does."""
         n = self._regions
         spread = np.repeat(self.spread_px, 2)
         x = self._window[:, :n].reshape(len(AGES), 2 * n)
@@ -175,6 +184,9 @@ class MatchedFilter:
             np.log(rest_px + 0.05),
             np.log(rest_units + 0.05),
             np.log(np.ptp(beam, axis=1) / tall + 0.1),
+            *np.repeat(np.log(MEAN_OF_GROUP @ self.spread_px)[:, None], len(rows), 1),
+            *(np.sqrt(by_region) @ MEAN_OF_GROUP.T / size[:, None]).T,
+            np.full(len(rows), speaking),
         )
         weights = (p[best] @ self._whitener / spread) / q[best, None]
         return Matched(np.stack(columns, 1), np.sqrt(by_region.max(1)), weights)

@@ -18,11 +18,11 @@ SMOOTH_NS = 20_000_000
 class History:
     """The newest displacements of all regions, with their times: a preallocated ring, newest last.
 
-    Frames nearer than 2.4 ms to the last one are left out, so 1.2 s are held at every frame rate.
+    Frames nearer than 4.4 ms to the last one are left out, so 2.2 s are held at every frame rate.
     """
 
     ROWS = 512
-    _STEP_NS = 2_400_000
+    _STEP_NS = 4_400_000
 
     def __init__(self, regions: int) -> None:
         self._t_ns = np.zeros(2 * self.ROWS, np.int64)

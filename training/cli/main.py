@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from mer_live.training.cli import cdmer_synth, evaluate, export, prepare, pretrain, synth, table, zoo
+from mer_live.training.cli import (
+    cdmer_synth,
+    evaluate,
+    export,
+    fit_spotter,
+    prepare,
+    pretrain,
+    synth,
+    table,
+    zoo,
+)
 
 app = typer.Typer(
     name="mer-train",
@@ -24,6 +34,7 @@ app.command("pretrain")(pretrain.pretrain_command)
 app.command("evaluate")(evaluate.evaluate_command)
 app.command("export")(export.export_command)
 app.command("table")(table.table)
+app.command("fit-spotter")(fit_spotter.fit_spotter)
 app.command("cdmer-synth")(cdmer_synth.cdmer_synth)
 
 

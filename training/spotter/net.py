@@ -4,84 +4,150 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.spotter.matched import FEATURES
+from mer_live.realtime.motion.regions import REGIONS
+from mer_live.realtime.spotter.fingerprint import fingerprint
+from mer_live.realtime.spotter.matched import Faces
+from mer_live.realtime.spotter.score import INPUTS, Scorer
+from mer_live.realtime.spotter.signals import Array
 
-Array = NDArray[np.float64]
-_HIDDEN, _EPOCHS, _BATCH, _RATE, _DECAY = 16, 6, 512, 5e-3, 0.05
+_RATE = 5e-3
+_LITTLE = 0.01
+"""Weight of one wrong and one right candidate that every calibration begins with: it may hear of one kind only."""
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Hypotheses of one phase."""
+class Shape:
+    """How a network is built and trained."""
 
-    features: Array
-    """(N, F)."""
-    label: NDArray[np.bool_]
-    """(N,) True where it is a micro-expression."""
-
-
-def joined(parts: Sequence[Examples]) -> Examples:
-    """All hypotheses together."""
-    return Examples(np.concatenate([p.features for p in parts]), np.concatenate([p.label for p in parts]))
+    hidden: tuple[int, ...] = (16, 16)
+    members: int = 2
+    epochs: int = 5
+    batch: int = 512
+    decay: float = 0.05
 
 
-def train(data: Examples, *, seed: int = 0, members: int = 3) -> dict[str, Any]:
-    """``members`` networks of two hidden layers, not yet calibrated, as `realtime.spotter.score` reads them."""
+SHAPES: dict[str, Shape] = {
+    "speech": Shape((12,), 1, 4),
+    "apex": Shape(),
+    "offset": Shape(),
+    # With few people, what is not linear does not carry over to others.
+    "final": Shape((), 1, 8, 256, 0.01),
+    "settled": Shape((), 1, 8, 256, 0.01),
+}
+
+
+def train(
+    name: str, features: Array, label: NDArray[np.bool_], *, weight: Array | None = None, seed: int = 0
+) -> dict[str, Any]:
+    """The network ``name``, not yet calibrated, as `realtime.spotter.score` reads it.
+
+    Args:
+        name: one of `INPUTS`.
+        features: (N, F).
+        label: (N,) True where it is a micro-expression; of "speech", where somebody speaks.
+        weight: (N,) how much each counts, mean 1; None: alike.
+        seed: of the first weights and the order.
+    """
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
     torch.set_num_threads(1)
-    mean, scale = data.features.mean(0), data.features.std(0) + 1e-3
-    x = torch.tensor(np.clip((data.features - mean) / scale, -5, 5), dtype=torch.float32)
-    y = torch.tensor(data.label, dtype=torch.float32)
-    nets = []
-    for k in range(members):
+    shape = SHAPES[name]
+    mean, scale = features.mean(0), features.std(0) + 1e-3
+    x = torch.tensor(np.clip((features - mean) / scale, -5, 5), dtype=torch.float32)
+    y = torch.tensor(label, dtype=torch.float32)
+    w = torch.ones(len(y)) if weight is None else torch.tensor(weight, dtype=torch.float32)
+    sizes = (x.shape[1], *shape.hidden, 1)
+    nets: list[list[torch.nn.Linear]] = []
+    for k in range(shape.members):
         torch.manual_seed(seed + k)
-        layers = [
-            torch.nn.Linear(x.shape[1], _HIDDEN),
-            torch.nn.Linear(_HIDDEN, _HIDDEN),
-            torch.nn.Linear(_HIDDEN, 1),
-        ]
-        net = torch.nn.Sequential(layers[0], torch.nn.Tanh(), layers[1], torch.nn.Tanh(), layers[2])
-        optimiser = torch.optim.AdamW(net.parameters(), _RATE, weight_decay=_DECAY)
-        for epoch in range(_EPOCHS):
-            optimiser.param_groups[0]["lr"] = _RATE * (1 - epoch / _EPOCHS) + 1e-4
+        layers = [torch.nn.Linear(a, b) for a, b in pairwise(sizes)]
+        parts: list[torch.nn.Module] = [layers[0]]
+        for layer in layers[1:]:
+            parts += [torch.nn.Tanh(), layer]
+        net = torch.nn.Sequential(*parts)
+        optimiser = torch.optim.AdamW(net.parameters(), _RATE, weight_decay=shape.decay)
+        for epoch in range(shape.epochs):
+            optimiser.param_groups[0]["lr"] = _RATE * (1 - epoch / shape.epochs) + 1e-4
             order = torch.randperm(len(x))
-            for first in range(0, len(x), _BATCH):
-                batch = order[first : first + _BATCH]
-                loss = binary_cross_entropy_with_logits(net(x[batch])[:, 0], y[batch])
+            for first in range(0, len(x), shape.batch):
+                batch = order[first : first + shape.batch]
+                loss = binary_cross_entropy_with_logits(net(x[batch])[:, 0], y[batch], weight=w[batch])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
         nets.append(layers)
     stacked = []
-    for k in range(3):
-        w = np.stack([layers[k].weight.detach().numpy().T for layers in nets])  # (M, in, out)
-        b = np.stack([layers[k].bias.detach().numpy()[None] for layers in nets])  # (M, 1, out)
-        stacked.append([np.round(w.astype(float), 4).tolist(), np.round(b.astype(float), 4).tolist()])
+    for k in range(len(sizes) - 1):
+        wk = np.stack([layers[k].weight.detach().numpy().T for layers in nets])  # (M, in, out)
+        bk = np.stack([layers[k].bias.detach().numpy()[None] for layers in nets])  # (M, 1, out)
+        stacked.append([_short(wk), _short(bk)])
     return {
-        "features": list(FEATURES),
-        "mean": np.round(mean, 5).tolist(),
-        "scale": np.round(scale, 5).tolist(),
+        "mean": _short(mean),
+        "scale": _short(scale),
         "layers": stacked,
         "gain": 1.0,
         "bias": 0.0,
-        "hypotheses": len(data.label),
-        "right": int(data.label.sum()),
+        "examples": len(label),
+        "right": int(label.sum()),
     }
 
 
-def calibrated(net: dict[str, Any], heard: Sequence[tuple[float, bool]]) -> dict[str, Any]:
-    """The network with Platt's gain and bias from (score, right) of candidates that its like had not seen."""
+def _short(values: NDArray[Any]) -> Any:
+    return np.round(values.astype(np.float64), 4).tolist()
+
+
+def untrained(name: str) -> dict[str, Any]:
+    """A network that says nothing, or of a judge, what the course alone said."""
+    names = INPUTS[name]
+    w, b = np.zeros((1, len(names), 1)), np.zeros((1, 1, 1))
+    if "log_odds" in names:
+        w[0, names.index("log_odds"), 0] = 1.0
+    elif name != "speech":
+        b -= 10.0  # a spotter that finds nothing
+    layers = [[w.tolist(), b.tolist()]]
+    one = [1.0] * len(names)
+    return {
+        "mean": [0.0] * len(names),
+        "scale": one,
+        "layers": layers,
+        "gain": 1.0,
+        "bias": 0.0,
+    }
+
+
+def scorer(faces: Faces, networks: dict[str, Any]) -> Scorer:
+    """A scorer of the networks that there are already."""
+    made = {name: networks.get(name) or untrained(name) for name in INPUTS}
+    known = {"covariance": faces.covariance.tolist(), "patterns": faces.patterns.tolist()}
+    return Scorer({"fingerprint": fingerprint(), "faces": known, "networks": made})
+
+
+def blank(faces: Faces) -> Scorer:
+    """A scorer that knows faces and nothing else."""
+    return scorer(faces, {})
+
+
+def nobody() -> Scorer:
+    """A scorer that needs no fit and finds nothing: motion is wanted, no decision."""
+    n = 2 * len(REGIONS)
+    return blank(Faces(np.eye(n), np.eye(n)))
+
+
+def calibrated(net: dict[str, Any], heard: Sequence[tuple[float, bool, float]]) -> dict[str, Any]:
+    """The network with Platt's gain and bias from (score, right, weight) of candidates its like had not seen."""
     from sklearn.linear_model import LogisticRegression
 
-    score = np.clip([s for s, _ in heard], 1e-6, 1 - 1e-6)
+    told = [*heard, (0.01, False, _LITTLE), (0.99, True, _LITTLE)]
+    score = np.clip([s for s, _, _ in told], 1e-6, 1 - 1e-6)
     logit = np.log(score / (1 - score))[:, None]
-    platt = LogisticRegression(C=1e3).fit(logit, [right for _, right in heard])
+    weight = np.array([w for _, _, w in told])
+    platt = LogisticRegression(C=1e3).fit(logit, [right for _, right, _ in told], weight)
     gain, bias = float(platt.coef_[0, 0]), float(platt.intercept_[0])
     return {**net, "gain": round(gain, 4), "bias": round(bias, 4), "candidates": len(heard)}

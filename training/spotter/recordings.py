@@ -22,7 +22,9 @@ from mer_live.realtime.face.tracker import choose_face
 from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.path import FacePath
+from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import FaceCrop, Frame, Motion
+from mer_live.training.spotter.net import nobody
 from mer_live.training.synthesis.face_model import FacePhoto, similarity
 from mer_live.training.synthesis.sequence import Plan, render_crops
 from mer_live.training.synthesis.timeline import Pulse
@@ -142,7 +144,7 @@ def watch(
 ) -> Recording:
     """What the live path makes of whole frames, as for a file."""
     motions: list[Motion | None] = []
-    with FacePath() as path:
+    with FacePath(spotter=Spotter(scorer=nobody())) as path:
         for index, image in enumerate(frames):
             motions.append(path.step(Frame(index, round(index * 1e9 / fps), image)).motion)
     times = np.array([round(k * 1e9 / fps) for k in range(len(motions))], np.int64)

@@ -66,9 +66,10 @@ EVENT = (BROW_UP, 2.0, 2.0, 2.15, 2.40)
 @pytest.mark.parametrize("fps", [25, 30, 60, 100, 200])
 def test_a_twitch_is_found_at_every_rate(fps: float) -> None:
     found = spots(stream(fps, events=(EVENT,)))
-    assert [s.phase for s in found] == ["apex", "offset"]
-    first, last = found
-    assert first.id == last.id == 1
+    assert [s.phase for s in found] == ["apex", "offset", "settled"]
+    first, last, settled = found
+    assert first.id == last.id == settled.id == 1
+    assert settled.span == last.span
     frame = S / fps
     assert abs(last.span.apex.t_ns - 2.15 * S) <= max(0.025 * S, frame)
     assert abs(last.span.onset.t_ns - 2.00 * S) <= max(0.06 * S, 1.5 * frame)

@@ -1,0 +1,36 @@
+"""``mer-train fit-spotter``: the spotter's coefficients from people who talk and from animated faces."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def fit_spotter(
+    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg; only training people are used.")],
+    talking: Annotated[Path, typer.Option(help="Folder with a folder of clips for each talker.")],
+    clips: Annotated[Path, typer.Option(help="Folder of clips of one more person, at a webcam.")],
+    out: Annotated[Path, typer.Option(help="Folder for spotter.json and held_out.json.")],
+    seed: int = 0,
+    cache: Annotated[
+        Path, typer.Option(help="Folder for what has been looked at, so that a stopped fit goes on.")
+    ] = Path("out/fit-spotter"),
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if not given.")] = None,
+) -> None:
+    """Fit the spotter: with everybody, and once without each talker (half an hour on two cores)."""
+    from mer_live.training.spotter.fit import fit_all
+    from mer_live.training.spotter.material import Folders
+
+    try:
+        folders = Folders(faces, talking, clips, cache)
+        for path in fit_all(folders, out, seed, jobs or len(os.sched_getaffinity(0))):
+            typer.echo(path)
+    except KeyboardInterrupt:
+        typer.echo(f"\ninterrupted; what is done is in {cache}: repeat the command to go on", err=True)
+        raise typer.Exit(130) from None
+    except (ValueError, OSError) as error:
+        typer.echo(f"mer-train: {error}", err=True)
+        raise typer.Exit(2) from None

@@ -1,0 +1,233 @@
+"""What the spotter is fitted on: people who talk and animated faces, varied, looked at once, kept in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mer_live.engines.files import write_atomically
+from mer_live.realtime import face, motion
+from mer_live.realtime.motion.regions import MIRROR
+from mer_live.realtime.spotter import matched, parallax, pulses, reader, speaking, window
+from mer_live.realtime.spotter import signals as smoothing
+from mer_live.realtime.spotter.matched import Faces
+from mer_live.realtime.spotter.signals import Array
+from mer_live.training import synthesis
+from mer_live.training.spotter import recordings
+from mer_live.training.spotter import signals as signal_space
+from mer_live.training.spotter.looks import Looks
+from mer_live.training.spotter.recordings import Recording, animated, read_clip, watch
+from mer_live.training.spotter.signals import (
+    R,
+    Signals,
+    mirrored,
+    patterns,
+    signals,
+    unlike,
+    varied,
+    with_events,
+)
+from mer_live.training.spotter.voice import heard
+from mer_live.training.synthesis.face_model import list_subjects, load_photo, split_of
+
+WEBCAM = "webcam"
+"""The one person in the folder of clips."""
+RATES = (25.0, 50.0, 100.0, 200.0)
+STILLS = 32
+VARIED = 640
+"""Stretches of varied talking that each fit chooses from, of those people that it may see."""
+_EVENTS = 0.6
+"""Part of the varied stretches with expressions in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """People who are left out together."""
+
+    people: tuple[str, ...]
+    side: int
+    """Which half of the people they belong to; the other half gives the covariance of faces."""
+
+
+def folds(people: Sequence[str]) -> list[Fold]:
+    """The people with most footage alone, the others in two groups; the sides take turns."""
+    most = list(people[:3])
+    rest = list(people[3:])
+    groups = [(name,) for name in most] + [tuple(g) for g in (rest[0::2], rest[1::2]) if g]
+    return [Fold(group, k % 2) for k, group in enumerate(groups)]
+
+
+def cached(path: Path, make: Callable[[], Any]) -> Any:
+    """What ``make`` returns, kept in a file, so that a stopped fit goes on."""
+    if path.exists():
+        return pickle.loads(path.read_bytes())
+    made = make()
+    write_atomically(path, pickle.dumps(made))
+    return made
+
+
+def faces_of(talking: Sequence[Signals], shapes: Array, seed: int) -> Faces:
+    """How regions move together while people talk, every moment counting alike; patterns by k-means."""
+    from sklearn.cluster import KMeans
+
+    steps = []
+    for s in talking:
+        every = max(1, round(0.04 / float(np.median(np.diff(s.times)))))
+        rows = s.rows[::every, :R]
+        rows = np.concatenate([rows, mirrored(s.rows[::every])[:, :R]], 1)  # (T, 2R, 2): both at once
+        step = np.clip(rows[4:-4] - 0.5 * (rows[8:] + rows[:-8]), -4.0, 4.0)
+        steps += [step[:, :R].reshape(len(step), -1), step[:, R:].reshape(len(step), -1)]
+    step = np.concatenate(steps)
+    step = step / np.maximum(np.sqrt(np.square(step).mean(1, keepdims=True)), 0.15)
+    covariance = step.T @ step / len(step)
+    both = np.concatenate([shapes, shapes[:, list(MIRROR)] * [-1.0, 1.0]]).reshape(2 * len(shapes), -1)
+    centres = KMeans(12, n_init=3, random_state=seed).fit(_unit(both)).cluster_centers_
+    other = centres.reshape(-1, R, 2)[:, list(MIRROR)] * [-1.0, 1.0]
+    chosen = _unit(np.concatenate([centres, other.reshape(len(other), -1)]))
+    return Faces(np.round(covariance / np.trace(covariance) * len(covariance), 4), np.round(chosen, 4))
+
+
+def _unit(x: Array) -> Array:
+    return np.asarray(x / np.linalg.norm(x, axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where the material lies."""
+
+    faces: Path
+    """NAME_neutral.jpg."""
+    talking: Path
+    """A folder a person."""
+    clips: Path
+    """Of one person at a webcam."""
+    cache: Path
+    """What has been made already."""
+
+    @property
+    def talkers(self) -> dict[str, list[Path]]:
+        """Person -> their clips, most footage first."""
+        found = {p.name: _videos(p) for p in sorted(self.talking.iterdir()) if p.is_dir()}
+        found[WEBCAM] = _videos(self.clips)
+        for name, paths in found.items():
+            if not paths:
+                raise ValueError(f"The folder of {name} holds no .mp4, .mpg, .avi or .mkv clip.")
+        sizes = {name: len(paths) * (14 if name == WEBCAM else 1) for name, paths in found.items()}
+        return {name: found[name] for name in sorted(found, key=lambda name: -sizes[name])}
+
+
+def _videos(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("*") if p.suffix.lower() in (".mp4", ".mpg", ".avi", ".mkv"))
+
+
+_LOOKING = (matched, parallax, pulses, reader, speaking, window, smoothing, recordings, signal_space)
+
+
+def _version(*modules: Any) -> str:
+    found = hashlib.sha256()
+    for module in modules:
+        file = Path(str(module.__file__))
+        for path in sorted(file.parent.glob("*.py")) if file.name == "__init__.py" else [file]:
+            found.update(path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def talker(folders: Folders, person: str) -> list[Signals]:
+    """All that one person does in their clips."""
+
+    def make() -> list[Signals]:
+        made: list[Signals] = []
+        for path in folders.talkers[person]:
+            frames, fps = read_clip(path)
+            recording = watch(path.stem, "natural", frames, fps)
+            made += signals(recording, person, heard(path, (recording.times_ns * 1e-9).astype(np.float64)))
+        return made
+
+    found: list[Signals] = cached(folders.cache / _version(face, motion) / f"talker-{person}.pkl", make)
+    return found
+
+
+def still(folders: Folders, k: int, seed: int) -> list[Signals]:
+    """Animated face number ``k`` of those whom every training may see."""
+    names = [name for name in list_subjects(folders.faces) if split_of(name) == "train"]
+    rate = RATES[k % len(RATES)]
+
+    def make() -> Recording:
+        photo = load_photo(folders.faces, names[k % len(names)])
+        return animated(photo, rate, seed + 1000 + k, 16 if rate < 60 else 10)
+
+    version = _version(face, motion, synthesis)
+    recording: Recording = cached(folders.cache / version / f"still-{k}-{seed}.pkl", make)
+    speaking = np.zeros(len(recording.times_ns))
+    for kind, first, last in recording.distractors:
+        if kind == "speech":
+            speaking[(recording.times_ns > first + 1e8) & (recording.times_ns < last - 1e8)] = 1.0
+    return signals(recording, "", speaking)
+
+
+def material(folders: Folders, side: int, part: int, parts: int, seed: int) -> tuple[Faces, list[Looks]]:
+    """One part of the looks that the fits of a side's folds choose from."""
+    people = list(folders.talkers)
+    known = {name: talker(folders, name) for name in people}
+    names = [name for name in list_subjects(folders.faces) if split_of(name) == "train"]
+    shapes = _shapes(folders, names, seed)
+    others = [name for fold in folds(people) if fold.side != side for name in fold.people]
+    rng = np.random.default_rng([seed, side])
+    several = [known[name][k] for name in others for k in rng.permutation(len(known[name]))[:16]]
+    faces = faces_of(several, shapes, seed)
+    rng = np.random.default_rng([seed, side, part])
+    stretches = []
+    for _ in range(VARIED // parts):
+        s = varied(known, rng)
+        if s.times[-1] > 1.6:
+            stretches.append(with_events(s, rng, shapes) if rng.random() < _EVENTS else s)
+    for k in range(part, STILLS, parts):
+        stretches += [unlike(s, rng) for s in still(folders, k, seed)]
+    return faces, [Looks(s, faces) for s in stretches]
+
+
+def unheard(folders: Folders, person: str, faces: Faces, seed: int) -> tuple[list[Looks], list[Looks]]:
+    """A person untouched, and twice with expressions, at most forty clips of them."""
+    rng = np.random.default_rng([seed, *person.encode()])
+    pieces = talker(folders, person)
+    names = [name for name in list_subjects(folders.faces) if split_of(name) == "train"]
+    shapes = _shapes(folders, names, seed)
+    acted = [with_events(s, rng, shapes) for _ in range(2) for s in pieces[:40]]
+    return [Looks(s, faces) for s in pieces], [Looks(s, faces) for s in acted]
+
+
+def _shapes(folders: Folders, names: Sequence[str], seed: int) -> Array:
+    path = folders.cache / _version(motion, synthesis) / f"patterns-{seed}.pkl"
+    shapes: Array = cached(path, lambda: patterns(folders.faces, names, np.random.default_rng(seed)))
+    return shapes
+
+
+def _part(folders: Folders, parts: int, seed: int, which: tuple[int, int]) -> tuple[Faces, list[Looks]]:
+    side, part = which
+    version = _version(face, motion, synthesis, *_LOOKING)
+    path = folders.cache / version / f"looks-{side}-{part}-{parts}-{seed}.pkl"
+    made: tuple[Faces, list[Looks]] = cached(path, partial(material, folders, side, part, parts, seed))
+    return made
+
+
+def make_talker(folders: Folders, person: str) -> None:
+    """`talker`, for its file alone: a process that makes it need not send it."""
+    talker(folders, person)
+
+
+def make_part(folders: Folders, parts: int, seed: int, which: tuple[int, int]) -> None:
+    """(side, part) of the looks, for the file alone."""
+    _part(folders, parts, seed, which)
+
+
+def looks_of(folders: Folders, side: int, parts: int, seed: int) -> tuple[Faces, list[Looks]]:
+    """All looks of a side, and the faces they rest on."""
+    made = [_part(folders, parts, seed, (side, part)) for part in range(parts)]
+    return made[0][0], [x for _, looks in made for x in looks]
