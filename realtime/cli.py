@@ -23,11 +23,25 @@ from mer_live.realtime.commands import (
     fail,
 )
 
+
+def _from_file(context: typer.Context, path: Path | None) -> Path | None:
+    if path is not None:
+        from mer_live.realtime.config_file import read_config
+
+        try:
+            known = {name for option in context.command.params if (name := option.name)}
+            context.default_map = read_config(path, known - {"config", "show_config"})
+        except ValueError as error:
+            fail("mer-live", EXIT_USAGE, error)
+    return path
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def live(
+    context: typer.Context,
     camera: Annotated[
         str | None, typer.Option(help="Camera number, or a device such as /dev/video0.")
     ] = None,
@@ -70,6 +84,17 @@ def live(
     record_blurred: Annotated[
         bool, typer.Option("--record-blurred", help="Blur the face beyond recognition in what is recorded.")
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Take options from this TOML file; those given here count.",
+            is_eager=True,
+            callback=_from_file,
+        ),
+    ] = None,
+    show_config: Annotated[
+        bool, typer.Option("--show-config", help="Print every option as such a file and leave.")
+    ] = False,
     no_ui: Annotated[bool, typer.Option("--no-ui", help="No live display.")] = False,
     duration: Annotated[
         float | None, typer.Option(help="Stop after this many seconds of the stream.")
@@ -77,10 +102,17 @@ def live(
 ) -> None:
     """Turn camera frames into micro-expression events, while they happen.
 
+    mer-live export DIR --to elan|csv|bids writes a recorded session's events (mer-live export --help).
+
     Not a lie detector. Tell people that they are analysed.
     """
     from mer_live.realtime import run
+    from mer_live.realtime.config_file import show_config as as_toml
 
+    chosen = {k: v for k, v in context.params.items() if k not in ("config", "show_config", "list_cameras")}
+    if show_config:
+        typer.echo(as_toml(chosen))
+        return
     try:
         if list_cameras:
             run.print_cameras()
@@ -104,6 +136,7 @@ def live(
             record=record,
             record_codec=record_codec,
             record_blurred=record_blurred,
+            given={k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         )
     except ValueError as error:
         fail("mer-live", EXIT_USAGE, error)
@@ -124,7 +157,13 @@ def live(
 
 
 def main() -> None:
-    """Entry point of the ``mer-live`` command."""
+    """Entry point of the ``mer-live`` command: an option begins a run, a word names another command."""
+    if sys.argv[1:2] == ["export"]:
+        from mer_live.realtime.export import command
+
+        export = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        export.command(name="mer-live export")(command)
+        export(sys.argv[2:], prog_name="mer-live export")
     app()
 
 

@@ -8,7 +8,7 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from rich.console import Console
 
@@ -51,6 +51,8 @@ class Options:
     report: Path | None
     ui: bool
     record: RecordConfig | None
+    given: dict[str, Any]
+    """The command's options as they were given, for whoever repeats the run."""
 
     @classmethod
     def checked(
@@ -74,6 +76,7 @@ class Options:
         record: Path | None = None,
         record_codec: str | None = None,
         record_blurred: bool = False,
+        given: dict[str, Any] | None = None,
     ) -> Options:
         """Check everything that needs no device. Raises ValueError with one sentence."""
         if (camera is not None) + (video is not None) + demo != 1:
@@ -115,7 +118,7 @@ class Options:
             duration_s=duration_s,
         )
         live = LiveConfig(sensitivity=sensitivity, decide=cast(Decide, decide))
-        return cls(config, demo, bundles, backend, live, events, report, ui, session)
+        return cls(config, demo, bundles, backend, live, events, report, ui, session, given or {})
 
 
 def live(options: Options, stop: threading.Event) -> None:
@@ -138,7 +141,7 @@ def live(options: Options, stop: threading.Event) -> None:
             sinks.append(sink)
         recorder = None
         if options.record is not None:
-            recorder = open_recorder(options.record, source, bundles, recognizer, options.live, {})
+            recorder = open_recorder(options.record, source, bundles, recognizer, options.live, options.given)
             closing.callback(recorder.stop)
             sinks.append(recorder)
 

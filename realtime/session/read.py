@@ -77,6 +77,12 @@ class RecordedSession:
         return int(self.frames.t_ns[analysed[0]]) if len(analysed) else 0
 
     @property
+    def media_shift_s(self) -> float:
+        """What to add to an event's time for its place in the video, whose first picture stands at 0."""
+        pictured = np.flatnonzero(self.frames.picture == 0)
+        return (self.zero_ns - int(self.frames.t_ns[pictured[0]])) / 1e9 if len(pictured) else 0.0
+
+    @property
     def events(self) -> list[dict[str, Any]]:
         """Lines of events.jsonl: every revision of every event."""
         return read_lines(self.folder / EVENTS)

@@ -38,6 +38,7 @@ class VideoFile:
         self._stream.codec_context.time_base = self._stream.time_base = _MILLISECOND
         self._given = "gray" if codec == "crops" else "bgr24"
         self._pts = -1
+        self._first_ns = 0
         self.pictures = 0
         """Taken so far."""
 
@@ -55,7 +56,9 @@ class VideoFile:
 
         Raises OSError when the disk is full.
         """
-        self._pts = picture.pts = max(self._pts + 1, t_ns // 1_000_000)
+        if not self.pictures:
+            self._first_ns = t_ns
+        self._pts = picture.pts = max(self._pts + 1, (t_ns - self._first_ns) // 1_000_000)
         picture.time_base = _MILLISECOND
         self._container.mux(self._stream.encode(picture))
         self.pictures += 1

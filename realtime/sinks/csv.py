@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mer_live.realtime.sinks.base import record
 from mer_live.realtime.types import CLASSES, Event
@@ -14,6 +16,14 @@ COLUMNS = (
     *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
     *("decided_s", "delay_ms", "compute_ms", "engine", "backend", "reason"),
 )
+
+
+def flat(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A record of an event with its probabilities in columns of their own."""
+    row = dict(line)
+    for name, p in row.pop("probs", {}).items():
+        row[f"prob_{name}"] = p
+    return row
 
 
 class CsvSink:
@@ -27,10 +37,7 @@ class CsvSink:
 
     def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full."""
-        row = record(item)
-        for name, p in row.pop("probs", {}).items():
-            row[f"prob_{name}"] = p
-        self._rows.writerow(row)
+        self._rows.writerow(flat(record(item)))
         self._file.flush()
 
     def close(self) -> None:

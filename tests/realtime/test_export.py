@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import csv
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from support.events import FINAL, GONE, PROVISIONAL, SETTLED
+
+from mer_live.realtime.export import export, last_revisions
+from mer_live.realtime.session.info import write_info
+from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, VIDEO
+from mer_live.realtime.session.read import RecordedSession, read_session
+from mer_live.realtime.sinks import record
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> RecordedSession:
+    """Two events, the second withdrawn; the analysis began 20 ms after the video's first picture."""
+    gone = {**record(GONE), "id": 4}
+    lines = [record(PROVISIONAL), {**record(PROVISIONAL), "id": 4}, record(FINAL), gone, record(SETTLED)]
+    (tmp_path / EVENTS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    rows = ["index,t_ns,stretch,picture,anchor,level", "0,1000000000,0,0,,", "4,1020000000,0,4,1,0.50"]
+    (tmp_path / FRAMES).write_text("\n".join(rows) + "\n")
+    (tmp_path / MARKERS).write_text(json.dumps({"t_s": 0.5, "text": "stimulus 7"}) + "\n")
+    (tmp_path / VIDEO).touch()
+    start = {
+        "utc": "2026-11-25T10:00:00+00:00",
+        "unix_ns": 1,
+        "uncertainty_ns": 90,
+        "clock": "CLOCK_MONOTONIC",
+    }
+    write_info(tmp_path, {"record": {"codec": "ffv1"}, "start": start, "versions": {"mer-live": "1"}})
+    return read_session(tmp_path)
+
+
+def test_an_elan_file_reads_back_with_pympi(session: RecordedSession, tmp_path: Path) -> None:
+    elan = pytest.importorskip("pympi.Elan", reason="ELAN files need: pip install pympi-ling")
+    (path,) = export(session, "elan", tmp_path)
+    eaf = elan.Eaf(str(path))
+    assert eaf.get_annotation_data_for_tier("class") == [(70, 320, "surprise")]
+    assert [a[:2] for a in eaf.get_annotation_data_for_tier("apex")] == [(170, 171)]
+    assert eaf.get_annotation_data_for_tier("events")[0][2].startswith("#3 surprise 0.70")
+    assert eaf.get_annotation_data_for_tier("markers") == [(520, 521, "stimulus 7")]
+    assert eaf.get_linked_files()[0]["RELATIVE_MEDIA_URL"] == f"./{VIDEO}"
+    assert ("start_clock", "CLOCK_MONOTONIC") in eaf.get_properties()
+
+
+def test_csv_and_bids_hold_the_last_revisions(session: RecordedSession, tmp_path: Path) -> None:
+    (path,) = export(session, "csv", tmp_path)
+    (row,) = csv.DictReader(path.open())
+    assert (row["id"], row["state"], float(row["prob_surprise"])) == ("3", "settled", pytest.approx(0.7))
+    table, about = export(session, "bids", tmp_path, "02", "interview")
+    assert table.name == "sub-02_task-interview_events.tsv"
+    (row,) = csv.DictReader(table.open(), delimiter="\t")
+    assert list(row)[:2] == ["onset", "duration"]
+    assert (float(row["onset"]), float(row["duration"])) == (0.05, 0.25)
+    described = json.loads(about.read_text())
+    assert set(row) <= set(described)
+    assert described["StartTime"]["uncertainty_ns"] == 90
+    with pytest.raises(ValueError, match="letters and digits"):
+        export(session, "bids", tmp_path, "0-2")
+    with pytest.raises(ValueError, match="elan, csv, bids"):
+        export(session, "edf", tmp_path)
+
+
+def test_what_was_withdrawn_is_not_exported(session: RecordedSession) -> None:
+    assert [event["id"] for event in last_revisions(session.events)] == [3]
+
+
+def _schema() -> dict[str, Any]:
+    text = (files("mer_live.realtime.sinks") / "events.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+@pytest.mark.parametrize("event", [PROVISIONAL, FINAL, SETTLED, GONE])
+def test_every_line_obeys_the_published_schema(event: Any) -> None:
+    jsonschema.Draft202012Validator(_schema()).validate(record(event))
+    described = _schema()["$defs"]["withdrawn" if event is GONE else "event"]["properties"]
+    assert set(record(event)) == set(described), "a field that the schema does not tell of"
+
+
+def test_the_schema_refuses_what_is_no_event() -> None:
+    validator = jsonschema.Draft202012Validator(_schema())
+    jsonschema.Draft202012Validator.check_schema(_schema())
+    for change in ({"label": "joy"}, {"score": 2}, {"id": 0}, {"state": "withdrawn"}):
+        assert not validator.is_valid({**record(FINAL), **change})
