@@ -14,6 +14,7 @@ import typer
 from mer_live.realtime.commands import (
     BUNDLES,
     EXIT_BACKEND,
+    EXIT_INTERRUPTED,
     EXIT_OTHER,
     EXIT_SOURCE,
     EXIT_USAGE,
@@ -21,6 +22,7 @@ from mer_live.realtime.commands import (
     Bundles,
     Sensitivity,
     fail,
+    open_missing_streams,
 )
 
 
@@ -141,10 +143,20 @@ def live(
     except ValueError as error:
         fail("mer-live", EXIT_USAGE, error)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+
+    def end(*_: object) -> None:
+        """Once: end in order, every output complete. Twice: end now; what was written is whole."""
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), end)
     try:
         run.live(options, stop)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     except run.SOURCE_ERRORS as error:
         fail("mer-live", EXIT_SOURCE, error)
     except run.BACKEND_ERRORS as error:
@@ -158,6 +170,7 @@ def live(
 
 def main() -> None:
     """Entry point of the ``mer-live`` command: an option begins a run, a word names another command."""
+    open_missing_streams()
     if sys.argv[1:2] == ["export"]:
         from mer_live.realtime.export import command
 

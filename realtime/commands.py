@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated, NoReturn
 
 import typer
 
-EXIT_DONE, EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND = 0, 1, 2, 3, 4
+EXIT_DONE, EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
 BUNDLES = ("madtn", "atnet")
 
 Bundles = Annotated[
@@ -15,6 +17,19 @@ Bundles = Annotated[
 ]
 Backend = Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")]
 Sensitivity = Annotated[float, typer.Option(help="0..1; higher finds more, with more false alarms.")]
+
+
+def open_missing_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr the null device in their places.
+
+    Otherwise the next file that is opened takes the number, and what libraries print ends up in it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
+            setattr(sys, name, open(os.devnull, "r" if number == 0 else "w"))  # noqa: SIM115
 
 
 def fail(program: str, code: int, error: Exception) -> NoReturn:

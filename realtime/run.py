@@ -14,11 +14,11 @@ from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
-from mer_live.engines.files import write_json
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
+from mer_live.realtime.outputs import check_outputs, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
@@ -89,12 +89,10 @@ class Options:
             raise ValueError("--size and --fourcc are requests to a camera; use them with --camera.")
         if camera is not None and pace is not None:
             raise ValueError("--pace is for files; a camera has its own pace.")
-        if duration_s is not None and duration_s <= 0:
+        if duration_s is not None and not 0 < duration_s < math.inf:
             raise ValueError(f"--duration must be above 0, not {duration_s}.")
         for path in events:
             check_events_path(path)
-        if len(set(events)) < len(events):
-            raise ValueError("An --events path is given twice.")
         if report is not None and not report.absolute().parent.is_dir():
             raise ValueError(f"The folder of {str(report)!r} does not exist; create it first.")
         if record is None and (record_codec is not None or record_blurred):
@@ -109,6 +107,7 @@ class Options:
         where: int | str = str(demo_clip()) if demo else (video or "")
         if camera is not None:
             where = int(camera) if camera.isdigit() else camera
+        check_outputs(events, report, where)
         config = CameraConfig(
             source=where,
             fps=fps,
@@ -128,10 +127,12 @@ def live(options: Options, stop: threading.Event) -> None:
     """
     settle_process()
     preload()  # while the engines are compiled
-    console = Console(stderr=True) if "-" in options.events else Console()
+    console = PipedConsole(stderr=True) if "-" in options.events else PipedConsole()
     bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
         recognizer = closing.enter_context(Recognizer(bundles, options.backend, options.live.threads))
+        if stop.is_set():  # while the engines were loaded: nothing has begun
+            return
         source = closing.enter_context(open_source(options.source))
         terminal = TerminalSink(console) if options.ui else None
         sinks: list[Sink] = [terminal] if terminal else []
@@ -157,7 +158,7 @@ def live(options: Options, stop: threading.Event) -> None:
         notes.print(f"{source.description} · {engine}", highlight=False, soft_wrap=True)
         _drive(pipeline, terminal, stop)
         if options.report is not None:
-            write_json(options.report, build_report(pipeline))
+            write_report(options.report, build_report(pipeline))
         if recorder is not None:
             notes.print(end(recorder, pipeline), highlight=False, soft_wrap=True)
         notes.print(_summary(pipeline), highlight=False, soft_wrap=True)
@@ -173,18 +174,34 @@ def live(options: Options, stop: threading.Event) -> None:
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")
 
 
+class PipedConsole(Console):
+    """A console whose reader may leave: that ends the run in order, where rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise BrokenPipeError, which ``_drive`` waits for."""
+        raise BrokenPipeError
+
+
 def _drive(pipeline: Pipeline, terminal: TerminalSink | None, stop: threading.Event) -> None:
+    with pipeline:
+        while not pipeline.join(_REFRESH_S):
+            if stop.is_set():
+                pipeline.stop()
+            _show(pipeline, terminal)
+    _show(pipeline, terminal)
+    if terminal:
+        terminal.end()
+
+
+def _show(pipeline: Pipeline, terminal: TerminalSink | None) -> None:
+    """Draw; whoever read our output and has left is an end of the run like any other."""
+    if terminal is None or isinstance(pipeline.error, BrokenPipeError):
+        return
     try:
-        with pipeline:
-            while not pipeline.join(_REFRESH_S):
-                if stop.is_set():
-                    pipeline.stop()
-                if terminal:
-                    terminal.refresh(pipeline)
-    finally:
-        if terminal:
-            terminal.refresh(pipeline)
-            terminal.end()
+        terminal.refresh(pipeline)
+    except BrokenPipeError as error:
+        pipeline.error = pipeline.error or error
+        pipeline.stop()
 
 
 def _summary(pipeline: Pipeline) -> str:

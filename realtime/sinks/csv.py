@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mer_live.realtime.outputs import open_output, unwritable
 from mer_live.realtime.sinks.base import record
 from mer_live.realtime.types import CLASSES, Event
 
@@ -30,15 +31,19 @@ class CsvSink:
     """Writes a header, then one row an event, each flushed; unknown values are empty cells."""
 
     def __init__(self, path: str | Path) -> None:
-        self._file = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115
+        self._path = path
+        self._file = open_output(path)
         self._rows = csv.DictWriter(self._file, COLUMNS, restval="")
         self._rows.writeheader()
         self._file.flush()
 
     def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full."""
-        self._rows.writerow(flat(record(item)))
-        self._file.flush()
+        try:
+            self._rows.writerow(flat(record(item)))
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._path, error) from error
 
     def close(self) -> None:
         """Close the file."""

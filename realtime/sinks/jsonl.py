@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+from mer_live.realtime.outputs import open_output, unwritable
 from mer_live.realtime.sinks.base import record
 from mer_live.realtime.types import Event
 
@@ -14,16 +15,21 @@ class JsonlSink:
     """Writes one object a line and flushes it; ``-`` is stdout."""
 
     def __init__(self, path: str | Path) -> None:
+        self._path = path
         self._own = str(path) != "-"
-        self._file = open(path, "w", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115
+        self._file = open_output(path) if self._own else sys.stdout
 
     def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full or the reader has gone.
 
         Raises ValueError for a number that JSON does not have: no line is written that a parser refuses.
         """
-        self._file.write(json.dumps(record(item), allow_nan=False) + "\n")
-        self._file.flush()
+        line = json.dumps(record(item), allow_nan=False) + "\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._path, error) from error
 
     def close(self) -> None:
         """Close the file; stdout stays open."""

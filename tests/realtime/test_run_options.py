@@ -18,6 +18,7 @@ GOOD: dict[str, Any] = {
     "bundles": ("madtn",),
     "backend": "auto",
     "sensitivity": 0.5,
+    "decide": "provisional",
     "events": (),
     "report": None,
     "ui": False,
