@@ -59,6 +59,21 @@ def delay(quick: Quick = False, json: Json = None) -> None:
 
 
 @app.command()
+def web(
+    quick: Quick = False,
+    taken: Annotated[
+        float, typer.Option(help="Share of one core that other work takes meanwhile.", min=0, max=1)
+    ] = 0.5,
+    json: Json = None,
+) -> None:
+    """What a browser gets from mer-web: apex to page, frames dropped, one session at 60 fps and two at 30."""
+    try:
+        _measure("web", json, quick=quick, taken=taken)
+    except RuntimeError as error:
+        fail(1, error)
+
+
+@app.command()
 def spotting(
     quick: Quick = False,
     out: Annotated[

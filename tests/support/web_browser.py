@@ -1,92 +1,18 @@
-"""A real browser with a camera made of a file: what the browser tests and the figures share."""
+"""The browser of `mer-bench web` for tests: where there is none they skip and say why."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
 import pytest
 
-from mer_live.realtime.demo_clip import demo_clip
-from mer_live.realtime.sources.base import CameraConfig
-from mer_live.realtime.sources.open import open_source
+from mer_live.benchmarks import browser as _browser
+from mer_live.benchmarks.browser import begin, browser, server, write_camera
 
-BITS, BLOCK = 12, 16
-"""A frame's number in its top left corner: 12 squares of 16 px, white is 1, the lowest bit first."""
+__all__ = ["begin", "browser", "browser_path", "server", "write_camera"]
 
 
 def browser_path() -> str:
     """The system's Chromium; skips the test where it or its driver is missing."""
-    pytest.importorskip("playwright.sync_api", reason="the browser tests need: pip install playwright")
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("the browser tests need a browser: apt-get install chromium")
-    return path
-
-
-def write_camera(path: Path, fps: int, seconds: float, *, numbered: bool = False) -> Path:
-    """The demo clip as a y4m that Chromium plays over and over as its camera.
-
-    ``numbered``: each frame's number stands in its corner, as BITS and BLOCK say.
-    """
-    source = open_source(CameraConfig(source=str(demo_clip())))
-    (width, height), rate = source.size, 200
-    wanted = [round(k * rate / fps) for k in range(round(seconds * fps))]
-    frame, read = np.empty((height, width, 3), np.uint8), 0
-    with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420jpeg\n".encode())
-        for number, at in enumerate(wanted):
-            while read <= at and source.fill(frame) is not None:
-                read += 1
-            yuv = cv2.cvtColor(frame, cv2.COLOR_BGR2YUV_I420)
-            for bit in range(BITS if numbered else 0):
-                yuv[:BLOCK, bit * BLOCK : (bit + 1) * BLOCK] = 235 if number >> bit & 1 else 16
-            file.write(b"FRAME\n" + yuv.tobytes())
-    source.stop()
-    return path
-
-
-@contextmanager
-def server(port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """``mer-web`` in a process of its own, up and listening."""
-    command = [sys.executable, "-m", "mer_live.realtime.web.cli", "--port", str(port), *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
     try:
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if line.startswith("Open http"):
-                break
-        else:
-            pytest.fail("".join(said))
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
-
-
-def browser(playwright: Any, path: str, camera: Path | None, *, allowed: bool = True) -> Any:
-    """A headless Chromium; without ``camera`` it has none."""
-    arguments = ["--no-sandbox", "--disable-gpu"]
-    if (shared := Path("/dev/shm")).exists() and shutil.disk_usage(shared).total < 2**28:
-        arguments.append("--disable-dev-shm-usage")  # a container's 64 MB are too few for video
-    if allowed:
-        arguments.append("--use-fake-ui-for-media-stream")
-    if camera is not None:
-        arguments += ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
-    return playwright.chromium.launch(executable_path=path, args=arguments)
-
-
-def begin(page: Any, port: int) -> None:
-    """Open the page, agree, start."""
-    page.goto(f"http://127.0.0.1:{port}/")
-    page.check("#agree")
-    page.click("#begin")
+        return _browser.browser_path()
+    except RuntimeError as error:
+        pytest.skip(str(error))

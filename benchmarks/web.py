@@ -1,31 +1,40 @@
-"""What a real browser gets from mer-web: `python tests/support/web_figures.py --fps 60 --sessions 1 --seconds 30`.
+"""``mer-bench web``: what a real browser gets from mer-web, beside other work.
 
-Needs Chromium and playwright (see web_browser). The camera is the demo clip with each frame's number in its
-corner. The page reads the number off its own picture, so the capture time of every true apex is known on
-the page's clock, and "apex to page" is the time from there to the provisional event's arrival in the page.
-It is the sum of the decision (the spotter's wait past its apex), the computation and the way: encoding,
-network, decoding, queues, data channel.
+Needs Chromium and playwright. The camera is the demo clip with each frame's number in its corner. The page reads
+the number off its own picture, so the capture time of every true apex is known on the page's clock, and "apex to
+page" is the time from there to the provisional event's arrival in the page. It is the sum of the decision (the
+spotter's wait past its apex), the computation and the way: encoding, network, decoding, queues, data channel.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-from playwright.sync_api import sync_playwright
-from support.web_browser import BITS, BLOCK, begin, browser, browser_path, server, write_camera
 
+from mer_live.benchmarks.browser import BITS, BLOCK, begin, browser, browser_path, server, write_camera
+from mer_live.benchmarks.result import Figure, Result
 from mer_live.realtime.demo_clip import demo_truth
 
+_BUSY = """
+import sys, time
+share = float(sys.argv[1])
+while True:
+    end = time.perf_counter() + 0.02 * share
+    while time.perf_counter() < end: pass
+    time.sleep(0.02 * (1 - share))
+"""
+_SETTINGS = ((60, 1, 120.0, 220.0), (30, 2, 200.0, 350.0))
+"""(fps, sessions, aim of the median and of the 90th percentile of apex to page, ms)"""
 CLIP_S = 10.0
 WATCH = f"""
 window.seen = []; window.frames = [];
@@ -49,72 +58,83 @@ addEventListener("DOMContentLoaded", () => {{
 """
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--fps", type=int, default=60)
-    parser.add_argument("--sessions", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--threads", action="store_true", help="also the CPU time of each thread")
-    args = parser.parse_args()
+def run(quick: bool = False, taken: float = 0.5) -> Result:
+    """One session at 60 fps, then two at 30, for a minute each (quick: 15 s), while ``taken`` cores work on else.
+
+    Raises RuntimeError, one sentence, where there is no browser.
+    """
+    seconds = 15 if quick else 60
+    path = browser_path()
+    result = Result("web", {"quick": quick, "seconds": seconds, "cores_taken": taken})
+    for fps, sessions, median_ms, p90_ms in _SETTINGS:
+        seen, rss_mb = _measure(path, fps, sessions, seconds, taken)
+        result.details[f"{sessions} at {fps} fps"] = seen
+        for number, one in enumerate(seen, 1):
+            name = f"{sessions} at {fps} fps, session {number}"
+            late, frames = one["apex_to_page_ms"], one["frames"]
+            lost = 100 * one["dropped"] / max(1, frames + one["dropped"])
+            result.figures += [
+                Figure(
+                    f"{name}: apex to page, median", late.get("median"), "ms", late["n"], target=median_ms
+                ),
+                Figure(f"{name}: apex to page, p90", late.get("p90"), "ms", late["n"], target=p90_ms),
+                Figure(f"{name}: frames dropped", lost, "%", frames, target=2),
+                Figure(f"{name}: analysed", one["analysed_fps"], "fps", frames),
+            ]
+        result.figures.append(Figure(f"{sessions} at {fps} fps: memory of the server", rss_mb, "MB", 1))
+    return result
+
+
+def _measure(
+    path: str, fps: int, sessions: int, seconds: float, taken: float
+) -> tuple[list[dict[str, Any]], float]:
+    from playwright.sync_api import sync_playwright
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder, server(port) as process, sync_playwright() as playwright:
-        camera = write_camera(Path(folder) / "camera.y4m", args.fps, CLIP_S, numbered=True)
-        chrome = browser(playwright, browser_path(), camera)
-        pages = [chrome.new_page() for _ in range(args.sessions)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        server(port) as process,
+        sync_playwright() as playwright,
+        busy(taken),
+    ):
+        camera = write_camera(Path(folder) / "camera.y4m", fps, CLIP_S, numbered=True)
+        chrome = browser(playwright, path, camera)
+        pages = [chrome.new_page() for _ in range(sessions)]
         for page in pages:
             page.add_init_script(WATCH)
             begin(page, port)
         for page in pages:
-            page.wait_for_function("() => seen.some((m) => m.face === 'ok')", timeout=60_000)
+            page.wait_for_function("() => seen.some((m) => m.face === 'ok')", timeout=120_000)
         time.sleep(3)
-        starts = [page.evaluate("performance.now()") for page in pages]
-        before, spent, began = psutil.cpu_times(), cpu_s(process.pid, args.threads), time.monotonic()
-        time.sleep(args.seconds)
-        passed = time.monotonic() - began
-        used = cpu_s(process.pid, args.threads)
-        idle = psutil.cpu_times().idle - before.idle
-        cores = {name: round((used[name] - spent[name]) / passed, 2) for name in used}
-        about = {
-            "fps": args.fps,
-            "sessions": args.sessions,
-            "cores": {name: share for name, share in sorted(cores.items(), key=lambda c: -c[1]) if share},
-            "cores_others": round(
-                (psutil.cpu_count() or 1) - idle / passed - sum(v for k, v in cores.items() if "/" not in k),
-                2,
-            ),
-            "load": round(psutil.getloadavg()[0], 1),
-            "rss_mb": round(psutil.Process(process.pid).memory_info().rss / 1e6),
-        }
-        print(json.dumps(about))
-        for page, start in zip(pages, starts, strict=True):
-            seen = [m for m in page.evaluate("seen") if m["at"] >= start]
-            print(json.dumps(figures(seen, page.evaluate("frames"), args.fps)))
+        starts = [page.evaluate("() => performance.now()") for page in pages]
+        time.sleep(seconds)
+        rss_mb = psutil.Process(process.pid).memory_info().rss / 1e6
+        found = [
+            figures(
+                [m for m in page.evaluate("() => seen") if m["at"] >= start],
+                page.evaluate("() => frames"),
+                fps,
+            )
+            for page, start in zip(pages, starts, strict=True)
+        ]
         chrome.close()
+    return found, round(rss_mb)
 
 
-def cpu_s(server_pid: int, threads: bool) -> Counter[str]:
-    """CPU seconds so far of the server, of each kind of browser process, and of the test's driver."""
-    spent: Counter[str] = Counter()
-    for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:
-        try:
-            words, cpu = process.cmdline(), process.cpu_times()
-            kind = next((w.split("=")[1] for w in words if w.startswith(("--utility-sub", "--type="))), "")
-            if process.pid == server_pid:
-                name = "server"
-            elif "chrom" in process.name():
-                name = f"browser {kind or 'main'}"
-            else:
-                name = "driver"
-            spent[name] += cpu.user + cpu.system
-            for task in Path(f"/proc/{process.pid}/task").iterdir() if threads else ():
-                fields = (task / "stat").read_text().rsplit(")", 1)[1].split()
-                label = f"{name}/{(task / 'comm').read_text().strip()}"
-                spent[label] += (int(fields[11]) + int(fields[12])) / 100
-        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-            continue
-    return spent
+@contextmanager
+def busy(cores: float) -> Iterator[None]:
+    """Keep that share of one core busy (0 to 1)."""
+    if cores <= 0:
+        yield
+        return
+    process = subprocess.Popen([sys.executable, "-c", _BUSY, str(min(1.0, cores))])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def figures(seen: list[dict[str, Any]], frames: list[list[float]], fps: int) -> dict[str, Any]:
@@ -177,7 +197,3 @@ def spread(values: Sequence[float]) -> dict[str, float]:
         "median": round(statistics.median(ordered), 1),
         "p90": round(ordered[min(len(ordered) - 1, round(0.9 * (len(ordered) - 1)))], 1),
     }
-
-
-if __name__ == "__main__":
-    main()
