@@ -33,6 +33,9 @@ const WHY = {
   "head moved": "head",
   "too long": "long",
   "did not return": "return",
+  "went on moving": "return",
+  "frames no longer held": "frames",
+  "the recording jumped": "frames",
   "face lost": "face",
   "frames missing": "frames",
 };

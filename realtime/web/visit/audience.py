@@ -80,7 +80,7 @@ class Audience:
             await asyncio.sleep(1 / hz)
             dropped = counted.update(pipeline)
             level, (lids, head_px_s) = pipeline.take_level(), self._trail.take_look()
-            speaking = False
+            speaking = pipeline.spotter.speaking > 0.5
             message = state_message(pipeline, self.run, level, dropped, speaking)
             for box in self._boxes:
                 box.put_state(message)

@@ -87,7 +87,9 @@ def test_from_consent_to_the_downloaded_events(
         )
         page.wait_for_function("() => document.getElementById('f-arrives').textContent.startsWith('640×480')")
         if path := os.environ.get("MER_SCREENSHOT"):  # how docs/web.png is made
-            page.wait_for_function("() => document.querySelectorAll('.card[data-state=final]').length > 2")
+            page.wait_for_function(
+                "() => document.querySelectorAll('.card:not([data-state=provisional])').length > 2"
+            )
             page.wait_for_selector("#latest .loop canvas")
             page.screenshot(path=path)
         page.wait_for_function("() => document.querySelector('#latest .words')?.textContent.includes(' px')")
