@@ -5,7 +5,7 @@ PYTHON ?= python3
 LIVE := $(VENV)/.live
 ALL := $(VENV)/.all
 
-.PHONY: help demo test lint web zoo bench docs clean
+.PHONY: help demo test fuzz lint web zoo bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
@@ -20,6 +20,9 @@ test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and 
 	@sh .ci/browser
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+
+fuzz: $(ALL)  ## 5,000 mutilated files, stamps, picture trees, lists and sheets (`make test` draws 200)
+	@MER_FUZZ=5000 $(PY) -m pytest -q -n auto tests/fuzz --timeout 0
 
 lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter
 	@$(PY) -m ruff check .

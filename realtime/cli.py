@@ -7,7 +7,8 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -38,12 +39,25 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
     return path
 
 
+_NOT_SETTINGS = ("config", "show_config", "list_cameras", "target", "check")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
 def live(
     context: typer.Context,
+    target: Annotated[
+        str | None,
+        typer.Argument(help="Only with --check: a recording or a camera number.", show_default=False),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Say what a recording or camera is good for (exit 0 fit, 1 with warnings, 3 not usable); "
+            "without one, whether this machine is ready.",
+        ),
+    ] = False,
     camera: Annotated[
         str | None, typer.Option(help="Camera number, or a device such as /dev/video0.")
     ] = None,
@@ -111,10 +125,14 @@ def live(
     from mer_live.realtime import run
     from mer_live.realtime.config_file import show_config as as_toml
 
-    chosen = {k: v for k, v in context.params.items() if k not in ("config", "show_config", "list_cameras")}
+    chosen = {k: v for k, v in context.params.items() if k not in _NOT_SETTINGS}
     if show_config:
         typer.echo(as_toml(chosen))
         return
+    if check:
+        _check(run, target, camera, video, fps, duration, report)
+    if target is not None:
+        fail("mer-live", EXIT_USAGE, ValueError(f"Give {target} as --video, --camera or --check {target}."))
     try:
         if list_cameras:
             run.print_cameras()
@@ -164,6 +182,37 @@ def live(
     except BrokenPipeError:
         # Whoever read our stdout has left; that is an end, not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        fail("mer-live", EXIT_OTHER, error)
+
+
+def _check(
+    run: ModuleType,
+    target: str | None,
+    camera: str | None,
+    video: str | None,
+    fps: float | None,
+    duration: float | None,
+    report: Path | None,
+) -> NoReturn:
+    from mer_live.realtime.check.command import run_check
+
+    given = [one for one in (target, camera, video) if one is not None]
+    try:
+        if len(given) > 1:
+            raise ValueError("Check one recording or camera at a time.")
+        cfg = None
+        if given:
+            # A path that is only digits is a path with --video.
+            number = given[0].isdecimal() and video is None
+            cfg = run.CameraConfig(source=int(given[0]) if number else given[0], fps=fps, duration_s=duration)
+        raise typer.Exit(run_check(cfg, report))
+    except ValueError as error:
+        fail("mer-live", EXIT_USAGE, error)
+    except run.SOURCE_ERRORS as error:
+        fail("mer-live", EXIT_SOURCE, error)
+    except run.BACKEND_ERRORS as error:
+        fail("mer-live", EXIT_BACKEND, error)
     except OSError as error:
         fail("mer-live", EXIT_OTHER, error)
 

@@ -78,6 +78,11 @@ class InputWatch:
         self._anchor = -1
 
     @property
+    def frames(self) -> int:
+        """Frames so far."""
+        return self._frames
+
+    @property
     def usable(self) -> float:
         """Share of frames so far, 0..1, with a face that could be analysed."""
         return self._ok / self._frames if self._frames else 0.0
@@ -96,7 +101,8 @@ class InputWatch:
             self._gaps_ns.append(t_ns - self._last_ns)
         self._last_ns = t_ns
         if crop is None:
-            dark = float(image[::16, ::16].mean()) < _DARK
+            step = max(1, image.shape[1] // 32)
+            dark = float(image[::step, ::step].mean()) < _DARK
             self._unusable["the picture is dark" if dark else why] += 1
             self._before = None
             return

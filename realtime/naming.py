@@ -79,6 +79,7 @@ class Naming:
             stages_ns=(*stages, ("other", compute_ns - sum(ns for _, ns in stages))),
             engine=self._recognizer.engine,
             backend=self._recognizer.backend,
+            face=item.face,
         )
 
     def _emit(self, event: Event) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.config import LiveConfig
@@ -22,7 +24,7 @@ from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.spotter.config import SpotterConfig
 from mer_live.realtime.spotter.spotter import Spotter
-from mer_live.realtime.types import FaceCrop, Frame, Motion, Spot
+from mer_live.realtime.types import Face, FaceCrop, Frame, Motion, Spot
 
 Mark = Callable[[str], None]
 """Called with the name of a stage when it is through: a caller with a clock can time it."""
@@ -36,6 +38,7 @@ class Spotted:
     clip: Clip | None
     """Crops from the onset to the newest frame. None where the decision is not about a picture (settled,
     withdrawn), and where its frames are no longer held: then it is withdrawn."""
+    face: Face | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,7 @@ class FacePath:
         """Decisions whose frames were no longer held."""
         self._meter = MotionMeter(adm=adm)
         self._history = CropHistory(config.history_s, config.history_bytes)
+        self._crop: FaceCrop | None = None
         self._like: tuple[int, tuple[int, ...]] | None = None
         self._mark: Mark = mark or (lambda stage: None)
 
@@ -125,7 +129,7 @@ class FacePath:
             ValueError: frames out of order of time.
         """
         begun = self._begin_anew(frame) if self._unlike_last(frame) else ()
-        crop = self.tracker.crop(frame, out=self._history.slot())
+        crop = self._crop = self.tracker.crop(frame, out=self._history.slot())
         if whole is not None and not whole(frame):
             return Step(None, None, torn=True)
         self._mark("crop")
@@ -156,9 +160,19 @@ class FacePath:
 
     def _with_clip(self, spot: Spot) -> Spotted:
         if spot.phase not in ("apex", "offset"):
-            return Spotted(spot, None)
+            return Spotted(spot, None, self._face())
         clip = self._history.clip(spot)
         if clip is None:
             self.lost_spots += 1
             spot = replace(spot, phase="withdrawn", reason="frames no longer held")
-        return Spotted(spot, clip)
+        return Spotted(spot, clip, self._face())
+
+    def _face(self) -> Face | None:
+        crop = self._crop
+        if crop is None:
+            return None
+        last = len(crop.gray) - 1
+        corners = np.array([[0, 0], [last, 0], [0, last], [last, last]], np.float64) - crop.warp[:, 2]
+        placed = corners @ np.linalg.inv(crop.warp[:, :2]).T
+        (left, top), (right, bottom) = np.rint(placed.min(axis=0)), np.rint(placed.max(axis=0))
+        return Face(crop.person, (int(left), int(top), int(right), int(bottom)))

@@ -19,7 +19,8 @@ from typing import Self
 
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.landmark_thread import LandmarkThread
-from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.face.tracker import WHY, FaceTracker
+from mer_live.realtime.figures import InputWatch
 from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.naming import Naming
 from mer_live.realtime.path import FacePath, Spotted, Step
@@ -64,6 +65,8 @@ class Pipeline:
         self.source = source
         self.recognizer = recognizer
         self.counters = Counters()
+        self.input = InputWatch()
+        """What the input is like."""
         self.error: Exception | None = None
         """What ended the run early: an error of the source, of a sink, or of a stage."""
         self._ring = make_ring(source, config)
@@ -195,6 +198,7 @@ class Pipeline:
                 if self.source.epoch_ns is not None:
                     count.age_ns = decided - self.source.epoch_ns - frame.t_ns
                 count.rate.add(frame.t_ns)
+                self.input.add(frame.image, frame.t_ns, step.crop, WHY[path.tracker.status])
                 count.stages["frame"].add(time.monotonic_ns() - started)
                 self._peak_level = max(self._peak_level, path.spotter.level)
                 count.processed += 1
@@ -210,8 +214,8 @@ class Pipeline:
         self._lap_ns = now
 
     def _hand_over(self, spotted: Sequence[Spotted], decided_ns: int) -> None:
-        for spot, clip in ((one.spot, one.clip) for one in spotted):
-            self._spots.put(Waiting(spot, clip, decided_ns))
+        for one in spotted:
+            self._spots.put(Waiting(one.spot, one.clip, decided_ns, one.face))
 
     # -- recogniser thread -----------------------------------------------------------------------
 

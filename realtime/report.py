@@ -24,11 +24,13 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
             "captured": pipeline.source.captured,
             "processed": count.processed,
             "dropped": pipeline.dropped,
+            "missing": pipeline.source.missing,
         },
         "fps": {
             "source": round(pipeline.source.mean_fps, 2),
             "processed": round((count.processed - 1) / wall_s, 1) if wall_s > 0 else 0.0,
         },
+        "input": {**pipeline.source.facts, **pipeline.input.figures().to_json()},
         "stages_ms": {name: times.summary(50, 95, 99) for name, times in count.stages.items()},
         "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
         "compute_ms": {kind: times.summary(50, 95, 99) for kind, times in count.compute.items()},

@@ -15,6 +15,7 @@ from rich.console import Console
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
+from mer_live.realtime.check.findings import judge
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
@@ -162,8 +163,9 @@ def live(options: Options, stop: threading.Event) -> None:
         if recorder is not None:
             notes.print(end(recorder, pipeline), highlight=False, soft_wrap=True)
         notes.print(_summary(pipeline), highlight=False, soft_wrap=True)
-        if source.hint:
-            notes.print(source.hint, highlight=False, soft_wrap=True)
+        seen = pipeline.input.figures()
+        for line in filter(None, (source.hint, *(str(found) for found in judge(seen) if found.summary))):
+            notes.print(line, highlight=False, soft_wrap=True)
     if pipeline.error is not None:
         raise pipeline.error
     if options.demo:

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.realtime.types import Spot
+from mer_live.realtime.types import Face, Spot
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Waiting:
     """What is recognised; None where there is nothing to recognise."""
     decided_ns: int
     """Monotonic clock when it was decided."""
+    face: Face | None = None
 
 
 class SpotQueue:

@@ -86,6 +86,8 @@ class FaceCrop:
     """(478, 2) (x, y) in crop pixels, as they were when the crop was anchored."""
     anchor: int
     """Number of the anchoring; it grows by one whenever the warp changes or the face returns."""
+    person: int = 1
+    """Whose face it is: 1, 2, ... in the order in which people were followed in this run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,16 @@ class Speaking:
 
 
 @dataclass(frozen=True, slots=True)
+class Face:
+    """Whose movement it is."""
+
+    id: int
+    """1, 2, ... in the order in which people were followed in this run; it means nothing beyond it."""
+    box: tuple[int, int, int, int]
+    """Left, top, right, bottom of the crop in the frame, px."""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A named micro-expression, as the sinks write it; all times count from the first frame's capture."""
 
@@ -168,6 +180,8 @@ class Event:
     backend: str
     reason: str = ""
     """Why it was withdrawn."""
+    face: Face | None = None
+    """None where none was in view when it was decided."""
 
     @property
     def delay_ns(self) -> int:

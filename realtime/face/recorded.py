@@ -21,6 +21,8 @@ class Anchoring:
     """(2, 3) frame px -> crop px."""
     landmarks: NDArray[np.float32]
     """(478, 2) crop px."""
+    person: int = 1
+    """As in FaceCrop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +77,4 @@ class RecordedTracker(FaceTracker):
         self._now = anchor
         gray = gray.view()
         gray.flags.writeable = False
-        return FaceCrop(frame.index, frame.t_ns, gray, anchoring.warp, anchoring.landmarks, anchor)
+        return FaceCrop(frame.index, frame.t_ns, gray, anchoring.warp, anchoring.landmarks, anchor, anchoring.person)

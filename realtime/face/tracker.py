@@ -214,7 +214,7 @@ class FaceTracker:
             warp.flags.writeable = False
         gray = cropper.apply(frame.image, out).view()
         gray.flags.writeable = False
-        return FaceCrop(frame.index, frame.t_ns, gray, warp, self._crop_landmarks, self.anchor)
+        return FaceCrop(frame.index, frame.t_ns, gray, warp, self._crop_landmarks, self.anchor, self.person)
 
     def _follow(self, landmarks: Landmarks, frame: Frame) -> None:
         """Collect the answer that is due and hand over the frame whose turn it is."""

@@ -105,7 +105,9 @@ def read_session(folder: str | Path) -> RecordedSession:
         raise SessionError(f"{folder} was recorded by a later version (format {version}): update mer-live")
     anchorings = {
         line["anchor"]: Anchoring(
-            _fixed(np.array(line["warp"], np.float32)), _fixed(np.array(line["landmarks"], np.float32))
+            _fixed(np.array(line["warp"], np.float32)),
+            _fixed(np.array(line["landmarks"], np.float32)),
+            line.get("person", 1),
         )
         for line in read_lines(folder / ANCHORS)
     }

@@ -47,6 +47,7 @@ def record(item: Event) -> dict[str, Any]:
         "decided_s": _s(item.decided.t_ns),
         "delay_ms": round(item.delay_ns / 1e6, 3),
         "compute_ms": round(item.compute_ns / 1e6, 3),
+        "face": None if item.face is None else {"id": item.face.id, "box": list(item.face.box)},
         "engine": item.engine,
         "backend": item.backend,
     }

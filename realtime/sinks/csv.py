@@ -15,15 +15,17 @@ COLUMNS = (
     *("type", "id", "revision", "state", "label"),
     *(f"prob_{name}" for name in CLASSES),
     *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
-    *("decided_s", "delay_ms", "compute_ms", "engine", "backend", "reason"),
+    *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason"),
 )
 
 
 def flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of an event with its probabilities in columns of their own."""
+    """A record of an event with its probabilities, and whose face it is where, in columns of their own."""
     row = dict(line)
     for name, p in row.pop("probs", {}).items():
         row[f"prob_{name}"] = p
+    if face := row.get("face"):
+        row |= {"face": face["id"], "face_box": " ".join(map(str, face["box"]))}
     return row
 
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -17,6 +18,7 @@ from mer_live.realtime.clock import StartTime
 from mer_live.realtime.face.recorded import FaceTrack
 from mer_live.realtime.ring import FrameRing, RingClosedError
 from mer_live.realtime.sources.stamps import Stamps
+from mer_live.realtime.types import Frame
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +173,24 @@ class FrameSource(ABC):
     def facts(self) -> dict[str, Any]:
         """What a report tells of the input besides counts and rates, ready for JSON."""
         return {}
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield every frame in the caller's thread, without a ring; an image is valid until the next one.
+
+        Raises SourceError when the source died. ``stop`` it when you leave early.
+        """
+        slot = np.empty((self.size[1], self.size[0], 3), np.uint8)
+        count = 0
+        while not self._halt.is_set() and (raw_ns := self.fill(slot)) is not None:
+            if self._other is not None:
+                slot, self._other = self._other, None
+                self._resized += 1
+            stretch = self.stretch + self._resized
+            t_ns = self._stamps.add(raw_ns, stretch)
+            if self._past_duration(t_ns):
+                break
+            yield Frame(count if self.number is None else self.number, t_ns, slot, stretch)
+            count += 1
 
     def start(self, ring: FrameRing) -> None:
         """Begin to write into ``ring``, which is closed at the end; RuntimeError when called twice."""

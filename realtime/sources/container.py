@@ -70,7 +70,7 @@ def find_video(path: Path) -> VideoStream:
                 for number, stream in enumerate(found)
                 if not stream.disposition & av.stream.Disposition.attached_pic
             ]
-    except (OSError, ValueError, RuntimeError) as error:  # PyAV's errors derive from one of these
+    except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path} is not a video that can be read: {_remedy(path)}") from error
     if not streams:
         what = "a cover picture and no video" if found else "no picture, only sound or data"

@@ -131,7 +131,7 @@ class AvDecoder:
             return True
         try:
             self._frame = next(self._frames, None)
-        except (OSError, ValueError, RuntimeError):  # PyAV's errors derive from one of these
+        except (av.FFmpegError, OSError, ValueError):
             self._frame = None
         return self._frame is not None
 

@@ -31,6 +31,7 @@ def test_a_record_has_the_documented_fields() -> None:
         "decided_s": 0.19,
         "delay_ms": 40.0,
         "compute_ms": 12.346,
+        "face": {"id": 2, "box": [10, 20, 110, 140]},
         "engine": "madtn+atnet",
         "backend": "openvino",
     }
@@ -54,6 +55,7 @@ def test_csv_is_complete_after_every_write(tmp_path: Path) -> None:
     with path.open(newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["label"], first["prob_surprise"], first["offset_s"]) == ("surprise", "0.7", "")
+    assert (first["face"], first["face_box"]) == ("2", "10 20 110 140")
     assert (second["type"], second["reason"]) == ("withdrawn", "too long")
     sink.close()
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from mer_live.realtime.types import Event, Moment, Span
+from mer_live.realtime.types import Event, Face, Moment, Span
 
 PROVISIONAL = Event(
     id=3,
@@ -21,6 +21,7 @@ PROVISIONAL = Event(
     stages_ns=(("queue", 345_678), ("represent", 12_000_000)),
     engine="madtn+atnet",
     backend="openvino",
+    face=Face(2, (10, 20, 110, 140)),
 )
 FINAL = replace(
     PROVISIONAL,

@@ -5,7 +5,7 @@ const MOST = 20_000;
 const CLASSES = ["negative", "positive", "surprise"];
 const COLUMNS = [
   "type", "id", "revision", "state", "label", ...CLASSES.map((name) => `prob_${name}`), "score", "onset_s",
-  "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms",
+  "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms", "face", "face_box",
   "engine", "backend", "reason", "stream",
 ];
 
@@ -33,6 +33,7 @@ export class Records {
     const rows = this.records.map((record) => {
       const flat = { ...record };
       for (const name of CLASSES) flat[`prob_${name}`] = record.probs?.[name];
+      if (record.face) Object.assign(flat, { face: record.face.id, face_box: record.face.box.join(" ") });
       return COLUMNS.map((name) => cell(flat[name])).join(",");
     });
     return [COLUMNS.join(","), ...rows].join("\r\n") + "\r\n";

@@ -1,0 +1,69 @@
+"""A few seconds of a source: what would be analysed, and what that means for finding micro-expressions."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mer_live.realtime.check.findings import Finding, judge, worst
+from mer_live.realtime.face.tracker import WHY, FaceTracker
+from mer_live.realtime.figures import Figures, InputWatch
+from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.open import open_source
+
+STREAM_S = 6.0
+"""Of the stream that is looked at."""
+_WALL_S, _FEWEST = 8.0, 200
+"""Looking takes no longer than this, once so many frames were seen."""
+EXITS = {"fit": 0, "warning": 1, "unfit": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found about a source."""
+
+    description: str
+    facts: dict[str, Any]
+    """Of the source: its stream, start, stamps mended, pictures left out."""
+    figures: Figures
+    findings: tuple[Finding, ...]
+    exit: int
+    """0 fit, 1 usable with warnings, 3 not usable."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "source": self.description,
+            "verdict": next(level for level, code in EXITS.items() if code == self.exit),
+            "findings": [{"level": found.level, "text": found.text} for found in self.findings],
+            "input": {**self.facts, **self.figures.to_json()},
+        }
+
+
+def check_source(cfg: CameraConfig) -> Checked:
+    """Read the first seconds of a source as the live path does, without recognition.
+
+    Raises:
+        SourceError: It cannot be opened.
+        LandmarkerError: The face model cannot run.
+    """
+    watch = InputWatch()
+    problems: list[Finding] = []
+    with open_source(replace(cfg, duration_s=min(STREAM_S, cfg.duration_s or STREAM_S))) as source:
+        with FaceTracker(deterministic=source.recorded) as tracker:
+            begin = time.monotonic()
+            try:
+                for frame in source.frames():
+                    crop = tracker.crop(frame)
+                    watch.add(frame.image, frame.t_ns, crop, WHY[tracker.status])
+                    enough = watch.frames >= _FEWEST and time.monotonic() - begin > _WALL_S
+                    if enough:
+                        break
+            except SourceError as error:
+                problems.append(Finding("warning", str(error)))
+        if source.hint:
+            problems.append(Finding("warning", source.hint))
+        figures = watch.figures()
+        findings = (*judge(figures), *problems)
+        return Checked(source.description, source.facts, figures, findings, EXITS[worst(list(findings))])

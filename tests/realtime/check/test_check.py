@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from support.video_clips import frames, write_video
+from typer.testing import CliRunner
+
+from mer_live.realtime.cli import app
+from mer_live.realtime.demo_clip import demo_clip
+
+
+def check(*args: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["--check", *map(str, args)])
+    return result.exit_code, result.output
+
+
+def demo_frames(count: int, step: int = 1) -> list[np.ndarray]:
+    capture = cv2.VideoCapture(str(demo_clip()))
+    found = []
+    for k in range(count * step):
+        ok, image = capture.read()
+        assert ok
+        if k % step == 0:
+            found.append(image)
+    return found
+
+
+@pytest.fixture(scope="module")
+def few() -> list[np.ndarray]:
+    return demo_frames(80, 4)
+
+
+def test_the_demo_is_fit_and_the_report_says_the_same(tmp_path: Path) -> None:
+    code, told = check(demo_clip(), "--duration", 1, "--report", tmp_path / "r.json")
+    assert code == 0, told
+    assert "200.0 fps: onsets of 60 ms are 12.0 frames" in told
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["verdict"] == "fit"
+    assert report["input"]["usable"] == 1
+    assert report["input"]["face_px"] == pytest.approx(251, abs=8)
+
+
+@pytest.mark.parametrize(
+    ("change", "fps", "code", "says"),
+    [
+        (lambda image: image, 30, 1, "1.8 frames"),
+        (lambda image: image, 10, 3, "0.6 frames, too few"),
+        (lambda image: np.ascontiguousarray(image[::-1, ::-1]), 100, 1, "lies upside down"),
+        (lambda image: np.ascontiguousarray(np.rot90(image)), 100, 1, "lies on its side"),
+        (lambda image: image // 40, 100, 3, "the picture is dark"),
+        (lambda image: cv2.GaussianBlur(image, (0, 0), 5), 100, 1, "the face is soft"),
+        (
+            lambda image: cv2.resize(image, (200, 150), interpolation=cv2.INTER_AREA),
+            100,
+            3,
+            "narrower than 80 px",
+        ),
+        (
+            lambda image: cv2.resize(image, (280, 210), interpolation=cv2.INTER_AREA),
+            100,
+            1,
+            "px wide: come nearer",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named(
+    tmp_path: Path, few: list[np.ndarray], change: object, fps: int, code: int, says: str
+) -> None:
+    images = [change(image) for image in few]  # type: ignore[operator]
+    path = write_video(tmp_path / "a.mkv", images, codec="ffv1", pix_fmt="bgr0", fps=fps)
+    found, told = check(path)
+    assert says in told
+    assert found == code, told
+
+
+def test_pictures_with_gaps_no_face_and_files_that_are_none(tmp_path: Path) -> None:
+    for k, image in enumerate(frames(12)):
+        if k not in (4, 5):
+            cv2.imwrite(str(tmp_path / f"img{k}.png"), image)
+    code, told = check(tmp_path, "--fps", 200)
+    assert code == 3
+    assert "2 missing by their numbers" in told
+    assert "a face could be analysed in 0%" in told
+    (tmp_path / "no.mp4").write_bytes(b"hello" * 100)
+    assert check(tmp_path / "no.mp4")[0] == 3
+    assert check("999")[0] == 3  # there is no such camera
+    assert check("--video", "a", "--camera", "0")[0] == 2
+    assert CliRunner().invoke(app, ["clip.mp4"]).exit_code == 2
+
+
+def test_the_doctor_says_what_is_here(tmp_path: Path) -> None:
+    code, told = check("--report", tmp_path / "d.json")
+    assert code == 0, told
+    lines = {line["what"]: line for line in json.loads((tmp_path / "d.json").read_text())["lines"]}
+    assert lines["face model"]["level"] == "ok"
+    assert {"versions", "engine", "tensorrt", "writing"} <= set(lines)
+    assert all(line["text"] for line in lines.values())
