@@ -77,4 +77,6 @@ class RecordedTracker(FaceTracker):
         self._now = anchor
         gray = gray.view()
         gray.flags.writeable = False
-        return FaceCrop(frame.index, frame.t_ns, gray, anchoring.warp, anchoring.landmarks, anchor, anchoring.person)
+        return FaceCrop(
+            frame.index, frame.t_ns, gray, anchoring.warp, anchoring.landmarks, anchor, anchoring.person
+        )

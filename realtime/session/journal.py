@@ -65,7 +65,12 @@ class Journal:
             anchors = [self._new_anchors.popleft() for _ in range(len(self._new_anchors))]
         for crop in anchors:
             landmarks = None if crop.landmarks is None else crop.landmarks.tolist()
-            line = {"anchor": crop.anchor, "warp": crop.warp.tolist(), "person": crop.person, "landmarks": landmarks}
+            line = {
+                "anchor": crop.anchor,
+                "warp": crop.warp.tolist(),
+                "person": crop.person,
+                "landmarks": landmarks,
+            }
             self._anchors.write(json.dumps(line) + "\n")
         if anchors:
             self._anchors.flush()
