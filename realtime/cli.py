@@ -87,7 +87,9 @@ def live(
     ] = "provisional",
     events: Annotated[
         list[str] | None,
-        typer.Option(help="Write events to a .jsonl or .csv file, or - for stdout; repeatable."),
+        typer.Option(
+            help="Write events to a .jsonl or .csv file, - for stdout, or ws://127.0.0.1:PORT; repeatable."
+        ),
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write a JSON report at the end.")] = None,
     record: Annotated[
@@ -100,6 +102,10 @@ def live(
     record_blurred: Annotated[
         bool, typer.Option("--record-blurred", help="Blur the face beyond recognition in what is recorded.")
     ] = False,
+    lsl: Annotated[
+        str | None,
+        typer.Option(help="Send events and motion by Lab Streaming Layer to this machine or the network."),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -156,6 +162,7 @@ def live(
             record=record,
             record_codec=record_codec,
             record_blurred=record_blurred,
+            lsl=lsl,
             given={k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         )
     except ValueError as error:
@@ -182,7 +189,7 @@ def live(
     except BrokenPipeError:
         # Whoever read our stdout has left; that is an end, not an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
+    except run.OUTPUT_ERRORS as error:
         fail("mer-live", EXIT_OTHER, error)
 
 

@@ -21,7 +21,10 @@ def check_outputs(events: Sequence[str], report: Path | None, source: int | str)
     if isinstance(source, str):
         for name in _names(source):
             seen[name] = "the source"
-    for path in (*(path for path in events if path != "-"), *([] if report is None else [str(report)])):
+    for path in (
+        *(path for path in events if path != "-" and not path.startswith("ws:")),
+        *([] if report is None else [str(report)]),
+    ):
         for name in _names(path):
             if name in seen:
                 raise ValueError(f"{path!r} is also {seen[name]}: give every output a file of its own.")

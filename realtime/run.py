@@ -19,6 +19,7 @@ from mer_live.realtime.check.findings import judge
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
+from mer_live.realtime.motion.regions import REGIONS
 from mer_live.realtime.outputs import check_outputs, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
@@ -28,6 +29,7 @@ from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
 from mer_live.realtime.session.layout import Codec, RecordConfig
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
+from mer_live.realtime.sinks.lsl import LslError, LslSink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.camera import list_cameras
@@ -35,6 +37,7 @@ from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Frame
 
 SOURCE_ERRORS = (SourceError,)
+OUTPUT_ERRORS = (OSError, LslError)
 BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
 _REFRESH_S = 0.125
 
@@ -52,6 +55,7 @@ class Options:
     report: Path | None
     ui: bool
     record: RecordConfig | None
+    lsl: str | None
     given: dict[str, Any]
     """The command's options as they were given, for whoever repeats the run."""
 
@@ -77,6 +81,7 @@ class Options:
         record: Path | None = None,
         record_codec: str | None = None,
         record_blurred: bool = False,
+        lsl: str | None = None,
         given: dict[str, Any] | None = None,
     ) -> Options:
         """Check everything that needs no device. Raises ValueError with one sentence."""
@@ -92,6 +97,10 @@ class Options:
             raise ValueError("--pace is for files; a camera has its own pace.")
         if duration_s is not None and not 0 < duration_s < math.inf:
             raise ValueError(f"--duration must be above 0, not {duration_s}.")
+        if lsl not in (None, "machine", "network"):
+            raise ValueError(f"--lsl is machine or network, not {lsl!r}.")
+        if lsl and camera is None and pace != "realtime":
+            raise ValueError("--lsl sends times of now: use it with --camera or --pace realtime.")
         for path in events:
             check_events_path(path)
         if report is not None and not report.absolute().parent.is_dir():
@@ -118,7 +127,7 @@ class Options:
             duration_s=duration_s,
         )
         live = LiveConfig(sensitivity=sensitivity, decide=cast(Decide, decide))
-        return cls(config, demo, bundles, backend, live, events, report, ui, session, given or {})
+        return cls(config, demo, bundles, backend, live, events, report, ui, session, lsl, given or {})
 
 
 def live(options: Options, stop: threading.Event) -> None:
@@ -128,6 +137,7 @@ def live(options: Options, stop: threading.Event) -> None:
     """
     settle_process()
     preload()  # while the engines are compiled
+    notes = PipedConsole(stderr=True)
     console = PipedConsole(stderr=True) if "-" in options.events else PipedConsole()
     bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
@@ -141,6 +151,19 @@ def live(options: Options, stop: threading.Event) -> None:
             sink = open_sink(path)
             closing.callback(sink.close)
             sinks.append(sink)
+        lsl = None
+        if options.lsl is not None:
+            lsl = LslSink(
+                REGIONS,
+                epoch_ns=lambda: source.epoch_ns or 0,
+                first_ns=lambda: pipeline.counters.first_ns or 0,
+                network=options.lsl == "network",
+            )
+            sinks.append(lsl)
+            others = (
+                "other machines on the network" if options.lsl == "network" else "programs of this machine"
+            )
+            notes.print(f"LSL: events and motion are sent to {others}", highlight=False, soft_wrap=True)
         recorder = None
         if options.record is not None:
             recorder = open_recorder(options.record, source, bundles, recognizer, options.live, options.given)
@@ -148,13 +171,14 @@ def live(options: Options, stop: threading.Event) -> None:
             sinks.append(recorder)
 
         def listen(frame: Frame, step: Step) -> None:
+            if lsl is not None and step.motion is not None:
+                lsl.motion(step.motion)
             if recorder is not None:
                 recorder.note(frame, step.crop, pipeline.spotter.level)
 
         pipeline = Pipeline(source, recognizer, sinks, options.live, listen)
         if recorder is not None:
             begin(recorder, pipeline)
-        notes = Console(stderr=True)
         engine = f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})"
         notes.print(f"{source.description} · {engine}", highlight=False, soft_wrap=True)
         _drive(pipeline, terminal, stop)

@@ -7,6 +7,7 @@ from pathlib import Path
 from mer_live.realtime.sinks.base import Sink, record
 from mer_live.realtime.sinks.csv import CsvSink
 from mer_live.realtime.sinks.jsonl import JsonlSink
+from mer_live.realtime.sinks.socket import SocketSink, parse_address
 
 __all__ = ["CsvSink", "JsonlSink", "Sink", "check_events_path", "open_sink", "record"]
 
@@ -18,12 +19,19 @@ def check_events_path(path: str) -> None:
     """
     if path == "-":
         return
+    if path.startswith("ws:"):
+        parse_address(path)
+        return
     if Path(path).suffix not in (".jsonl", ".csv"):
-        raise ValueError(f"Events go to a .jsonl or .csv file, or to - for stdout, not to {path!r}.")
+        raise ValueError(
+            f"Events go to a .jsonl or .csv file, to - (stdout) or to ws://127.0.0.1:PORT, not to {path!r}."
+        )
     if not Path(path).absolute().parent.is_dir():
         raise ValueError(f"The folder of {path!r} does not exist; create it first.")
 
 
 def open_sink(path: str) -> Sink:
-    """The sink for an ``--events`` argument that ``check_events_path`` has passed."""
+    """The sink for an ``--events`` argument that ``check_events_path`` has passed. Raises OSError."""
+    if path.startswith("ws:"):
+        return SocketSink(path)
     return CsvSink(path) if path.endswith(".csv") else JsonlSink(path)

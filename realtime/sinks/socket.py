@@ -1,0 +1,137 @@
+"""Events for other programs of this machine: JSON lines over a web socket, to any number of readers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections import deque
+from urllib.parse import urlsplit
+
+from aiohttp import WSMsgType, web
+
+from mer_live.realtime.sinks.base import record
+from mer_live.realtime.types import Event
+
+MOST_WAITING = 256
+"""Lines that wait for one reader; its oldest give way."""
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_START_S = 10.0
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """(host, port) of ``ws://127.0.0.1:PORT``; ValueError for another host or none."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host not in _LOOPBACK or port is None or parts.path not in ("", "/"):
+        raise ValueError(f"Events are served on this machine alone, as ws://127.0.0.1:8765, not {address!r}.")
+    return host, port
+
+
+class _Reader:
+    """One connection: what waits for it, and what it lost."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=MOST_WAITING)
+        self.more = asyncio.Event()
+
+
+class SocketSink:
+    """Serves from a thread of its own; neither a slow reader nor one that never reads holds anybody up."""
+
+    def __init__(self, address: str) -> None:
+        """Listen. Raises OSError where the port is taken."""
+        self._host, self._port = parse_address(address)
+        self.lost = 0
+        """Lines that readers were too slow for."""
+        self._readers: set[_Reader] = set()
+        self._loop = asyncio.new_event_loop()
+        self._ended = asyncio.Event()
+        self._ready = threading.Event()
+        self._error: OSError | None = None
+        self.port = self._port
+        """The port that is listened on; another than asked for where that was 0."""
+        self._thread = threading.Thread(target=self._run, name="mer-socket")
+        self._thread.start()
+        self._ready.wait(_START_S)
+        if self._error is not None:
+            self._thread.join()
+            raise OSError(f"{address} cannot be listened on ({self._error.strerror}): choose another port")
+
+    def write(self, item: Event) -> None:
+        """Hand ``item`` to every reader; never waits."""
+        line = json.dumps(record(item), allow_nan=False)
+        with contextlib.suppress(RuntimeError):  # closed
+            self._loop.call_soon_threadsafe(self._publish, line)
+
+    def close(self) -> None:
+        """End every connection and join the thread; a second call does nothing."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
+
+    def _publish(self, line: str) -> None:
+        for reader in self._readers:
+            self.lost += len(reader.lines) == MOST_WAITING
+            reader.lines.append(line)
+            reader.more.set()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            self._ready.set()
+            self._loop.close()
+
+    async def _serve(self) -> None:
+        app = web.Application()
+        app.router.add_get("/", self._answer)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, self._host, self._port)
+            await site.start()
+            self.port = int(runner.addresses[0][1])
+        except OSError as error:
+            self._error = error
+        else:
+            self._ready.set()
+            await self._ended.wait()
+        finally:
+            await runner.cleanup()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if "Origin" in request.headers:  # a page of any site may open a socket to this machine
+            raise web.HTTPForbidden(text="for programs of this machine, not for web pages\n")
+        socket = web.WebSocketResponse(heartbeat=20, max_msg_size=4096)
+        await socket.prepare(request)
+        reader = _Reader()
+        self._readers.add(reader)
+        sending = asyncio.ensure_future(self._send(reader, socket))
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            listening = asyncio.ensure_future(_until_closed(socket))
+            await asyncio.wait((sending, ended, listening), return_when=asyncio.FIRST_COMPLETED)
+            listening.cancel()
+        finally:
+            self._readers.discard(reader)
+            sending.cancel()
+            ended.cancel()
+        return socket
+
+    async def _send(self, reader: _Reader, socket: web.WebSocketResponse) -> None:
+        while True:
+            await reader.more.wait()
+            reader.more.clear()
+            while reader.lines:
+                await socket.send_str(reader.lines.popleft())
+
+
+async def _until_closed(socket: web.WebSocketResponse) -> None:
+    async for message in socket:
+        if message.type in (WSMsgType.CLOSE, WSMsgType.ERROR):
+            return

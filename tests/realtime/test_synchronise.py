@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import aiohttp
+import numpy as np
+import pytest
+from support.events import FINAL
+
+from mer_live.realtime.clock import start_time
+from mer_live.realtime.sinks import check_events_path, record
+from mer_live.realtime.sinks.lsl import EVENTS, LslSink, clock_ahead_s
+from mer_live.realtime.sinks.socket import MOST_WAITING, SocketSink, parse_address
+from mer_live.realtime.types import Motion
+
+
+def test_each_reader_gets_every_line_and_one_that_never_reads_loses_the_oldest() -> None:
+    sink = SocketSink("ws://127.0.0.1:0")
+    many = 40 * MOST_WAITING
+    line = len(json.dumps(record(FINAL)))
+
+    async def follow() -> list[int]:
+        async with aiohttp.ClientSession() as client:
+            url = f"ws://127.0.0.1:{sink.port}/"
+            good, idle = await client.ws_connect(url), await client.ws_connect(url)
+            got = []
+            for number in range(1, many + 1):
+                sink.write(replace(FINAL, id=number))
+                if number % 50 == 0 or number == many:
+                    while len(got) < number:
+                        got.append(json.loads(await good.receive_str(timeout=60))["id"])
+            # aiohttp's client reads for itself up to its buffer's limit, then leaves the rest to the server.
+            assert not idle.closed
+            return got
+
+    try:
+        assert asyncio.run(follow()) == list(range(1, many + 1))
+        assert sink.lost * line < many * line
+    finally:
+        sink.close()
+    sink.close()
+    sink.write(FINAL)
+
+
+def test_web_pages_and_other_machines_are_refused() -> None:
+    sink = SocketSink("ws://127.0.0.1:0")
+
+    async def visit() -> int:
+        async with aiohttp.ClientSession() as client:
+            headers = {"Origin": "http://evil.example"}
+            async with client.get(f"http://127.0.0.1:{sink.port}/", headers=headers) as answer:
+                return answer.status
+
+    try:
+        assert asyncio.run(visit()) == 403
+        with pytest.raises(OSError, match="another port"):
+            SocketSink(f"ws://127.0.0.1:{sink.port}")
+    finally:
+        sink.close()
+    assert parse_address("ws://127.0.0.1:8765") == ("127.0.0.1", 8765)
+    for wrong in ("ws://0.0.0.0:1", "ws://127.0.0.1", "ws://127.0.0.1:99999", "ws://10.0.0.1:80"):
+        with pytest.raises(ValueError, match="this machine"):
+            check_events_path(wrong)
+
+
+READ = f"""
+import pylsl
+from mer_live.realtime.sinks.lsl import _LOOPBACK
+pylsl.set_config_content(_LOOPBACK)
+(found,) = pylsl.resolve_byprop("name", {EVENTS!r}, timeout=30) or (None,)
+if found is None:
+    print("NOTHING", flush=True)
+    raise SystemExit
+inlet = pylsl.StreamInlet(found)
+inlet.open_stream(timeout=30)
+print("READY", flush=True)
+line, stamp = inlet.pull_sample(timeout=30)
+print(repr(stamp + inlet.time_correction(timeout=30)), line[0], flush=True)
+"""
+
+
+def test_a_second_process_gets_events_with_their_capture_time() -> None:
+    pytest.importorskip("pylsl", reason="LSL needs: pip install pylsl")
+    now_ns = time.monotonic_ns()
+    sink = LslSink(("brow",), epoch_ns=lambda: 0, first_ns=lambda: now_ns)
+    with subprocess.Popen([sys.executable, "-c", READ], stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        said = reader.stdout.readline().strip()
+        if said != "READY":
+            pytest.skip("LSL's multicast finds nothing on this machine's loopback")
+        still = np.zeros((1, 2), np.float32)
+        sink.motion(Motion(0, now_ns, 1, still, still, still[:, 0], np.zeros(4, np.float32), None))
+        sink.write(FINAL)
+        stamp, _, line = reader.stdout.readline().partition(" ")
+    sink.close()
+    assert json.loads(line) == record(FINAL)
+    assert abs(float(stamp) - (now_ns + FINAL.span.apex.t_ns) / 1e9) < 1e-3
+
+
+def test_clocks_are_compared_by_their_closest_readings() -> None:
+    assert clock_ahead_s(lambda: time.monotonic() + 5) == pytest.approx(5, abs=0.5)
+    start = start_time(time.monotonic_ns(), live=True)
+    assert start.unix_ns is not None
+    assert abs(start.unix_ns - time.time_ns()) < 60e9
+    assert start_time(0, live=False).to_json()["utc"] is None
