@@ -167,9 +167,9 @@ def readme(
     results: Annotated[
         list[Path] | None, typer.Argument(help="Results; by default those in benchmarks/results.")
     ] = None,
-    file: Annotated[Path, typer.Option(help="File with the markers.")] = Path("README.md"),
+    file: Annotated[Path, typer.Option(help="File with the markers.")] = Path("benchmarks/README.md"),
 ) -> None:
-    """Write the performance table between the markers of README.md."""
+    """Write the performance table between the markers of benchmarks/README.md."""
     from mer_live.benchmarks.report.readme import committed, rewrite
     from mer_live.benchmarks.result import Result
 

@@ -1,4 +1,4 @@
-"""The performance table of the README, made from committed results, between two markers."""
+"""The performance table of benchmarks/README.md, made from committed results, between two markers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ORDER = ("live", "latency", "throughput", "delay", "spotting", "peers")
 
 
 def committed() -> list[Path]:
-    """The result files beside this one, which the README is made from, in the order of ``ORDER``."""
+    """The result files beside this one, which that table is made from, in the order of ``ORDER``."""
     order = {name: at for at, name in enumerate(ORDER)}
     folder = Path(__file__).parents[1] / "results"
     return sorted(folder.glob("*.json"), key=lambda path: (order.get(path.stem, len(order)), path.name))

@@ -66,7 +66,7 @@ def test_the_command_rewrites_a_file_from_results(tmp_path: Path) -> None:
 
 
 def test_the_readme_agrees_with_the_committed_results() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
     if BEGIN not in text or not committed():
         pytest.skip("no result is committed yet, or the README has no markers for it")
     assert between(text, table([Result.read(path) for path in committed()])) == text, (
