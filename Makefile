@@ -30,8 +30,8 @@ lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter
 	@$(PY) -m mypy .typing/mer_live examples
 	@cd .typing && PYTHONPATH=. ../$(VENV)/bin/lint-imports --config ../pyproject.toml
 
-zoo: $(ALL)  ## retrain the shipped bundles from the face set (under 90 minutes on 2 cores)
-	@$(PY) -m mer_live.training.cli.main zoo
+zoo: $(ALL)  ## retrain the shipped bundles: make zoo FACES=DIR (an hour on 2 cores)
+	@MER_FACES="$${MER_FACES:-$(FACES)}" $(PY) -m mer_live.training.cli.main zoo
 
 bench: $(LIVE)  ## quick benchmark run into out/bench
 	@$(PY) -m mer_live.benchmarks.cli all --quick --out out/bench

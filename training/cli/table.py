@@ -47,9 +47,10 @@ def table(
     quick: Annotated[
         bool, typer.Option("--quick", help="Small rendered sets and small networks: every method in minutes.")
     ] = False,
-    faces: Annotated[Path, typer.Option(help="--quick: folder of NAME_neutral.jpg photographs.")] = Path(
-        "../shared/data/faces"
-    ),
+    faces: Annotated[
+        Path | None,
+        typer.Option(envvar="MER_FACES", help="--quick: folder of NAME_neutral.jpg photographs."),
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes, or CPUs of a Ray cluster.")] = None,
     executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
@@ -82,6 +83,8 @@ def table(
             which = which or ("holdout", "cdmer1")
             if unknown := sorted(set(which) - {"holdout", "cdmer1"}):
                 raise ValueError(f"--quick has the protocols holdout and cdmer1, not {unknown[0]}")
+            if faces is None:
+                raise ValueError("--quick renders photographs: name their folder with --faces or MER_FACES")
             requests = quick_requests(faces, target / "data", names, which, numbers, count, _rendered)
         else:
             if not data:

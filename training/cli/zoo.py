@@ -9,9 +9,12 @@ import typer
 
 
 def zoo(
-    faces: Annotated[Path, typer.Option(help="Face Research Lab London Set as NAME_neutral.jpg, ...")] = Path(
-        "../shared/data/faces"
-    ),
+    faces: Annotated[
+        Path,
+        typer.Option(
+            envvar="MER_FACES", help="Folder of NAME_neutral.jpg: the Face Research Lab London Set."
+        ),
+    ],
     work: Annotated[Path, typer.Option(help="Folder for the rendered clips; reused if they fit.")] = Path(
         "out/zoo"
     ),

@@ -1,4 +1,4 @@
-"""The shipped bundles, made: clips of the training people, both networks, scores on people never seen."""
+"""The shipped bundles, made: clips of the training people, trained networks, scores on people never seen."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.metrics import confusion, scores
+from mer_live.training.metrics import confusion, per_class, scores
 from mer_live.training.zoo.clips import ZooClips
 
 BINS: tuple[tuple[str, float, float], ...] = (
@@ -20,7 +20,7 @@ BINS: tuple[tuple[str, float, float], ...] = (
 
 
 def report(probs: NDArray[np.float32], clips: ZooClips) -> dict[str, Any]:
-    """UF1, UAR and accuracy of provisional and final decisions, in all and by strength and frame rate."""
+    """UF1, UAR and accuracy of provisional and final decisions, in all and by class, strength and frame rate."""
     guess = probs.argmax(1)
 
     def score(keep: NDArray[np.bool_]) -> dict[str, float | int]:
@@ -32,6 +32,8 @@ def report(probs: NDArray[np.float32], clips: ZooClips) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for name, phase in (("final", clips.final), ("provisional", ~clips.final)):
         result[name] = score(phase)
+        counts = per_class(confusion(clips.label[phase], guess[phase]))
+        result[name]["f1_by_class"] = {label: round(c["f1"] or 0.0, 4) for label, c in counts.items()}
         result[name]["by_intensity"] = {
             label: score(phase & (clips.intensity_px >= low) & (clips.intensity_px < high))
             for label, low, high in BINS
