@@ -131,6 +131,9 @@ class MotionMeter:
             self._reanchor(crop)
         elif self.picture.add(crop.t_ns, self._small, small):
             return self._again(crop)
+        elif self.picture.renewed:
+            np.copyto(self._small, small)
+            return self._again(crop)
         start = self._ref.points + self._moved
         adm, moved = self._stage.step(crop.gray, start.astype(np.float32))
         residual, error, weight = self._track(crop.gray, start + moved)
@@ -177,7 +180,7 @@ class MotionMeter:
             anchor=crop.anchor,
             speed=np.zeros_like(last.speed),
             adm=None if last.adm is None else np.zeros_like(last.adm),
-            repeated=self.picture.repeated,
+            repeated=self.picture.repeated or self.picture.renewed,
         )
 
     def _start(self, crop: FaceCrop) -> Motion:

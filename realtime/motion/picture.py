@@ -27,7 +27,9 @@ _MEMORY_S = 0.5
 _BLOCKS = 7
 """Blocks along a side of the crop; a refresh is seen in three quarters of them, a face moves in fewer."""
 _REFRESH, _RETURN = 3.0, 1.5
-"""Times the usual difference: at a key frame, and at the frame after it."""
+"""Times the usual difference: at a key frame, and when it is over."""
+_LONGEST = 2
+"""Frames of a refresh: VP8 goes back with the frame after its key frame."""
 _FLOOR = 0.15
 """Gray levels added to the usual difference, since between key frames there may be none."""
 _SHORTEST_NS = 200_000_000
@@ -48,9 +50,10 @@ class Picture:
         """Forget the stream: a new face, or a gap."""
         self._refreshed.clear()
         self._new_ns = self._now_ns = self._pending_ns = 0
+        self._jumps = 0
         self._usual = -1.0
         self._repeated = 0.0
-        self.repeated = False
+        self.repeated = self.renewed = False
 
     @property
     def state(self) -> PictureState:
@@ -73,15 +76,16 @@ class Picture:
         """Compare a shrunk crop with the last that was new; whether it is that one again.
 
         ``repeated`` says afterwards whether it brings no news: the same picture again, and so soon that the face
-        may have moved meanwhile.
+        may have moved meanwhile. ``renewed`` says whether it is a key frame's: not the first one of its kind,
+        changed all over the face, and so for two frames at most.
         """
         dt_s = (t_ns - self._now_ns) * 1e-9 if self._now_ns else 0.0
         self._now_ns = t_ns
         same = cv2.norm(before, now, cv2.NORM_L1) <= _SAME * now.size
-        self.repeated = same and t_ns - self._new_ns < _HELD_NS
+        self.repeated, self.renewed = same and t_ns - self._new_ns < _HELD_NS, False
         self._repeated += (float(self.repeated) - self._repeated) * min(1.0, dt_s / _MEMORY_S)
         if same:
-            self._returned(t_ns, 0.0)
+            self._returned(0.0)
             if not self.repeated:
                 self._expect(0.0, dt_s)
             return True
@@ -94,11 +98,17 @@ class Picture:
         )
         ranked = np.sort(blocks, axis=None)
         least, middle = float(ranked[len(ranked) // 4]), float(ranked[len(ranked) // 2])
-        self._returned(t_ns, middle)
-        if self._usual >= 0.0 and least > _REFRESH * self._usual + _FLOOR:
-            self._pending_ns = t_ns
+        jumped = self._usual >= 0.0 and least > _REFRESH * self._usual + _FLOOR
+        if jumped and self._jumps < _LONGEST:
+            self._pending_ns = self._pending_ns or t_ns
+            self._jumps += 1
+            self.renewed = len(self._refreshed) > 0 and t_ns - self._refreshed[-1] >= _SHORTEST_NS
+            return False
+        if jumped:
+            self._pending_ns = 0  # it goes on: a face that moves
         else:
-            self._expect(middle, dt_s)
+            self._returned(middle)
+        self._expect(middle, dt_s)
         return False
 
     def _expect(self, difference: float, dt_s: float) -> None:
@@ -107,9 +117,8 @@ class Picture:
             difference if first else self._usual + (difference - self._usual) * min(1.0, dt_s / _MEMORY_S)
         )
 
-    def _returned(self, t_ns: int, difference: float) -> None:
-        """A refresh lasts one frame; what goes on moving is none."""
-        if self._pending_ns and t_ns > self._pending_ns:
-            if difference <= _RETURN * self._usual + _FLOOR:
-                self._refreshed.append(self._pending_ns)
-            self._pending_ns = 0
+    def _returned(self, difference: float) -> None:
+        """A refresh is over at once; what goes on moving is none."""
+        if self._pending_ns and difference <= _RETURN * self._usual + _FLOOR:
+            self._refreshed.append(self._pending_ns)
+        self._pending_ns = self._jumps = 0

@@ -95,6 +95,19 @@ def test_a_picture_twice_is_measured_once() -> None:
             assert b.index == a.index + 1
 
 
+def test_key_frames_after_the_first_bring_no_news() -> None:
+    pictures = refreshed(100, 20, 3.0, 0.2)
+    assert [m.index for m in measured(pictures, 25) if m.repeated] == [40, 60, 80]
+
+
+def test_a_face_that_starts_to_move_is_held_for_two_frames_at_most() -> None:
+    pictures, still = refreshed(60, 20, 3.0, 0.2), skin(size=160)
+    for k in range(45):
+        shift = np.array([[1, 0, 1.5 * k - 20], [0, 1, -20.0]])
+        pictures.append(cv2.warpAffine(still, shift, (112, 112)).astype(np.uint8))
+    assert sum(m.repeated for m in measured(pictures, 25)[60:]) <= 2
+
+
 def test_a_measurement_that_is_no_number_is_counted_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     meter, pictures = MotionMeter(112), noisy(6)
     crops = [FaceCrop(k, round(k * S / 25), p, WARP, None, 1) for k, p in enumerate(pictures)]
