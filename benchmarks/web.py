@@ -144,7 +144,7 @@ def figures(seen: list[dict[str, Any]], frames: list[list[float]], fps: int) -> 
     late, parts, right, others = [], [], 0, 0
     each = {f"{t.label} {t.span.apex.t_ns / 1e9:.2f} s": 0 for t in demo_truth()}
     for message in seen:
-        if message["type"] != "event" or message["final"]:
+        if message.get("state") != "provisional":
             continue
         at_s = clip_time_s(message["at"], frames, fps)
         true = min(demo_truth(), key=lambda t: (at_s - t.span.apex.t_ns / 1e9) % CLIP_S)

@@ -32,6 +32,7 @@ let awake = null;
 
 async function begin() {
   notice();
+  scrollTo(0, 0); // where the picture will be
   const token = $("token").value || tokenInAddress();
   $("begin").disabled = true;
   try {
@@ -45,7 +46,6 @@ async function begin() {
     $("live").hidden = false;
     $("stop").textContent = t("stop");
     $("stop").focus({ preventScroll: true });
-    scrollTo(0, 0);
     stayAwake();
   } catch (error) {
     pill($("live").hidden ? "off" : "closed");
