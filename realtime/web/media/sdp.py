@@ -50,11 +50,13 @@ def clean_offer(sdp: str, address: str, *, sends_video: bool) -> str:
     if video.direction not in ({"sendonly", "sendrecv"} if sends_video else {"recvonly", "sendrecv"}):
         raise OfferError("the offer's video does not go the way that this server needs")
     own = _plain(address)
+    offer.host = None
     for media in offer.media:
         if len(media.ice_candidates) > _MOST_CANDIDATES:
             raise OfferError(f"the offer holds more than {_MOST_CANDIDATES} candidates")
         media.ice_candidates = [c for c in media.ice_candidates if _is_own(c, own)]
         media.ice_candidates_complete = False
+        media.host = media.rtcp_host = None  # Firefox puts mDNS names here; nothing is ever sent there
     _keep_vp8(video)
     try:
         return str(offer)

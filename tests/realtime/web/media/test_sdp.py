@@ -57,6 +57,16 @@ def test_only_the_visitors_own_addresses_stay(offer: str) -> None:
     assert v6 in clean_offer(offer + v6 + "\r\n", "fe80::1%eth0", sends_video=True)
 
 
+def test_an_offer_of_firefox_names_its_host_by_mdns(offer: str) -> None:
+    name = "b9110e3f-3e25-461a-a7e6-2aba892f4f93.local"
+    lines = re.sub(r"a=rtcp:9 IN IP4 0.0.0.0", f"a=rtcp:39302 IN IP4 {name}", offer)
+    lines = lines.replace("c=IN IP4 0.0.0.0", f"c=IN IP4 {name}")
+    assert name in lines
+    cleaned = clean_offer(lines, ME, sends_video=True)
+    assert name not in cleaned
+    assert "a=rtcp-mux" in cleaned
+
+
 def test_vp8_is_what_is_left_to_decode(offer: str) -> None:
     cleaned = clean_offer(offer, ME, sends_video=True)
     assert "H264" in offer
