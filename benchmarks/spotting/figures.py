@@ -63,7 +63,7 @@ def _cameras(sets: dict[str, Any]) -> Iterator[Figure]:
 
 def _injected(report: dict[str, Any]) -> Iterator[Figure]:
     sets, cut = report["sets"], report["cut"]
-    note = f"score from {_text(cut['score'])}, precision {_text(cut['all']['precision'])}"
+    note = f"--sensitivity {_text(cut['sensitivity'])}, precision {_text(cut['all']['precision'])}"
     for part, aim in (("upper", 0.70), ("all", 0.55)):
         v = cut[part]
         what = "upper face" if part == "upper" else "all"

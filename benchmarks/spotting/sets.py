@@ -38,7 +38,7 @@ class Scale:
 
     takes: int = 20
     """Clips of one talker, untouched."""
-    injected: int = 8
+    injected: int = 16
     """Of these, with events while they speak; fewer clips are used several times, ..."""
     passes: int = 3
     """... at most so often; silent stretches are few, and always used so often."""
@@ -49,6 +49,7 @@ class Scale:
     animated: int = 4
     """Animated clips per rate."""
     seconds: float = 8.0
+    """At 200 fps; twice as long at lower rates."""
     blinks_s: float = 200.0
     fades: int = 4
     rates: tuple[float, ...] = (200.0, 100.0, 50.0, 25.0)
@@ -102,11 +103,10 @@ def tasks(material: Material, scale: Scale, seed: int) -> Iterator[Task]:
     """Everything, the longest first."""
     photos = material.photos
     for rate in scale.rates:
+        seconds = scale.seconds if rate > 100 else 2 * scale.seconds
         for k in range(scale.animated):
             photo = photos[k % len(photos)]
-            yield _task(
-                "draw", partial(_animated, photo, scale.seconds, rate, seed + 1000 * int(rate) + k, k)
-            )
+            yield _task("draw", partial(_animated, photo, seconds, rate, seed + 1000 * int(rate) + k, k))
     for k in range(scale.fades):
         photo = photos[k % len(photos)]
         yield _task("draw", partial(_faded, photo, scale.seconds, seed + 500 + k))

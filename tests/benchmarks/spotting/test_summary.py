@@ -99,12 +99,12 @@ def test_recall_is_read_where_precision_suffices() -> None:
     rec = recording(truths=(spoken,))
     rec = replace(rec, mouth_px=np.full(len(rec.times_ns), 5.0))
     right, wrong = decision(1, 2.0, 2.15, 2.4), decision(2, 4.0, 4.1, 4.2)
-    wrong.score = 0.6
-    found = at_precision([Result(rec, [right, wrong])])
-    assert found["score"] == 0.9
+    found = at_precision(
+        {0.5: [Result(rec, [])], 0.65: [Result(rec, [right])], 0.8: [Result(rec, [right, wrong])]}
+    )
+    assert found["sensitivity"] == 0.65
     assert found["all"]["recall"] == 1.0
-    right.score = 0.5
-    assert at_precision([Result(rec, [right, wrong])])["score"] is None
+    assert at_precision({0.8: [Result(rec, [right, wrong])]})["sensitivity"] is None
 
 
 def test_reliability_counts_by_score() -> None:
@@ -122,7 +122,7 @@ def test_people_count_alike() -> None:
         return [Result(recording(truths=()), false)] * n
 
     sets = {"talker a": summarise(of(9, 0)), "talker b": summarise(of(1, 1))}
-    report = {"sets": sets, "reliability": [], "offline_apex": {}, "cut": at_precision([])}
+    report = {"sets": sets, "reliability": [], "offline_apex": {}, "cut": at_precision({})}
     rows = {f.name: f for f in figures(report)}
     row = rows["settled false alarms a minute, talkers, mean over people"]
     assert row.value == pytest.approx(6.0)
