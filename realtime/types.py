@@ -133,7 +133,7 @@ class Spot:
     decided: Moment
     """The newest frame that the decision used."""
     reason: str = ""
-    """Why a candidate was withdrawn ('speech', 'blink', 'head moved', ...), or why it has no offset: 'still fading'."""
+    """Why a candidate was withdrawn ('speech', 'blink', 'head moved', ...), or why it has no offset: 'fades slowly'."""
 
 
 @dataclass(frozen=True, slots=True)

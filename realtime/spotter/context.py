@@ -17,7 +17,8 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("jaw", "lower_lip", "chin"),
 )
 """Parts of the face that move as one, top to bottom."""
-_NAMES = ("brow", "eye", "cheek", "mouth", "jaw")
+NAMES = ("brow", "eye", "cheek", "mouth", "jaw")
+"""What they are called in the names of features."""
 MEAN_OF_GROUP: Array = np.array(
     [np.isin(np.arange(len(REGIONS)), region(*names)) / len(region(*names)) for names in GROUPS]
 )
@@ -28,9 +29,9 @@ _LEAST_PX = 0.02
 _R = len(REGIONS)
 
 AROUND: tuple[str, ...] = (
-    *(f"{name}_{when}" for when in ("before", "during", "after") for name in _NAMES),
-    *(f"{name}_left_over" for name in _NAMES),
-    *(f"{name}_went" for name in _NAMES),
+    *(f"{name}_{when}" for when in ("before", "during", "after") for name in NAMES),
+    *(f"{name}_left_over" for name in NAMES),
+    *(f"{name}_went" for name in NAMES),
     *(f"head_{when}" for when in ("before", "during", "after")),
     *(f"lid_{when}" for when in ("before", "during", "after")),
     *(f"speaking_{when}" for when in ("before", "during", "after")),
@@ -135,26 +136,3 @@ def around(
         min(float(np.ptp(course)) / height if len(course) else 0.0, 3.0),
     ]
     return np.array(columns)
-
-
-_SHARES = tuple(f"{name}_share" for name in _NAMES)
-_SIZES: Array = np.array([len(region(*names)) for names in GROUPS], np.float64)
-_EVEN, _STEEP = 0.45, 0.06
-_LIKELY = 0.5
-
-
-def lower_in_speech(names: tuple[str, ...], seen: Array, phase: str) -> float:
-    """0..1 how much a movement is one of the lower face of somebody who speaks around it.
-
-    FACS coders do not read the lower face while it speaks (AU 50): a syllable is no expression, and no shape tells
-    the one from the other. A judge that is asked when a movement is final knows what was before it, the later one
-    also what came after: after silence only that tells a first syllable from a twitch.
-    """
-    at = dict(zip(names, seen.tolist(), strict=True))
-    energy = np.square([at[name] for name in _SHARES]) * _SIZES
-    upper = float(energy[:2].sum() / max(float(energy.sum()), 1e-9))
-    heard = [at["speaking_before"], at["speaking_during"]]
-    if phase == "settled":
-        heard.append(at["speaking_after"])
-    lower = 1.0 / (1.0 + np.exp(min((upper - _EVEN) / _STEEP, 30.0)))
-    return float(lower / (1.0 + np.exp(-1.5 * max(heard) - _LIKELY)))

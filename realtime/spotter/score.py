@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_live.realtime.spotter.context import AROUND, lower_in_speech
+from mer_live.realtime.spotter.evidence import EVIDENCE, lids_alone, lower_in_speech
 from mer_live.realtime.spotter.fingerprint import fingerprint
 from mer_live.realtime.spotter.matched import FEATURES, Faces
 from mer_live.realtime.spotter.signals import Array
@@ -19,12 +19,14 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "speech": SPEECH,
     "apex": FEATURES,
     "offset": FEATURES,
-    "final": FEATURES + AROUND,
-    "settled": FEATURES + AROUND,
+    "final": EVIDENCE,
+    "settled": EVIDENCE,
 }
 """Name of a network -> names of what it reads."""
-SPEECH_COSTS = 2.0
+SPEECH_COSTS = 1.0
 """Log odds that a movement of the lower face loses while the face speaks."""
+BLINK_COSTS = 2.0
+"""Log odds that a movement of lids alone loses while they look closed."""
 
 
 class Net:
@@ -91,9 +93,10 @@ class Scorer:
         return self._found["offset"](features)
 
     def judge(self, phase: str, features: Array) -> float:
-        """(len(FEATURES + AROUND),) -> probability, final or settled; much less for a mouth that speaks."""
+        """(len(EVIDENCE),) -> probability; less for a mouth that speaks or lids that close."""
         net = self._judges[phase]
-        cost = SPEECH_COSTS * lower_in_speech(INPUTS[phase], features, phase)
+        speech = lower_in_speech(features, later=phase == "settled")
+        cost = SPEECH_COSTS * speech + BLINK_COSTS * lids_alone(features)
         return float(probability(net.calibrated(net(features[None]) - cost))[0])
 
     @classmethod

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
 from mer_live.realtime.spotter.config import Judged, SpotterConfig
-from mer_live.realtime.spotter.context import AROUND, Trail, around
+from mer_live.realtime.spotter.context import Trail, around
+from mer_live.realtime.spotter.evidence import EVIDENCE, evidence
 from mer_live.realtime.spotter.fading import fall
 from mer_live.realtime.spotter.hypothesis import Hypothesis
 from mer_live.realtime.spotter.score import Scorer
@@ -18,7 +17,7 @@ from mer_live.realtime.spotter.window import Window
 from mer_live.realtime.types import Moment, Phase, Spot
 
 _LIDS_MOVED, _HEAD_MOVED = 1.6, 0.0
-STILL_FADING = "still fading"
+FADES = "fades slowly"
 
 
 @dataclass(slots=True)
@@ -89,7 +88,7 @@ class Settling:
 
     def _settle(self, one: _Open, now: Moment) -> list[Spot]:
         if one.fades:
-            return [] if one.spot is None else [self._closed(one.spot, STILL_FADING, now, stands=True)]
+            return [] if one.spot is None else [self._closed(one.spot, FADES, now, stands=True)]
         seen = self._seen(one.h)
         score = one.h.score = self._scorer.judge("settled", seen)
         self._tell("settled", one.h, seen, now)
@@ -110,7 +109,7 @@ class Settling:
             span = replace(one.spot.span, offset=now)
             return [self._closed(replace(one.spot, span=span), "", now, stands=True)]
         if self._window.now_ns - one.h.onset_ns > self._config.longest_fade_s * 1e9:
-            return [self._closed(one.spot, STILL_FADING, now, stands=True)]
+            return [self._closed(one.spot, FADES, now, stands=True)]
         return None
 
     @staticmethod
@@ -119,7 +118,7 @@ class Settling:
         return replace(spot, phase=phase, reason=reason, decided=now)
 
     def _seen(self, h: Hypothesis) -> Array:
-        """(len(FEATURES + AROUND),) all that is known of a finished movement by now."""
+        """(len(EVIDENCE),) all that is known of a finished movement by now."""
         window = self._window
         span = (h.onset_ns, h.apex_ns, h.offset_ns)
         surroundings = around(
@@ -132,7 +131,7 @@ class Settling:
             h.log_odds,
             window.age_s,
         )
-        return np.concatenate([h.features, surroundings])
+        return evidence(h.features, surroundings)
 
     def _tell(self, phase: Literal["final", "settled"], h: Hypothesis, seen: Array, now: Moment) -> None:
         if self._listen is not None:
@@ -141,7 +140,7 @@ class Settling:
 
 def _doubt(seen: Array) -> str:
     """Why a finished movement is taken back, by the most conspicuous thing around it."""
-    at = dict(zip(AROUND, seen[-len(AROUND) :].tolist(), strict=True))
+    at = dict(zip(EVIDENCE, seen.tolist(), strict=True))
     if max(at["speaking_during"], at["speaking_after"]) > 0:
         return "speech"
     if max(at["lid_during"], at["lid_after"]) > _LIDS_MOVED:

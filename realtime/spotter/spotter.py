@@ -21,7 +21,7 @@ from mer_live.realtime.spotter.intervals import Intervals
 from mer_live.realtime.spotter.matched import FEATURES, Matched
 from mer_live.realtime.spotter.pulses import COURSES, FINISHED, TURNED
 from mer_live.realtime.spotter.score import Scorer, probability
-from mer_live.realtime.spotter.settling import STILL_FADING, Settling
+from mer_live.realtime.spotter.settling import FADES, Settling
 from mer_live.realtime.spotter.signals import Array
 from mer_live.realtime.spotter.window import Window
 from mer_live.realtime.types import Moment, Motion, Speaking, Spot
@@ -194,12 +194,13 @@ class Spotter:
         spot, rise = self._announced, self._rise
         assert spot is not None
         assert rise is not None
-        calm = self._window.speech < 0 and features[_LID] < _LIDS_MOVED and features[_HEAD] < _HEAD_MOVED
-        if not (calm and quick(rise) and fall(rise, self._window.history).fades):
+        calm = self._window.speech < 0 and features[_HEAD] < _HEAD_MOVED
+        seen = fall(rise, self._window.history)
+        if not (calm and quick(rise) and (seen.fades or seen.ended) and not seen.broken):
             return self._withdraw(_reason(features), now)
         self._announced = None
         self._busy_until_ns = self._window.now_ns
-        final = replace(spot, phase="offset", reason=STILL_FADING, decided=now)
+        final = replace(spot, phase="offset", reason=FADES, decided=now)
         self._settling.watch(rise, final, fades=True)
         return [final]
 
@@ -218,7 +219,7 @@ class Spotter:
             self._settling.watch(held, None)
             return []
         if held.offset_ns - held.onset_ns > self.config.longest_s * 1e9:
-            return self._withdraw("too long", now)
+            return []  # what was announced is overdue soon, and then it is known whether it fades
         before = self._announced
         if before is not None and before.span.onset.t_ns < held.offset_ns:
             number, self._announced = before.id, None

