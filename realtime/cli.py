@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, NoReturn
@@ -40,6 +41,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 _NOT_SETTINGS = ("config", "show_config", "list_cameras", "target", "check")
+_COMMANDS = ("export", "review")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -124,7 +126,8 @@ def live(
 ) -> None:
     """Turn camera frames into micro-expression events, while they happen.
 
-    mer-live export DIR --to elan|csv|bids writes a recorded session's events (mer-live export --help).
+    A session that --record made: mer-live review DIR opens it for a coder, mer-live export DIR --to elan|csv|bids
+    writes its events.
 
     Not a lie detector. Tell people that they are analysed.
     """
@@ -227,12 +230,11 @@ def _check(
 def main() -> None:
     """Entry point of the ``mer-live`` command: an option begins a run, a word names another command."""
     open_missing_streams()
-    if sys.argv[1:2] == ["export"]:
-        from mer_live.realtime.export import command
-
-        export = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        export.command(name="mer-live export")(command)
-        export(sys.argv[2:], prog_name="mer-live export")
+    if (word := next(iter(sys.argv[1:]), "")) in _COMMANDS:
+        command = import_module(f"mer_live.realtime.{word}").command
+        other = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        other.command()(command)
+        other(sys.argv[2:], prog_name=f"mer-live {word}")
     app()
 
 

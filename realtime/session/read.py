@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from mer_live.realtime.face.recorded import Anchoring, FaceTrack
 from mer_live.realtime.session.layout import ANCHORS, EVENTS, FORMAT, FRAME_COLUMNS, FRAMES, INFO, VIDEO
 
 NONE = -1
+_FAR = 60
 
 
 class SessionError(RuntimeError):
@@ -156,6 +158,15 @@ def _fixed(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
+def _pts_ms(frames: FrameTable) -> list[int]:
+    """(P,) of each picture, as `VideoFile.add` gives them."""
+    t_ns = frames.t_ns[frames.picture != NONE]
+    found: list[int] = []
+    for t in t_ns:
+        found.append(max(found[-1] + 1 if found else 0, (int(t) - int(t_ns[0])) // 1_000_000))
+    return found
+
+
 class Pictures:
     """The pictures of a session's video, in order or from a position on; one thread at a time."""
 
@@ -163,6 +174,7 @@ class Pictures:
         """Open the video; one without a picture, as of a recording that was cut off at once, gives none."""
         self.cropped = session.cropped
         self._next = 0
+        self._pts = _pts_ms(session.frames)
         self._decoded: Iterator[av.VideoFrame] = iter(())
         self._container: Any = None
         try:
@@ -186,6 +198,20 @@ class Pictures:
             self._container.close()
             self._container = None
 
+    def skip_to(self, position: int) -> None:
+        """Go to ``position`` by the file's index, where it is far ahead; a file that was cut off has none."""
+        if self._container is None or position < self._next + _FAR or position >= len(self._pts):
+            return
+        stream = self._container.streams.video[0]
+        try:
+            self._container.seek(int(self._pts[position] / 1000 / stream.time_base), stream=stream)
+            self._decoded = self._container.decode(video=0)
+            first = next(self._decoded)
+        except (OSError, ValueError, RuntimeError, StopIteration):
+            return
+        self._next = int(np.searchsorted(self._pts, round(first.pts * stream.time_base * 1000)))
+        self._decoded = chain((first,), self._decoded)
+
     def read(self, position: int) -> NDArray[np.uint8] | None:
         """The picture at ``position``, (H, W, 3) BGR or (H, W) gray crops; None past the last whole one.
 
@@ -200,4 +226,6 @@ class Pictures:
                 return None
             self._next += 1
             if self._next > position:
-                return np.asarray(frame.to_ndarray(format="gray" if self.cropped else "bgr24"), np.uint8)
+                return np.ascontiguousarray(
+                    frame.to_ndarray(format="gray" if self.cropped else "bgr24"), np.uint8
+                )

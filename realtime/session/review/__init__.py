@@ -1,0 +1,1 @@
+"""The review page: a coder looks at a session's events, and decides."""
