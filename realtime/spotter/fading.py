@@ -12,6 +12,8 @@ from mer_live.realtime.spotter.signals import Array, History
 _BEFORE_NS = 120_000_000
 _LEFT, _HIGHEST = 0.2, 0.9
 """Parts of the height: below the first a movement has ended, above the second it has not begun to fade."""
+_LEAST_PX = 0.6
+"""Along the pattern; what is lower may be an encoder's drift between two key frames, which nothing else tells."""
 _RISES_AGAIN = 0.25
 """Part of the height by which a fading movement may rise from its lowest so far."""
 _QUICK_NS = 350_000_000
@@ -55,7 +57,7 @@ def fall(h: Hypothesis, history: History) -> Fall:
     base = float(start.mean()) if len(start) else float(course[0])
     after: Array = course[times >= h.apex_ns] - base
     height = float(np.median(after[: max(1, len(after) // 12)])) if len(after) else 0.0
-    if abs(height) < 0.1:
+    if abs(height) < _LEAST_PX:
         return Fall(0.0, 1.0)
     part = after / height
     return Fall(float(part[-3:].mean()), float((part - np.minimum.accumulate(part)).max()))

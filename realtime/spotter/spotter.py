@@ -196,7 +196,8 @@ class Spotter:
         assert rise is not None
         calm = self._window.speech < 0 and features[_HEAD] < _HEAD_MOVED
         seen = fall(rise, self._window.history)
-        if not (calm and quick(rise) and (seen.fades or seen.ended) and not seen.broken):
+        falls = quick(rise) and (seen.fades or seen.ended) and not seen.broken
+        if not (calm and falls and spot.score >= self.config.threshold):
             return self._withdraw(_reason(features), now)
         self._announced = None
         self._busy_until_ns = self._window.now_ns
