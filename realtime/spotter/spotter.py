@@ -197,7 +197,8 @@ class Spotter:
         calm = self._window.speech < 0 and features[_HEAD] < _HEAD_MOVED
         seen = fall(rise, self._window.history)
         falls = quick(rise) and (seen.fades or seen.ended) and not seen.broken
-        if not (calm and falls and spot.score >= self.config.threshold):
+        # Its score stays that of the apex: how it fades is a rule, and no probability.
+        if not (calm and falls):
             return self._withdraw(_reason(features), now)
         self._announced = None
         self._busy_until_ns = self._window.now_ns
