@@ -198,6 +198,9 @@ def test_frames_are_spread_from_onset_to_the_end() -> None:
     np.testing.assert_array_equal(frames, clip.gray[[3, 9, 15, 21]])
     unfinished = represent(replace(clip, offset=None), FramesSpec(steps=2, size=224))
     np.testing.assert_array_equal(unfinished, clip.gray[[3, 23]])
+    to_apex = FramesSpec(steps=2, size=224, end="apex")
+    for known in (clip, replace(clip, offset=None)):  # a provisional decision sees what the final one sees
+        np.testing.assert_array_equal(represent(known, to_apex), clip.gray[[3, clip.apex]])
 
 
 def test_known_adm_rows_are_used_and_equal_the_computed_ones() -> None:

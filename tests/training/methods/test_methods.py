@@ -129,6 +129,53 @@ def test_some_training_images_may_lack_the_offset() -> None:
     assert images["motion"][..., 2].any(axis=(1, 2)).all()  # the clips themselves stay whole
 
 
+def test_light_changes_the_face_alone_and_a_shift_all() -> None:
+    images = clips(12, (32, 32, 3), "motion").inputs
+    model = Madtn(MadtnConfig(size=32, brightness=0.5, rotation_deg=0))
+    shown = model.augment(images, np.random.default_rng(0))["motion"]
+    assert np.array_equal(shown[..., [0, 2]], images["motion"][..., [0, 2]])
+    assert not np.array_equal(shown[..., 1], images["motion"][..., 1])
+    moved = Madtn(MadtnConfig(size=32, shift_px=3)).augment(images, np.random.default_rng(0))["motion"]
+    assert (moved != images["motion"]).any(axis=(1, 2)).all()
+    assert moved.any(axis=3).all()  # the border is repeated, no corner is black
+
+
+def test_one_cycle_ends_at_rate_zero() -> None:
+    model = Madtn(MadtnConfig(size=32, hidden=8, lr=1e-3, solver="one-cycle", weight_decay=0.1))
+    network = model.build()
+    solver = model.solver(network, 5, 2)
+    assert isinstance(solver.optimizer, torch.optim.AdamW)
+    assert solver.scheduler is not None
+    assert solver.every == "step"
+    for _ in range(10):
+        solver.optimizer.step()
+        solver.scheduler.step()
+    assert solver.optimizer.param_groups[0]["lr"] < 1e-6
+    assert isinstance(Madtn(MadtnConfig(size=32)).solver(network, 5, 2).optimizer, torch.optim.Adam)
+
+
+def test_atnets_spatial_stream_may_be_trained_alone_and_then_stands_still() -> None:
+    rng = np.random.default_rng(0)
+    inputs = {
+        "apex": rng.integers(0, 255, (6, 64, 64)).astype(np.uint8),
+        "adm": np.abs(rng.normal(size=(6, 64, 128))).astype(np.float32),
+    }
+    train = Labelled(inputs, np.arange(6) % 3, np.array([f"d/{k}" for k in range(6)]))
+    small = {"size": 64, "widths": (4, 4, 8, 8), "hidden": 8, "batch": 6, "epochs": 2}
+    model = make_method("atnet", {**small, "spatial_epochs": 1, "temporal_epochs": 1})
+    assert isinstance(model, Atnet)
+    model.fit(train, seed=1)
+    assert model.network is not None
+    before = model._begun["apex"].state_dict()
+    after = {k.removeprefix("streams.apex."): v for k, v in model.network.state_dict().items()}
+    assert all(
+        torch.equal(value, after[name]) for name, value in before.items()
+    )  # batch norm's statistics too
+    moving = model._begun["adm"].state_dict()
+    after = {k.removeprefix("streams.adm."): v for k, v in model.network.state_dict().items()}
+    assert not all(torch.equal(value, after[name]) for name, value in moving.items())
+
+
 def test_ablation_zeroes_channels_and_is_seen_at_prediction_too() -> None:
     model = Madtn(MadtnConfig(size=32, channels="onof-face"))
     x = model.tensors(clips(2, (32, 32, 3), "motion").inputs)["motion"]
