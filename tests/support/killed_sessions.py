@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from mer_live.realtime.demo_clip import demo_clip
-from mer_live.realtime.session.layout import INFO
+from mer_live.realtime.session.layout import FRAMES, INFO
 from mer_live.realtime.session.read import Pictures, read_session
 
 
@@ -21,9 +21,13 @@ def record_and_kill(folder: Path, after_s: float) -> tuple[int, int]:
     command = [sys.executable, "-m", "mer_live.realtime.cli", "--video", str(demo_clip()), "--no-ui"]
     command += ["--pace", "realtime", "--bundle", "madtn", "--record", str(folder), "--record-codec", "crops"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        while not (folder / INFO).exists():
+        while not ((folder / INFO).exists() and (folder / FRAMES).exists()):
             assert process.poll() is None
             time.sleep(0.005)
+        if after_s > 0:  # from the first rows on: before, the face model loads
+            while (folder / FRAMES).stat().st_size < 200:
+                assert process.poll() is None
+                time.sleep(0.005)
         time.sleep(after_s)
         process.kill()
     session = read_session(folder)
