@@ -148,7 +148,7 @@ def watch(
     bundles: Sequence[str] = BUNDLES,
     backend: str = "auto",
     sensitivity: float = 0.5,
-    decide: Decide = "final",
+    decide: Decide = "settled",
     config: LiveConfig | None = None,
 ) -> Session:
     """Analyse a source and give out its events while they happen.

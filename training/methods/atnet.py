@@ -88,7 +88,8 @@ class Atnet(NetworkMethod):
         }
         for number, (stream, (variant, epochs)) in enumerate(alone.items()):
             if c.variant == "fusion" and epochs:
-                model = Atnet(replace(c, variant=variant, epochs=epochs))
+                begins = c.spatial_weights if variant == "spatial" else ""
+                model = Atnet(replace(c, variant=variant, epochs=epochs, spatial_weights=begins))
                 model.progress = self.progress
                 model.fit(train, seed=derive(seed, 21 + number))
                 assert isinstance(model.network, AtnetNetwork)
@@ -101,7 +102,7 @@ class Atnet(NetworkMethod):
         sizes = {"widths": list(c.widths), "hidden": c.hidden, "cells": c.cells}
         network = build("atnet", {"variant": c.variant} | sizes)
         assert isinstance(network, AtnetNetwork)
-        if c.spatial_weights and "apex" in network.streams:
+        if c.spatial_weights:
             start_from(network, c.spatial_weights, "streams.apex.", self._barred)
         for stream, trained in self._begun.items():
             network.streams[stream].load_state_dict(trained.state_dict())

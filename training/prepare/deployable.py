@@ -14,7 +14,7 @@ from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.detection import InlineLandmarks
 from mer_live.realtime.face.landmarks import FaceDetection, Landmarker
-from mer_live.realtime.path import FacePath
+from mer_live.realtime.path import FacePath, Spotted
 from mer_live.realtime.types import Frame, Moment, Span, Spot
 from mer_live.training.datasets.frames import FrameError
 from mer_live.training.datasets.sample import Sample
@@ -79,12 +79,15 @@ def spot_clip(sample: Sample, config: PrepareConfig) -> tuple[Spot, Clip] | None
     withdrawn: set[int] = set()
     found: list[tuple[Spot, Clip]] = []
     with FacePath(live, adm=adm, open_landmarks=_keep) as path:
+        told: list[Spotted] = []
         for number, image in enumerate(_held(sample.frames.read(where), lead, tail)):
-            for one in path.step(Frame(number, round(number * period_ns), image)).spotted:
-                if one.spot.phase == "withdrawn":
-                    withdrawn.add(one.spot.id)
-                elif one.clip is not None:
-                    found.append((one.spot, one.clip))
+            told += path.step(Frame(number, round(number * period_ns), image)).spotted
+        told += path.finish()
+    for one in told:
+        if one.spot.phase == "withdrawn":
+            withdrawn.add(one.spot.id)
+        elif one.clip is not None:
+            found.append((one.spot, one.clip))
     for spot, clip in found:
         rank = (spot.phase == "offset", spot.score)
         if spot.id not in withdrawn and (best is None or rank > best[0]):

@@ -128,7 +128,8 @@ def test_a_missing_library_names_the_line_to_type(
 ) -> None:
     bundle = random_bundle("madtn")
     monkeypatch.setitem(sys.modules, module, None)
-    monkeypatch.delitem(sys.modules, "mer_live.engines.onnx_weights", raising=False)
+    for name in ("mer_live.engines.networks.load", "mer_live.engines.onnx_weights"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(BackendError, match=line):
         open_runner(bundle, backend)
 

@@ -241,8 +241,8 @@ def test_real_face_partly_outside_the_picture(faces: Path) -> None:
     assert crops[-1].gray.std() > 10
 
 
-def test_real_small_and_distant_faces(faces: Path) -> None:
-    face = faces / "002_neutral.jpg"
+def test_real_small_and_distant_faces(shared_data: Path) -> None:
+    face = shared_data / "faces" / "002_neutral.jpg"
     _, states, _ = follow(lambda k: on_canvas([(face, 300, 200, 150)]), 2)
     assert states == ["small", "small"]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from support.live_sets import MADTN, copy_of, evaluated, request, run, write_live_set
+from torch import Tensor
 from typer.testing import CliRunner
 
 from mer_live.training.cli import main as cli
@@ -104,7 +107,11 @@ def test_an_array_must_be_what_was_said(data: Path, tmp_path: Path) -> None:
 
 def test_a_method_that_changes_its_input_is_refused(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = NetworkMethod.tensors
-    monkeypatch.setattr(NetworkMethod, "tensors", lambda self, arrays: [x - 0.5 for x in plain(self, arrays)])
+
+    def shifted(self: NetworkMethod, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+        return {name: x - 0.5 for name, x in plain(self, arrays).items()}
+
+    monkeypatch.setattr(NetworkMethod, "tensors", shifted)
     with pytest.raises(ValueError, match="in a way that a card cannot say"):
         plan_export(request(data, "ststnet"))
 

@@ -133,7 +133,7 @@ def test_mer_live_runs_it(bundle: tuple[Path, str], tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
-    assert any(event["final"] for event in events if event["type"] == "event")
+    assert any(event["state"] == "final" for event in events if event["type"] == "event")
     assert {event["engine"] for event in events if event["type"] == "event"} == {"mine"}
 
 
