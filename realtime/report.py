@@ -24,7 +24,6 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
             "captured": pipeline.source.captured,
             "processed": count.processed,
             "dropped": pipeline.dropped,
-            "missing": pipeline.source.missing,
         },
         "fps": {
             "source": round(pipeline.source.mean_fps, 2),

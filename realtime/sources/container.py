@@ -68,12 +68,16 @@ def find_video(path: Path) -> VideoStream:
             streams = [
                 _describe(number, len(found), stream, begin_s, whole_s, container.format.name)
                 for number, stream in enumerate(found)
-                if not stream.disposition & av.stream.Disposition.attached_pic
+                # A stream that no decoder knows has no codec context.
+                if stream.codec_context is not None
+                and not stream.disposition & av.stream.Disposition.attached_pic
             ]
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path} is not a video that can be read: {_remedy(path)}") from error
     if not streams:
-        what = "a cover picture and no video" if found else "no picture, only sound or data"
+        what = (
+            "only cover pictures or video of an unknown kind" if found else "no picture, only sound or data"
+        )
         raise SourceError(f"{path} holds {what}: choose the file with the recording")
     return max(streams, key=lambda s: (s.size[0] * s.size[1], s.frames, -s.position))
 

@@ -129,7 +129,7 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
         image = av.VideoFrame.from_ndarray(np.zeros((400, 400, 3), np.uint8), format="bgr24")
         container.mux(stream.encode(image))
         container.mux(stream.encode())
-    with pytest.raises(SourceError, match="a cover picture and no video"):
+    with pytest.raises(SourceError, match="only cover pictures"):
         open_source(CameraConfig(source=str(path)))
 
 
