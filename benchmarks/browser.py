@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.sources.base import CameraConfig
 from mer_live.realtime.sources.open import open_source
 

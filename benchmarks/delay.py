@@ -18,10 +18,10 @@ from mer_live.benchmarks.inputs import Recording, demo_recording
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.commands import BUNDLES
-from mer_live.realtime.demo_clip import TrueEvent, match
+from mer_live.realtime.demo.clip import TrueEvent, match
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.types import Event

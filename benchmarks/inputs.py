@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.demo_clip import TrueEvent, demo_clip, demo_truth
+from mer_live.realtime.demo.clip import TrueEvent, demo_clip, demo_truth
 from mer_live.realtime.sources.base import CameraConfig
 from mer_live.realtime.sources.open import open_source
 

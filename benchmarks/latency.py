@@ -26,13 +26,13 @@ from mer_live.engines.representation.specs import AdmSpec, FlowConfig, Represent
 from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.realtime.commands import BUNDLES
 from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.path import FacePath
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sinks import CsvSink, JsonlSink, Sink
 from mer_live.realtime.sources.base import CameraConfig

@@ -12,7 +12,7 @@ from typing import Any
 import av
 
 from mer_live.benchmarks.result import Figure, Result
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 
 
 def run(quick: bool = False) -> Result:

@@ -14,7 +14,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.commands import BUNDLES
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.memory import MemorySource
 
 SIZES = ((320, 240), (640, 480), (1280, 720))

@@ -23,7 +23,7 @@ import psutil
 
 from mer_live.benchmarks.browser import BITS, BLOCK, begin, browser, browser_path, server, write_camera
 from mer_live.benchmarks.result import Figure, Result
-from mer_live.realtime.demo_clip import demo_truth
+from mer_live.realtime.demo.clip import demo_truth
 
 _BUSY = """
 import sys, time

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mer_live.realtime.config import LiveConfig
     from mer_live.realtime.path import FacePath, Spotted, Step
     from mer_live.realtime.pipeline import Pipeline
-    from mer_live.realtime.recognizer import Recognition, Recognizer
+    from mer_live.realtime.recognition.recognizer import Recognition, Recognizer
     from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
     from mer_live.realtime.sources.open import open_source
     from mer_live.realtime.types import CLASSES, Event, FaceCrop, Frame, Moment, Motion, Span, Spot
@@ -36,8 +36,8 @@ _WHERE = {
     "Spotted": "realtime.path",
     "Step": "realtime.path",
     "Pipeline": "realtime.pipeline",
-    "Recognition": "realtime.recognizer",
-    "Recognizer": "realtime.recognizer",
+    "Recognition": "realtime.recognition.recognizer",
+    "Recognizer": "realtime.recognition.recognizer",
     "CameraConfig": "realtime.sources.base",
     "FrameSource": "realtime.sources.base",
     "SourceError": "realtime.sources.base",

@@ -18,7 +18,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.commands import BUNDLES
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks.base import Sink
 from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace

@@ -20,17 +20,17 @@ from typing import Self
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.tracker import WHY, FaceTracker
-from mer_live.realtime.figures import InputWatch
+from mer_live.realtime.measured.figures import InputWatch
+from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
-from mer_live.realtime.naming import Naming
 from mer_live.realtime.path import FacePath, Spotted, Step
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.naming import Naming
+from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.recognition.spot_queue import SpotQueue, Waiting
 from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks.base import Sink
 from mer_live.realtime.sources.base import FrameSource, SourceError
-from mer_live.realtime.spot_queue import SpotQueue, Waiting
 from mer_live.realtime.spotter.spotter import Spotter
-from mer_live.realtime.stats import Counters
 from mer_live.realtime.types import Event, Frame
 
 _log = logging.getLogger(__name__)

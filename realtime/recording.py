@@ -11,7 +11,7 @@ from mer_live.engines.versions import versions
 from mer_live.realtime.clock import start_time
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.session.layout import EVENTS, RecordConfig
 from mer_live.realtime.session.recorder import Recorded, Recorder
 from mer_live.realtime.sinks.jsonl import JsonlSink

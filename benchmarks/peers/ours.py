@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace
 
 

@@ -17,7 +17,7 @@ from mer_live.benchmarks.peers.env import PeerError, last_line, offline, python_
 from mer_live.benchmarks.peers.known import FEATURES, NOT_RUN, PEERS, Peer
 from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.realtime.commands import BUNDLES
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import MODEL_PATH
 from mer_live.realtime.sources.base import CameraConfig
 from mer_live.realtime.sources.open import open_source

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.synthesis.face_model import FacePhoto
+from mer_live.training.synthesis.faces.face_model import FacePhoto
 
 Image = NDArray[np.uint8]
 _WIDTH, _HEIGHT = 640, 480

@@ -21,7 +21,7 @@ from mer_live.training.spotter.fit import held_out
 from mer_live.training.spotter.match import Result, decide
 from mer_live.training.spotter.material import WEBCAM
 from mer_live.training.spotter.recordings import Recording
-from mer_live.training.synthesis.face_model import FacePhoto, list_subjects, load_photo, split_of
+from mer_live.training.synthesis.faces.face_model import FacePhoto, list_subjects, load_photo, split_of
 
 SENSITIVITIES = (0.35, 0.5, 0.65, 0.8, 0.9)
 

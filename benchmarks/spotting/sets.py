@@ -24,7 +24,7 @@ from mer_live.training.spotter import injected as injecting
 from mer_live.training.spotter import recordings
 from mer_live.training.spotter.injected import injected, mouth_px
 from mer_live.training.spotter.recordings import Footage, Recording, animated, watch
-from mer_live.training.synthesis.face_model import FacePhoto
+from mer_live.training.synthesis.faces.face_model import FacePhoto
 from mer_live.training.synthesis.sequence import Plan
 
 Made = list[tuple[str, Recording]]

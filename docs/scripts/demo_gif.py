@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mer_live.realtime import Event, watch
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 
 EVENTS, FACTOR, EVERY = 2, 6.0, 8
 """Events shown; how many times the movement is enlarged; every eighth frame of 200 a second is drawn."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mer_live.realtime.figures import Figures
+from mer_live.realtime.measured.figures import Figures
 
 Level = Literal["fit", "warning", "unfit"]
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.spotter.spotter import Spotter
-from mer_live.realtime.stats import Counters
 from mer_live.realtime.types import CLASSES, Event
 
 COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}

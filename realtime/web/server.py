@@ -13,7 +13,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.realtime.recognizer import Recognition, Recognizer
+from mer_live.realtime.recognition.recognizer import Recognition, Recognizer
 from mer_live.realtime.sources.base import CameraConfig, FrameSource
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.door import bind, listen

@@ -6,7 +6,7 @@ import cv2
 import pytest
 
 from mer_live.benchmarks.live import _report, looped
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 
 
 def frames_of(path: Path) -> tuple[int, float]:

@@ -12,12 +12,12 @@ import pytest
 from support.events import PROVISIONAL
 from typer.testing import CliRunner
 
-from mer_live.realtime import run
-from mer_live.realtime.cli import app
+from mer_live.realtime.cli import run
+from mer_live.realtime.cli.main import app
 from mer_live.realtime.outputs import check_outputs, open_output, write_report
 from mer_live.realtime.sinks.jsonl import JsonlSink
 
-LIVE = [sys.executable, "-m", "mer_live.realtime.cli"]
+LIVE = [sys.executable, "-m", "mer_live.realtime.cli.main"]
 
 
 @pytest.fixture

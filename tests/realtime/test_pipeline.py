@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.demo_clip import demo_clip, demo_truth, match
+from mer_live.realtime.demo.clip import demo_clip, demo_truth, match
 from mer_live.realtime.face.landmarks import LandmarkerError
 from mer_live.realtime.path import FacePath
 from mer_live.realtime.pipeline import Pipeline, make_ring
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import JsonlSink, record
 from mer_live.realtime.sources.base import CameraConfig, Pace, SourceError

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.session.layout import FRAMES, INFO
 from mer_live.realtime.session.read import Pictures, read_session
 

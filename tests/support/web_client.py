@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
-from mer_live.realtime.recognizer import Recognition
+from mer_live.realtime.recognition.recognizer import Recognition
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import Site, make_app
 

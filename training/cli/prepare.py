@@ -113,7 +113,7 @@ def _read(
     fps: float,
 ) -> Any:
     from mer_live.training.datasets import read_dataset
-    from mer_live.training.datasets.megc2019 import apply_list, read_list
+    from mer_live.training.datasets.databases.megc2019 import apply_list, read_list
     from mer_live.training.datasets.sample import merge
 
     entries = None if listing is None else read_list(listing)

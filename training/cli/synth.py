@@ -88,7 +88,7 @@ def synth_fields(
 ) -> None:
     """Picture the mean displacement of each class, to hold beside mean flow of real clips."""
     from mer_live.training.synthesis.batch import subjects
-    from mer_live.training.synthesis.face_model import load_photo
+    from mer_live.training.synthesis.faces.face_model import load_photo
     from mer_live.training.synthesis.fields import draw_fields
 
     try:

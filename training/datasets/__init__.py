@@ -42,45 +42,45 @@ def read_dataset(
     dataset = canonical_dataset(name)
     match dataset:
         case "smic-hs" | "smic-vis" | "smic-nir":
-            from mer_live.training.datasets.smic import read_smic
+            from mer_live.training.datasets.databases.smic import read_smic
 
             return read_smic(home, dataset)
         case "casme2":
-            from mer_live.training.datasets.casme2 import read_casme2
+            from mer_live.training.datasets.databases.casme2 import read_casme2
 
             return read_casme2(home, scheme, revision, frames)
         case "samm":
-            from mer_live.training.datasets.samm import read_samm
+            from mer_live.training.datasets.databases.samm import read_samm
 
             return read_samm(home, scheme)
         case "casme3":
-            from mer_live.training.datasets.casme3 import read_casme3
+            from mer_live.training.datasets.databases.casme3 import read_casme3
 
             return read_casme3(home)
         case "dfme":
-            from mer_live.training.datasets.dfme import read_dfme
+            from mer_live.training.datasets.databases.dfme import read_dfme
 
             return read_dfme(home)
         case "casme-sq":
-            from mer_live.training.datasets.casme_sq import read_casme_sq
+            from mer_live.training.datasets.databases.casme_sq import read_casme_sq
 
             return read_casme_sq(home)
         case "samm-lv":
-            from mer_live.training.datasets.samm_lv import read_samm_lv
+            from mer_live.training.datasets.databases.samm_lv import read_samm_lv
 
             return read_samm_lv(home)
         case "ck+":
-            from mer_live.training.datasets.ckplus import read_ckplus
+            from mer_live.training.datasets.databases.ckplus import read_ckplus
 
             return read_ckplus(home)
         case "mmi":
-            from mer_live.training.datasets.mmi import read_mmi
+            from mer_live.training.datasets.databases.mmi import read_mmi
 
             return read_mmi(home)
         case "jaffe":
-            from mer_live.training.datasets.jaffe import read_jaffe
+            from mer_live.training.datasets.databases.jaffe import read_jaffe
 
             return read_jaffe(home)
-    from mer_live.training.datasets.generic import read_csv, read_folders
+    from mer_live.training.datasets.databases.generic import read_csv, read_folders
 
     return read_csv(home, dataset, fps) if home.suffix.lower() == ".csv" else read_folders(home, dataset, fps)

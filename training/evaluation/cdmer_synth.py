@@ -26,7 +26,7 @@ from mer_live.training.prepared.index import save_array, write_index
 from mer_live.training.prepared.prepared_set import COPIES
 from mer_live.training.synthesis.camera import Light, Sensor
 from mer_live.training.synthesis.clips import Take, render_clip
-from mer_live.training.synthesis.face_model import list_subjects, load_photo
+from mer_live.training.synthesis.faces.face_model import list_subjects, load_photo
 
 _MIDDLES = 3
 """Middle frames per clip besides its own: MADTN's augmentation."""

@@ -35,7 +35,7 @@ from mer_live.training.spotter.signals import (
     with_events,
 )
 from mer_live.training.spotter.voice import heard
-from mer_live.training.synthesis.face_model import list_subjects, load_photo, split_of
+from mer_live.training.synthesis.faces.face_model import list_subjects, load_photo, split_of
 
 WEBCAM = "webcam"
 """The one person in the folder of clips."""

@@ -25,7 +25,7 @@ from mer_live.realtime.path import FacePath
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import FaceCrop, Frame, Motion
 from mer_live.training.spotter.net import nobody
-from mer_live.training.synthesis.face_model import FacePhoto, similarity
+from mer_live.training.synthesis.faces.face_model import FacePhoto, similarity
 from mer_live.training.synthesis.sequence import Plan, render_crops
 from mer_live.training.synthesis.timeline import Pulse
 

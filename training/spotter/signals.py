@@ -20,7 +20,7 @@ from mer_live.realtime.spotter.matched import ROWS
 from mer_live.realtime.spotter.reader import Reader
 from mer_live.realtime.types import CLASSES
 from mer_live.training.spotter.recordings import Recording, Truth, truth_at
-from mer_live.training.synthesis.face_model import apply, load_photo
+from mer_live.training.synthesis.faces.face_model import apply, load_photo
 from mer_live.training.synthesis.inject import Injector
 from mer_live.training.synthesis.timeline import Pulse, draw_pulse
 

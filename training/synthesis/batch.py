@@ -12,7 +12,7 @@ import numpy as np
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.camera import draw_light, draw_sensor
 from mer_live.training.synthesis.clips import render_clip
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, list_subjects, load_photo, split_of
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, list_subjects, load_photo, split_of
 from mer_live.training.synthesis.sequence import Stage, film_frames, perform, stage_margin
 from mer_live.training.synthesis.video import write_truth, write_video
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.synthesis.face_model import CROP, FaceModel
+from mer_live.training.synthesis.faces.face_model import CROP, FaceModel
 
 
 @dataclass(frozen=True, slots=True)

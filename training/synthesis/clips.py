@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.face.crop import crop_warp
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.actions import Action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor, draw_light, draw_sensor
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, apply, build_model
+from mer_live.training.synthesis.faces.actions import Action, draw_action
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, apply, build_model
 from mer_live.training.synthesis.render import FaceRenderer, FaceState
 from mer_live.training.synthesis.script import Script, draw_sway
 from mer_live.training.synthesis.timeline import (

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 
 from mer_live.realtime.face.landmarks import detect_landmarks
-from mer_live.training.synthesis.actions import build_action
 from mer_live.training.synthesis.camera import Light, Sensor
 from mer_live.training.synthesis.clips import normalise
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, build_model
+from mer_live.training.synthesis.faces.actions import build_action
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, build_model
 from mer_live.training.synthesis.render import FaceRenderer
 from mer_live.training.synthesis.script import Script, draw_sway
 from mer_live.training.synthesis.sequence import Performance, Stage, film_frames, stage_margin

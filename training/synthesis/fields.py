@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mer_live.engines.files import write_atomically
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.actions import draw_action
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, build_model
+from mer_live.training.synthesis.faces.actions import draw_action
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, build_model
 from mer_live.training.synthesis.render import FaceRenderer, FaceState
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.crop import crop_warp
-from mer_live.training.synthesis.actions import Action, build_action, draw_action
-from mer_live.training.synthesis.face_model import CROP, FaceModel, apply
+from mer_live.training.synthesis.faces.actions import Action, build_action, draw_action
+from mer_live.training.synthesis.faces.face_model import CROP, FaceModel, apply
 from mer_live.training.synthesis.render import FaceRenderer, FaceState
 
 _REACH = 24

@@ -22,7 +22,7 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.prepared.index import save_array, write_index
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import render_clip
-from mer_live.training.synthesis.face_model import load_photo, split_of
+from mer_live.training.synthesis.faces.face_model import load_photo, split_of
 from mer_live.training.synthesis.stills import render_still
 
 DATASET = "synth"

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.synthesis.actions import Action, dense
-from mer_live.training.synthesis.apertures import Eye, Mouth
-from mer_live.training.synthesis.face_model import CROP, FaceModel
+from mer_live.training.synthesis.faces.actions import Action, dense
+from mer_live.training.synthesis.faces.apertures import Eye, Mouth
+from mer_live.training.synthesis.faces.face_model import CROP, FaceModel
 
 
 @dataclass(frozen=True, slots=True)

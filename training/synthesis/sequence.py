@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.actions import Action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
 from mer_live.training.synthesis.clips import EventTruth, Take, draw_take, film_crops, normalise, truth_of
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, apply, build_model
+from mer_live.training.synthesis.faces.actions import Action, draw_action
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, apply, build_model
 from mer_live.training.synthesis.render import FaceRenderer
 from mer_live.training.synthesis.script import Script, draw_sway
 from mer_live.training.synthesis.timeline import (

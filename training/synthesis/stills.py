@@ -6,7 +6,6 @@ import numpy as np
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.actions import draw_action
 from mer_live.training.synthesis.clips import (
     SynthClip,
     Take,
@@ -16,7 +15,8 @@ from mer_live.training.synthesis.clips import (
     normalise,
     truth_of,
 )
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, build_model
+from mer_live.training.synthesis.faces.actions import draw_action
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, build_model
 from mer_live.training.synthesis.render import FaceRenderer
 from mer_live.training.synthesis.script import Script, draw_sway
 from mer_live.training.synthesis.timeline import Pulse, ScriptedEvent, draw_eye_movement

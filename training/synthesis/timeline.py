@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from mer_live.training.synthesis.facts import draw_duration
+from mer_live.training.synthesis.faces.facts import draw_duration
 
 DistractorKind = Literal["blink", "speech", "gaze", "shake", "macro"]
 DISTRACTORS: tuple[DistractorKind, ...] = ("blink", "speech", "gaze", "shake", "macro")

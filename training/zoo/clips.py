@@ -31,7 +31,7 @@ from mer_live.training.learning.data import Labelled, Rows
 from mer_live.training.prepared.arrays import resize_rows
 from mer_live.training.synthesis.batch import subjects
 from mer_live.training.synthesis.clips import SynthClip, render_clip
-from mer_live.training.synthesis.face_model import FacePhoto, has_smile, load_photo
+from mer_live.training.synthesis.faces.face_model import FacePhoto, has_smile, load_photo
 from mer_live.training.synthesis.prepared_set import DATASET
 
 MOTION = MotionSpec(scaling="minmax")

@@ -9,7 +9,7 @@ from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.types import CLASSES
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.gate import Gate, put_gate

@@ -8,7 +8,7 @@ import logging
 
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.ring import RingReader
 from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
 from mer_live.realtime.sources.open import open_source

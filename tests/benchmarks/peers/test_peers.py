@@ -14,7 +14,7 @@ from mer_live.benchmarks.peers.env import PeerError, last_line, offline, python_
 from mer_live.benchmarks.peers.known import NOT_RUN, PEERS, Peer
 from mer_live.benchmarks.peers.run import Measured, RawClip, measure, run, tables, unpack
 from mer_live.benchmarks.report.page import write_page
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 
 ANSWER = {
     "version": "1.2",

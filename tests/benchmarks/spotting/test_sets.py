@@ -17,7 +17,7 @@ from mer_live.benchmarks.spotting.sets import Made, Scale, Task, recorded
 from mer_live.realtime.motion.regions import REGIONS
 from mer_live.training.spotter.injected import PARTS, SILENT_PX, SPEAKING_PX, mouth_px, plan
 from mer_live.training.spotter.recordings import Footage
-from mer_live.training.synthesis.face_model import FacePhoto
+from mer_live.training.synthesis.faces.face_model import FacePhoto
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from support.video_clips import frames, write_video
 from typer.testing import CliRunner
 
-from mer_live.realtime.cli import app
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.cli.main import app
+from mer_live.realtime.demo.clip import demo_clip
 
 
 def check(*args: object) -> tuple[int, str]:

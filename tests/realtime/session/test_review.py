@@ -28,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
 @contextmanager
 def page(folder: Path) -> Iterator[str]:
     """``mer-live review`` in a process of its own; its address."""
-    command = [sys.executable, "-m", "mer_live.realtime.cli", "review", str(folder)]
+    command = [sys.executable, "-m", "mer_live.realtime.cli.main", "review", str(folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.readline()

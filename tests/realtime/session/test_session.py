@@ -16,11 +16,11 @@ from support.killed_sessions import record_and_kill
 
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import FaceDetection
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.session.blur import blur_faces
 from mer_live.realtime.session.layout import EVENTS, FRAMES, INFO, VIDEO, Codec, RecordConfig

@@ -10,7 +10,7 @@ from mer_live.realtime.spotter.pulses import AGES, COURSES, FINISHED, bank, rais
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.signals import History
 from mer_live.realtime.spotter.window import Window
-from mer_live.training.synthesis.facts import durations
+from mer_live.training.synthesis.faces.facts import durations
 
 S = 1_000_000_000
 R = len(REGIONS)

@@ -16,7 +16,7 @@ from support.web_browser import begin, browser, browser_path, server, write_came
 from support.web_relay import lossy
 
 from mer_live.engines.bundle import list_bundles
-from mer_live.realtime.demo_clip import demo_clip, demo_truth
+from mer_live.realtime.demo.clip import demo_clip, demo_truth
 from mer_live.realtime.sinks.csv import COLUMNS
 
 pytestmark = pytest.mark.slow

@@ -7,8 +7,8 @@ import pytest
 from support import trees
 
 from mer_live.training.datasets import read_dataset
+from mer_live.training.datasets.databases.megc2019 import apply_list, read_list
 from mer_live.training.datasets.frames import FrameError, VideoFile
-from mer_live.training.datasets.megc2019 import apply_list, read_list
 from mer_live.training.datasets.sample import DatasetError, merge
 
 

@@ -17,7 +17,7 @@ from support.live_sets import ARRAYS, CLIPS, MADTN, clip_of, copy_of, evaluated,
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.representation.represent import network_input, represent
 from mer_live.engines.runners import open_runner
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 from mer_live.training.evaluation.material import Job, gather, run_job
 from mer_live.training.evaluation.protocols import make_split
 from mer_live.training.export.plan import ExportRequest
@@ -123,7 +123,7 @@ def test_mer_live_runs_it(bundle: tuple[Path, str], tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "mer_live.realtime.cli",
+        "mer_live.realtime.cli.main",
         "--video",
         str(demo_clip()),
         "--duration",

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from mer_live.realtime.types import CLASSES
 from mer_live.training.cli.main import app
-from mer_live.training.synthesis.action_units import ACTION_UNITS
-from mer_live.training.synthesis.actions import build_action, draw_action
 from mer_live.training.synthesis.camera import Light, Sensor
 from mer_live.training.synthesis.clips import Take, render_clip
-from mer_live.training.synthesis.face_model import CROP, FaceModel, FacePhoto, build_model, load_photo
-from mer_live.training.synthesis.facts import (
+from mer_live.training.synthesis.faces.action_units import ACTION_UNITS
+from mer_live.training.synthesis.faces.actions import build_action, draw_action
+from mer_live.training.synthesis.faces.face_model import CROP, FaceModel, FacePhoto, build_model, load_photo
+from mer_live.training.synthesis.faces.facts import (
     combinations,
     draw_combination,
     draw_duration,

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from mer_live.realtime.face.crop import crop_gray, crop_warp
 from mer_live.realtime.types import CLASSES
 from mer_live.training.cli.main import app
-from mer_live.training.synthesis.face_model import CROP, FacePhoto, load_photo
+from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, load_photo
 from mer_live.training.synthesis.sequence import (
     Plan,
     Stage,

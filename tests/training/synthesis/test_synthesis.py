@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from mer_live.realtime.face.crop import crop_gray
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.action_units import ACTION_UNITS, MIRROR
-from mer_live.training.synthesis.actions import build_action, draw_action
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
 from mer_live.training.synthesis.clips import Take, render_clip, truth_of
-from mer_live.training.synthesis.face_model import (
+from mer_live.training.synthesis.faces.action_units import ACTION_UNITS, MIRROR
+from mer_live.training.synthesis.faces.actions import build_action, draw_action
+from mer_live.training.synthesis.faces.face_model import (
     FacePhoto,
     build_model,
     list_subjects,

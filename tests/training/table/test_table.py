@@ -243,7 +243,7 @@ def test_quick_settings_are_settings_of_the_methods() -> None:
 @pytest.mark.slow
 def test_quick_renders_and_runs(tmp_path: Path, faces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_quick, "CLIPS", (9, 9))
-    monkeypatch.setattr(table_quick, "PLAN", table_quick.Plan(people=2, clips=3, size=32, frames=8))
+    monkeypatch.setattr(table_quick, "PLAN", table_quick.CameraPlan(people=2, clips=3, size=32, frames=8))
     requests = table_quick.quick_requests(
         faces, tmp_path / "data", ("bi-woof/linear", "lbp-top/linear", "tca"),
         ("holdout", "cdmer1"), (0,), 1,

@@ -18,7 +18,7 @@ from support.web_client import ClipTrack, Page, SureRecognizer, counted, emptied
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BundleError
-from mer_live.realtime.demo_clip import demo_clip, demo_truth
+from mer_live.realtime.demo.clip import demo_clip, demo_truth
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.sources.base import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from mer_live.engines.representation.clip import Clip
-from mer_live.realtime.spot_queue import SpotQueue, Waiting
+from mer_live.realtime.recognition.spot_queue import SpotQueue, Waiting
 from mer_live.realtime.types import Moment, Phase, Span, Spot
 
 CLIP = Clip(np.zeros((2, 4, 4), np.uint8), np.arange(2), 0, 1, None)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.action_units import ACTION_UNITS
+from mer_live.training.synthesis.faces.action_units import ACTION_UNITS
 
 Combination = tuple[tuple[str, int], ...]
 """(side, action unit) pairs; the side is "L" or "R" of the subject, "" where both sides move."""

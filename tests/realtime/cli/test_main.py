@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mer_live.realtime.demo_clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip
 
-COMMAND = [sys.executable, "-m", "mer_live.realtime.cli"]
+COMMAND = [sys.executable, "-m", "mer_live.realtime.cli.main"]
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ def test_events_on_stdout_are_pure_jsonl() -> None:
         (["--demo", "--camera", "0"], 2, "exactly one of"),
         (["--demo", "--events", "e.txt"], 2, ".jsonl or .csv"),
         (["--video", "nowhere.mp4"], 3, "nowhere.mp4"),
-        (["--video", __file__], 3, "test_cli.py"),
+        (["--video", __file__], 3, "test_main.py"),
         (["--camera", "97"], 3, "--list-cameras"),
         (["--demo", "--bundle", "no-such-bundle"], 4, "no-such-bundle"),
         (["--demo", "--backend", "tensorrt"], 4, "pip install"),

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.training.synthesis.action_units import ACTION_UNITS, MIRROR
-from mer_live.training.synthesis.face_model import CROP, FaceModel
-from mer_live.training.synthesis.facts import draw_combination
+from mer_live.training.synthesis.faces.action_units import ACTION_UNITS, MIRROR
+from mer_live.training.synthesis.faces.face_model import CROP, FaceModel
+from mer_live.training.synthesis.faces.facts import draw_combination
 
 GRID_STEP = 4
 """Crop px between the nodes on which fields are computed; bumps are ten times wider."""

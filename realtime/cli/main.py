@@ -30,7 +30,7 @@ from mer_live.realtime.commands import (
 
 def _from_file(context: typer.Context, path: Path | None) -> Path | None:
     if path is not None:
-        from mer_live.realtime.config_file import read_config
+        from mer_live.realtime.cli.config_file import read_config
 
         try:
             known = {name for option in context.command.params if (name := option.name)}
@@ -131,8 +131,8 @@ def live(
 
     Not a lie detector. Tell people that they are analysed.
     """
-    from mer_live.realtime import run
-    from mer_live.realtime.config_file import show_config as as_toml
+    from mer_live.realtime.cli import run
+    from mer_live.realtime.cli.config_file import show_config as as_toml
 
     chosen = {k: v for k, v in context.params.items() if k not in _NOT_SETTINGS}
     if show_config:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from support.events import FINAL, GONE, PROVISIONAL, SETTLED
 
-from mer_live.realtime.export import export, last_revisions
+from mer_live.realtime.cli.export import export, last_revisions
 from mer_live.realtime.session.info import write_info
 from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, VIDEO
 from mer_live.realtime.session.read import RecordedSession, read_session

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.config import Decide
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.measured.stats import Counters
+from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.recognition.spot_queue import Waiting
 from mer_live.realtime.sinks.base import Sink
-from mer_live.realtime.spot_queue import Waiting
-from mer_live.realtime.stats import Counters
 from mer_live.realtime.types import CLASSES, STATES, Event, State
 
 _KEPT_EVENTS = 10_000

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mer_live.realtime.cli import app
-from mer_live.realtime.config_file import read_config, show_config
+from mer_live.realtime.cli.config_file import read_config, show_config
+from mer_live.realtime.cli.main import app
 
 KNOWN = ("fps", "record_codec", "events", "no_ui", "video")
 

@@ -9,7 +9,7 @@ from support.moving_clips import moving_clip
 from support.random_bundles import random_bundle, random_network
 
 from mer_live.engines.representation.represent import network_input, represent
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.training.export.bundle import round_weights
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.training.datasets.cells import frame_number, text
+from mer_live.training.datasets.databases.samm_lv import add_video, interval_kind
 from mer_live.training.datasets.frames import FrameFiles, image_folders, numbered
 from mer_live.training.datasets.labels import class_of, emotion_name
-from mer_live.training.datasets.samm_lv import add_video, interval_kind
 from mer_live.training.datasets.sample import REQUESTED_FROM, Collector, DatasetError, Interval, Reading, stop
 from mer_live.training.datasets.sheets import find_file, read_cells
 

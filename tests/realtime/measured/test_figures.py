@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mer_live.realtime.check.findings import judge, worst
-from mer_live.realtime.figures import InputWatch
+from mer_live.realtime.measured.figures import InputWatch
 from mer_live.realtime.types import FaceCrop
 
 RNG = np.random.default_rng(0)

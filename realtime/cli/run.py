@@ -17,14 +17,14 @@ from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.check.findings import judge
 from mer_live.realtime.config import Decide, LiveConfig
-from mer_live.realtime.demo_clip import demo_clip, demo_table, demo_truth
+from mer_live.realtime.demo.clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
 from mer_live.realtime.motion.regions import REGIONS
 from mer_live.realtime.outputs import check_outputs, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
 from mer_live.realtime.session.layout import Codec, RecordConfig

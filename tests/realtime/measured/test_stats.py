@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mer_live.realtime.stats import Durations, Rate
+from mer_live.realtime.measured.stats import Durations, Rate
 
 
 @given(st.lists(st.integers(1_000, 10**10), min_size=1, max_size=300), st.sampled_from([0.5, 0.95, 0.99]))

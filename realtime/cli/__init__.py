@@ -1,0 +1,1 @@
+"""``mer-live``: the front door, its options and its commands."""

@@ -1,0 +1,5 @@
+"""``python -m mer_live.realtime.cli``."""
+
+from mer_live.realtime.cli.main import main
+
+main()

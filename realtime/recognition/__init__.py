@@ -1,0 +1,1 @@
+"""From decisions to named events: the queue, the engines, the revisions."""

@@ -1,0 +1,1 @@
+"""A face of a photograph, and how its muscles move it."""
