@@ -32,7 +32,7 @@ STEPS = ("decided", "emitted", "shown")
 
 
 @dataclass(slots=True)
-class _Watch:
+class _Emissions:
     """A sink that notes when each revision came out of the pipeline; ``shown`` is filled by the display."""
 
     emitted: list[tuple[Event, int]] = field(default_factory=list)
@@ -58,19 +58,22 @@ def run(quick: bool = False) -> Result:
 
 
 def _one_rate(result: Result, recording: Recording, fps: int, recognizer: Recognizer) -> None:
-    watch, terminal = _Watch(), TerminalSink(Console(file=io.StringIO(), force_terminal=True, width=120))
+    emissions, terminal = (
+        _Emissions(),
+        TerminalSink(Console(file=io.StringIO(), force_terminal=True, width=120)),
+    )
     source = MemorySource(recording.frames, t_ns=recording.t_ns.tolist(), pace="realtime")
-    pipeline = Pipeline(source, recognizer, [watch, terminal])
+    pipeline = Pipeline(source, recognizer, [emissions, terminal])
     pipeline.start()
     while not pipeline.join(_REFRESH_S):
-        _refresh(terminal, pipeline, watch)
-    _refresh(terminal, pipeline, watch)
+        _refresh(terminal, pipeline, emissions)
+    _refresh(terminal, pipeline, emissions)
     terminal.end()
     if pipeline.error is not None:
         raise pipeline.error
     assert source.epoch_ns is not None
     for phase in ("provisional", "final"):
-        delays = _delays(watch, recording.truth, source.epoch_ns, phase)
+        delays = _delays(emissions, recording.truth, source.epoch_ns, phase)
         found = f"{len(delays)} of {len(recording.truth)} events"
         for step, column in zip(STEPS, np.array(delays).reshape(-1, 3).T, strict=True):
             value, low, high = (
@@ -84,18 +87,18 @@ def _one_rate(result: Result, recording: Recording, fps: int, recognizer: Recogn
     result.details[f"{fps} dropped"] = pipeline.dropped
 
 
-def _refresh(terminal: TerminalSink, pipeline: Pipeline, watch: _Watch) -> None:
-    waiting = [event for event, _ in watch.emitted if (event.id, event.revision) not in watch.shown]
+def _refresh(terminal: TerminalSink, pipeline: Pipeline, emissions: _Emissions) -> None:
+    waiting = [event for event, _ in emissions.emitted if (event.id, event.revision) not in emissions.shown]
     terminal.refresh(pipeline)
     now = time.monotonic_ns()
-    watch.shown.update({(event.id, event.revision): now for event in waiting})
+    emissions.shown.update({(event.id, event.revision): now for event in waiting})
 
 
 def _delays(
-    watch: _Watch, truth: Sequence[TrueEvent], epoch_ns: int, phase: str
+    emissions: _Emissions, truth: Sequence[TrueEvent], epoch_ns: int, phase: str
 ) -> list[tuple[float, float, float]]:
     """(decided, emitted, shown) ms after the true apex or offset, for each true event that was found."""
-    of_phase = [(event, at) for event, at in watch.emitted if event.state == phase]
+    of_phase = [(event, at) for event, at in emissions.emitted if event.state == phase]
     delays = []
     for true in truth:
         event = match(true, [event for event, _ in of_phase])
@@ -103,7 +106,7 @@ def _delays(
             continue
         happened_ns = true.span.apex.t_ns if phase == "provisional" else true.offset_ns
         emitted = next(at for candidate, at in of_phase if candidate is event)
-        shown = watch.shown[event.id, event.revision]
+        shown = emissions.shown[event.id, event.revision]
         steps = (event.decided.t_ns, emitted - epoch_ns, shown - epoch_ns)
         delays.append(tuple((ns - happened_ns) / 1e6 for ns in steps))
     return delays  # type: ignore[return-value]
