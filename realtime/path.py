@@ -50,7 +50,7 @@ class Step:
     motion: Motion | None
     spotted: tuple[Spotted, ...] = ()
     torn: bool = False
-    """The frame was overwritten while it was read: nothing was taken from it."""
+    """The frame was overwritten while it was read: nothing was taken from it. What it ended is told all the same."""
 
 
 class FacePath:
@@ -131,7 +131,7 @@ class FacePath:
         begun = self._begin_anew(frame) if self._unlike_last(frame) else ()
         crop = self._crop = self.tracker.crop(frame, out=self._history.slot())
         if whole is not None and not whole(frame):
-            return Step(None, None, torn=True)
+            return Step(None, None, begun, torn=True)
         self._mark("crop")
         motion = None
         if crop is not None:

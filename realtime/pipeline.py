@@ -185,10 +185,11 @@ class Pipeline:
             while (frame := self._reader.read()) is not None:
                 started = self._lap_ns = time.monotonic_ns()
                 step = path.step(frame, self._reader.valid)
+                decided = self._lap_ns
                 if step.torn:
                     count.torn += 1
+                    self._hand_over(step.spotted, decided)
                     continue
-                decided = self._lap_ns
                 count.first_ns = frame.t_ns if count.first_ns is None else count.first_ns
                 if self._listen is not None:
                     self._listen(frame, step)

@@ -7,7 +7,8 @@ from support.face_meshes import mesh
 from mer_live.realtime.face.detection import InlineLandmarks
 from mer_live.realtime.face.landmarks import FaceDetection
 from mer_live.realtime.path import FacePath
-from mer_live.realtime.types import Frame
+from mer_live.realtime.spotter.spotter import Spotter
+from mer_live.realtime.types import Frame, Moment, Motion, Span, Spot
 
 NOISE = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
 
@@ -40,3 +41,18 @@ def test_a_break_makes_every_part_begin_anew(stretch: int, image: np.ndarray) ->
         assert after.motion is not None
         assert not after.motion.regions.any()
         assert path.step(Frame(41, 41 * 5_000_000, image, stretch)).crop is not None
+
+
+def test_a_torn_frame_that_begins_a_stretch_ends_what_was_open() -> None:
+    """The frame is passed over, but what came before it has ended all the same."""
+    open_one = Spot(1, "withdrawn", Span(Moment(0, 0), Moment(1, 1), None), 0.9, Moment(1, 1))
+
+    class Announced(Spotter):
+        def update(self, motion: Motion | None, t_ns: int) -> list[Spot]:
+            return [open_one] if motion is None else []
+
+    with FacePath(open_landmarks=lambda: InlineLandmarks(OneFace), spotter=Announced()) as path:
+        path.step(Frame(0, 0, NOISE))
+        step = path.step(Frame(1, 5_000_000, NOISE, 1), lambda frame: False)
+    assert step.torn
+    assert [one.spot.reason for one in step.spotted] == ["the recording jumped"]
