@@ -99,11 +99,6 @@ def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:
     }
 
 
-def curve(recordings: Sequence[Recording]) -> list[dict[str, Any]]:
-    """Precision, recall and F1 at 1.5 px and more, one point a sensitivity."""
-    return [{"sensitivity": s, **prf(*counts(decided(recordings, s), 1.5))} for s in SENSITIVITIES]
-
-
 def decided(recordings: Sequence[Recording], sensitivity: float = 0.5) -> list[Result]:
     """Each recording judged by coefficients that have not seen the person."""
     config = SpotterConfig(sensitivity=sensitivity)
@@ -147,18 +142,23 @@ def measure(
         "sets": {name: summarise(group) for name, group in results.items()},
         "offline_apex": offline_errors(recordings.get("animated 200 fps", [])),
         "curves": {},
+        "cut": at_precision({}),
     }
     for kind in ("talker", "speaking", "silent", "motionless", "flicker"):
         together = [r for name, group in results.items() if name.startswith(f"{kind} ") for r in group]
         if together:
             report["sets"][f"{kind}: together"] = summarise(together)
-            report["curves"][kind] = curve([r.recording for r in together])
+        if any(r.recording.truths for r in together):
+            swept = {s: decided([r.recording for r in together], s) for s in SENSITIVITIES}
+            report["curves"][kind] = [
+                {"sensitivity": s, **prf(*counts(group, 1.5))} for s, group in swept.items()
+            ]
+            if kind == "speaking":
+                report["cut"] = at_precision(swept)
     natural = [
         r for name, g in results.items() if name.split()[0] in ("talker", "speaking", "silent") for r in g
     ]
     report["reliability"] = reliability(natural)
-    spoken = [r for name, group in recordings.items() if name.startswith("speaking ") for r in group]
-    report["cut"] = at_precision({s: decided(spoken, s) for s in SENSITIVITIES})
     if out is not None:
         _write(results, report, out)
     return report
