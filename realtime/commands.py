@@ -9,11 +9,11 @@ from typing import Annotated, NoReturn
 import typer
 
 EXIT_DONE, EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
-BUNDLES = ("madtn", "atnet")
+BUNDLES = ("madtn", "atnet", "mtm")
 
 Bundles = Annotated[
     list[str] | None,
-    typer.Option("--bundle", help="Shipped bundle name or folder; repeatable. [default: madtn, atnet]"),
+    typer.Option("--bundle", help="Shipped bundle name or folder; repeatable. [default: madtn, atnet, mtm]"),
 ]
 Backend = Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")]
 Sensitivity = Annotated[float, typer.Option(help="0..1; higher finds more, with more false alarms.")]

@@ -30,7 +30,6 @@ from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.trt.file import Precision
 from mer_live.engines.trt.library import installed_flavours
 from mer_live.engines.trt.onnx import sample_inputs
-from mer_live.realtime.commands import BUNDLES
 
 CAMERAS = (1, 2, 4, 8, 16)
 SPOT_FRAMES = 40
@@ -39,7 +38,7 @@ SPOT_FRAMES = 40
 def run(
     quick: bool = False,
     device: str = "cuda",
-    bundles: Sequence[str] = BUNDLES,
+    bundles: Sequence[str] = ("madtn", "atnet"),
     cameras: Sequence[int] = CAMERAS,
     page: Path | None = None,
     repeats: int | None = None,

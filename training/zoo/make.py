@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from mer_live.engines.networks.base import Network
+from mer_live.realtime.commands import BUNDLES
 from mer_live.training.executors import LocalExecutor
 from mer_live.training.export.bundle import export_bundle
 from mer_live.training.export.card import told_of
@@ -82,10 +83,9 @@ def make_zoo(
     trained = dict(LocalExecutor(how.jobs).run(_train, _Material(faces, work, how), longest_first))
     results = {name: report(trained[name].probabilities, held) for name in only}
     together = {}
-    if {"madtn", "atnet"} <= set(only):
-        both = [trained[name].probabilities for name in ("madtn", "atnet")]
-        results["average"] = report(np.mean(both, axis=0), held)
-        together = {"average of madtn and atnet": results["average"]}
+    if set(BUNDLES) <= set(only):
+        results["average"] = report(np.mean([trained[name].probabilities for name in BUNDLES], axis=0), held)
+        together = {f"average of {', '.join(BUNDLES)}": results["average"]}
     plot(results, work / "scores.png")
     for name in only:
         made, method = trained[name], untrained(name, how)
@@ -107,7 +107,7 @@ def make_zoo(
                 "protocol": f"{how.held_clips} synthetic clips of {people['held out']} people not in training, "
                 "UF1/UAR pooled",
                 "own": results[name],
-                **(together if name in ("madtn", "atnet") else {}),
+                **(together if name in BUNDLES else {}),
             },
             training={**made.told, "clips": how.clips, "seed": how.seed, "people": people},
             papers=(method.paper,),

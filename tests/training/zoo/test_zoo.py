@@ -55,7 +55,7 @@ def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, o
             assert teacher["macro-expressions"] == {"synth": 6}
             assert teacher["rendered"]["kind"] == "macro"
             assert len(teacher["sha256"]) == len(teacher["samples"]) == 64
-            assert "average of madtn and atnet" not in card.scores
+            assert not any(score.startswith("average") for score in card.scores)
         elif name == "mtm":
             assert card.training["macro"]["counts"]["synth"]["clips"] == 4
             assert {"spatial", "relation", "temporal", "contrast"} < set(
