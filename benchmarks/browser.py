@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from mer_live.realtime.demo.clip import demo_clip
-from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 
 BITS, BLOCK = 12, 16

@@ -132,7 +132,7 @@ def peers(
     json: Json = None,
 ) -> None:
     """What you might pick instead, on the same clip in the same run."""
-    from mer_live.realtime.sources.base import SourceError
+    from mer_live.realtime.sources.config import SourceError
 
     try:
         _measure("peers.run", json, quick=quick, video=video, envs=envs)

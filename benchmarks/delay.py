@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from rich.console import Console
 
-from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.commands import BUNDLES
@@ -57,7 +57,7 @@ def run(quick: bool = False) -> Result:
     return result
 
 
-def _one_rate(result: Result, recording: Recording, fps: int, recognizer: Recognizer) -> None:
+def _one_rate(result: Result, recording: HeldClip, fps: int, recognizer: Recognizer) -> None:
     emissions, terminal = (
         _Emissions(),
         TerminalSink(Console(file=io.StringIO(), force_terminal=True, width=120)),

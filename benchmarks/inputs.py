@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.demo.clip import TrueEvent, demo_clip, demo_truth
-from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class HeldClip:
     """Frames with their times, and what happens in them."""
 
     frames: NDArray[np.uint8]
@@ -28,15 +28,15 @@ class Recording:
         """Mean rate of the times."""
         return float((len(self.t_ns) - 1) * 1e9 / (self.t_ns[-1] - self.t_ns[0]))
 
-    def at_rate(self, fps: float) -> Recording:
+    def at_rate(self, fps: float) -> HeldClip:
         """The frames a slower camera would have taken: each the nearest in time; ValueError if faster."""
         if fps > self.fps * 1.01:
             raise ValueError(f"the clip has {self.fps:.0f} fps, not {fps:g}")
         times = np.arange(0, self.t_ns[-1] + 1, 1e9 / fps)
         nearest = np.abs(self.t_ns[None] - times[:, None]).argmin(1)
-        return Recording(self.frames[nearest], self.t_ns[nearest], self.truth)
+        return HeldClip(self.frames[nearest], self.t_ns[nearest], self.truth)
 
-    def at_size(self, width: int, height: int) -> Recording:
+    def at_size(self, width: int, height: int) -> HeldClip:
         """Scaled and padded or cut to (width, height), the face keeping its proportions."""
         n, h, w, _ = self.frames.shape
         if (w, h) == (width, height):
@@ -49,10 +49,10 @@ class Recording:
             how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             big = cv2.resize(frame, (big_w, big_h), interpolation=how)
             slot[:] = big[top : top + height, left : left + width]
-        return Recording(out, self.t_ns, self.truth)
+        return HeldClip(out, self.t_ns, self.truth)
 
 
-def demo_recording(seconds: float | None = None) -> Recording:
+def demo_recording(seconds: float | None = None) -> HeldClip:
     """The bundled 200 fps clip, or its first ``seconds``, decoded into memory (0.9 MB a frame)."""
     source = open_source(CameraConfig(source=str(demo_clip()), duration_s=seconds))
     width, height = source.size
@@ -67,4 +67,4 @@ def demo_recording(seconds: float | None = None) -> Recording:
     source.stop()
     t_ns_all = np.asarray(times, np.int64) - times[0]
     truth = tuple(event for event in demo_truth() if event.offset_ns < t_ns_all[-1])
-    return Recording(np.stack(frames), t_ns_all, truth)
+    return HeldClip(np.stack(frames), t_ns_all, truth)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.errors import BackendError
@@ -35,7 +35,7 @@ from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sinks import CsvSink, JsonlSink, Sink
-from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, FaceCrop, Frame
@@ -90,7 +90,7 @@ def _decode(frames: int) -> list[int]:
     return taken[_WARM:]
 
 
-def _ring(recording: Recording, frames: int) -> Iterator[Times]:
+def _ring(recording: HeldClip, frames: int) -> Iterator[Times]:
     """One write and one read after the other, on one thread: the copy and the bookkeeping."""
     _, height, width, _ = recording.frames.shape
     ring = FrameRing(16, height, width, block=False)
@@ -107,7 +107,7 @@ def _ring(recording: Recording, frames: int) -> Iterator[Times]:
     yield Times.of("ring read", reads[_WARM:], "alone")
 
 
-def _landmarks(recording: Recording, repeats: int) -> list[int]:
+def _landmarks(recording: HeldClip, repeats: int) -> list[int]:
     landmarker = Landmarker()
     images = cycle(recording.frames)
     taken = _timed(lambda: landmarker.detect(next(images)), repeats)
@@ -115,7 +115,7 @@ def _landmarks(recording: Recording, repeats: int) -> list[int]:
     return taken
 
 
-def _crops(recording: Recording) -> list[FaceCrop]:
+def _crops(recording: HeldClip) -> list[FaceCrop]:
     with FaceTracker(deterministic=True) as tracker:
         frames = zip(recording.t_ns.tolist(), recording.frames, strict=True)
         found = (tracker.crop(Frame(k, t_ns, image)) for k, (t_ns, image) in enumerate(frames))
@@ -175,7 +175,7 @@ def _engines(bundles: list[Bundle], clip: Clip, repeats: int) -> Iterator[Times]
                 yield Times.of(f"{bundle.card.name} {backend} {threads} thread(s)", taken, "once a spot")
 
 
-def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
+def _whole(result: Result, recording: HeldClip, bundles: list[Bundle]) -> None:
     """The pipeline from memory to sinks, and the same kernels bare, in one run."""
     with tempfile.TemporaryDirectory() as folder, Recognizer(bundles) as recognizer:
         bare, kernels_ms = _bare(recording, recognizer.adm)
@@ -220,7 +220,7 @@ def _whole(result: Result, recording: Recording, bundles: list[Bundle]) -> None:
     ]
 
 
-def _bare(recording: Recording, adm: AdmSpec | None) -> tuple[list[Times], float]:
+def _bare(recording: HeldClip, adm: AdmSpec | None) -> tuple[list[Times], float]:
     """What every frame needs, called in a plain loop: no threads, no queues, no landmarks; its mean, ms."""
     _, height, width, _ = recording.frames.shape
     slot = np.empty((height, width, 3), np.uint8)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import psutil
 
-from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.commands import BUNDLES
@@ -72,7 +72,7 @@ def run(quick: bool = False, soak_s: float = 0.0) -> Result:
     return result
 
 
-def search(recording: Recording, sources: int, seconds: float, trials: list[Trial]) -> Trial | None:
+def search(recording: HeldClip, sources: int, seconds: float, trials: list[Trial]) -> Trial | None:
     """Bisect RATES; a rate that fails once gets a second chance, since the machine may have hiccuped."""
     low, high, best = 0, len(RATES) - 1, None
     while low <= high:
@@ -89,7 +89,7 @@ def search(recording: Recording, sources: int, seconds: float, trials: list[Tria
     return best
 
 
-def attempt(recording: Recording, sources: int, fps: float, seconds: float) -> Trial:
+def attempt(recording: HeldClip, sources: int, fps: float, seconds: float) -> Trial:
     """Run ``sources`` pipelines at ``fps`` from memory, as live cameras, each with its own engines."""
     process = psutil.Process()
     pipelines = _pipelines(recording, sources, fps, seconds)
@@ -115,7 +115,7 @@ def attempt(recording: Recording, sources: int, fps: float, seconds: float) -> T
     )
 
 
-def _pipelines(recording: Recording, sources: int, fps: float, seconds: float) -> list[Pipeline]:
+def _pipelines(recording: HeldClip, sources: int, fps: float, seconds: float) -> list[Pipeline]:
     bundles = [load_bundle(name) for name in BUNDLES]
     return [
         Pipeline(
@@ -126,7 +126,7 @@ def _pipelines(recording: Recording, sources: int, fps: float, seconds: float) -
     ]
 
 
-def _rss_mb(process: psutil.Process, recording: Recording) -> float:
+def _rss_mb(process: psutil.Process, recording: HeldClip) -> float:
     return float(process.memory_info().rss - recording.frames.nbytes) / 1e6
 
 
@@ -137,7 +137,7 @@ def _close(pipelines: list[Pipeline]) -> None:
             raise pipeline.error
 
 
-def _soak(result: Result, recording: Recording, seconds: float) -> None:
+def _soak(result: Result, recording: HeldClip, seconds: float) -> None:
     """One camera at 200 fps for long: memory, handles and the age of the newest frame must stay flat."""
     process = psutil.Process()
     (pipeline,) = _pipelines(recording, 1, 200.0, seconds)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from mer_live.realtime.path import FacePath, Spotted, Step
     from mer_live.realtime.pipeline import Pipeline
     from mer_live.realtime.recognition.recognizer import Recognition, Recognizer
-    from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+    from mer_live.realtime.sources.base import FrameSource
+    from mer_live.realtime.sources.config import CameraConfig, SourceError
     from mer_live.realtime.sources.open import open_source
     from mer_live.realtime.types import CLASSES, Event, FaceCrop, Frame, Moment, Motion, Span, Spot
 
@@ -38,9 +39,9 @@ _WHERE = {
     "Pipeline": "realtime.pipeline",
     "Recognition": "realtime.recognition.recognizer",
     "Recognizer": "realtime.recognition.recognizer",
-    "CameraConfig": "realtime.sources.base",
+    "CameraConfig": "realtime.sources.config",
     "FrameSource": "realtime.sources.base",
-    "SourceError": "realtime.sources.base",
+    "SourceError": "realtime.sources.config",
     "open_source": "realtime.sources.open",
     "CLASSES": "realtime.types",
     "Event": "realtime.types",

@@ -21,7 +21,8 @@ from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks.base import Sink
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, Pace
 from mer_live.realtime.sources.iterable import IterableSource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event

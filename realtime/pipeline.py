@@ -29,7 +29,8 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recognition.spot_queue import SpotQueue, Waiting
 from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks.base import Sink
-from mer_live.realtime.sources.base import FrameSource, SourceError
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import SourceError
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Event, Frame
 

@@ -13,7 +13,8 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, Pace
 
 
 class Frames(Protocol):

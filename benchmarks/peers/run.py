@@ -19,7 +19,7 @@ from mer_live.benchmarks.result import Figure, Result, Times
 from mer_live.realtime.commands import BUNDLES
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import MODEL_PATH
-from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 
 _RUNNER = Path(__file__).with_name("runner.py")

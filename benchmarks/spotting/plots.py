@@ -10,7 +10,7 @@ import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
 from mer_live.training.spotter.injected import SPEAKING_PX
-from mer_live.training.spotter.match import Result
+from mer_live.training.spotter.match import Judgement
 
 
 def _axes(rows: int, width: float, height: float) -> tuple[Any, Any]:
@@ -35,7 +35,7 @@ _STATES = {"provisional": "goldenrod", "final": "tab:orange", "settled": "tab:re
 _PARTS = ("brow_inner", "lid", "cheek", "mouth", "chin")
 
 
-def timeline(result: Result, path: Path) -> None:
+def timeline(result: Judgement, path: Path) -> None:
     """Five parts of a face over time, what is true, whether it speaks, and every state of every decision."""
     recording = result.recording
     seen = [m for m in recording.motions if m is not None]
@@ -63,7 +63,7 @@ def timeline(result: Result, path: Path) -> None:
     _save(figure, path)
 
 
-def _decided(axis: Any, result: Result) -> None:
+def _decided(axis: Any, result: Judgement) -> None:
     """Rows: truth, speaking, then each state from the moment when it was decided on."""
     recording = result.recording
     rows = ("truth", "speaking", "provisional", "final", "settled")

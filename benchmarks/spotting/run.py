@@ -18,7 +18,7 @@ from mer_live.benchmarks.spotting.summary import counts, prf, reliability, summa
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import SpotterConfig
 from mer_live.training.spotter.fit import held_out
-from mer_live.training.spotter.match import Result, decide
+from mer_live.training.spotter.match import Judgement, decide
 from mer_live.training.spotter.material import WEBCAM
 from mer_live.training.spotter.recordings import Recording
 from mer_live.training.synthesis.faces.face_model import FacePhoto, list_subjects, load_photo, split_of
@@ -99,7 +99,7 @@ def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:
     }
 
 
-def decided(recordings: Sequence[Recording], sensitivity: float = 0.5) -> list[Result]:
+def decided(recordings: Sequence[Recording], sensitivity: float = 0.5) -> list[Judgement]:
     """Each recording judged by coefficients that have not seen the person."""
     config = SpotterConfig(sensitivity=sensitivity)
     return [decide(r, config, scorer=scorer_for(r)) for r in recordings]
@@ -164,7 +164,7 @@ def measure(
     return report
 
 
-def at_precision(results: Mapping[float, Sequence[Result]], least: float = 0.85) -> dict[str, Any]:
+def at_precision(results: Mapping[float, Sequence[Judgement]], least: float = 0.85) -> dict[str, Any]:
     """Highest recall while speaking, of all parts of the face, at a sensitivity whose precision is ``least``.
 
     Args:
@@ -181,7 +181,7 @@ def at_precision(results: Mapping[float, Sequence[Result]], least: float = 0.85)
     return best
 
 
-def _write(results: dict[str, list[Result]], report: dict[str, Any], out: Path) -> None:
+def _write(results: dict[str, list[Judgement]], report: dict[str, Any], out: Path) -> None:
     from mer_live.benchmarks.spotting.plots import precision_recall, timeline
 
     out.mkdir(parents=True, exist_ok=True)

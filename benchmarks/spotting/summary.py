@@ -11,7 +11,7 @@ import numpy as np
 from mer_live.realtime.motion.regions import REGIONS, region
 from mer_live.realtime.types import State
 from mer_live.training.spotter.injected import SPEAKING_PX
-from mer_live.training.spotter.match import REACHED, Decision, Result
+from mer_live.training.spotter.match import REACHED, Decision, Judgement
 from mer_live.training.spotter.recordings import Recording
 
 CONFUSABLE = ("blink", "speech", "gaze", "shake", "macro")
@@ -25,7 +25,7 @@ Counts = tuple[int, int, int]
 
 
 def counts(
-    results: Sequence[Result],
+    results: Sequence[Judgement],
     least_px: float,
     state: State = "settled",
     by: str = "pairs",
@@ -75,12 +75,12 @@ def speaks(recording: Recording, t_ns: int) -> bool:
     return bool(np.isfinite(recording.mouth_px[k]) and recording.mouth_px[k] >= SPEAKING_PX)
 
 
-def minutes(results: Sequence[Result]) -> float:
+def minutes(results: Sequence[Judgement]) -> float:
     """With a face."""
     return sum(r.recording.watched_s for r in results) / 60
 
 
-def false_alarms(results: Sequence[Result], state: State) -> float | None:
+def false_alarms(results: Sequence[Judgement], state: State) -> float | None:
     """A minute."""
     watched = minutes(results)
     return sum(len(r.answers[state].false) for r in results) / watched if watched else None
@@ -118,7 +118,7 @@ def cause_of(recording: Recording, d: Decision) -> str:
     return "head" if np.ptp(head, axis=0).max() > _HEAD_PX else "other"
 
 
-def summarise(results: Sequence[Result]) -> dict[str, Any]:
+def summarise(results: Sequence[Judgement]) -> dict[str, Any]:
     """Every figure of the benchmark for one set of recordings."""
     motion = np.concatenate([r.recording.motion_ms for r in results]) if results else np.zeros(0)
     flow = [r.recording.flow_ms for r in results if np.isfinite(r.recording.flow_ms)]
@@ -153,7 +153,7 @@ def summarise(results: Sequence[Result]) -> dict[str, Any]:
     }
 
 
-def _parts(results: Sequence[Result]) -> list[str]:
+def _parts(results: Sequence[Judgement]) -> list[str]:
     return sorted({t.part for r in results for t in r.recording.truths if t.part})
 
 
@@ -161,7 +161,7 @@ def _share(said: Sequence[str]) -> dict[str, int]:
     return {what: said.count(what) for what in sorted(set(said))}
 
 
-def _apex_errors(results: Sequence[Result]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _apex_errors(results: Sequence[Judgement]) -> np.ndarray[Any, np.dtype[np.float64]]:
     found = [
         (r.answers["settled"].decisions[k].apex_ns - r.recording.truths[i].apex_ns) / 1e6
         for r in results
@@ -170,7 +170,7 @@ def _apex_errors(results: Sequence[Result]) -> np.ndarray[Any, np.dtype[np.float
     return np.asarray(found, np.float64)
 
 
-def _delays(results: Sequence[Result], state: State) -> list[float]:
+def _delays(results: Sequence[Judgement], state: State) -> list[float]:
     """Of right decisions, ms: provisional ones after the true apex, the others after the true offset."""
     found = []
     for r in results:
@@ -192,7 +192,7 @@ def _spread(values: Sequence[float]) -> dict[str, float | int | None]:
     return {"n": len(values), "p50": float(p50), "p90": float(p90), "p95": float(p95)}
 
 
-def band(results: Sequence[Result], low: float, high: float) -> dict[str, float | int | None]:
+def band(results: Sequence[Judgement], low: float, high: float) -> dict[str, float | int | None]:
     """Recall of truths of some strength."""
     n = hit = 0
     for r in results:
@@ -202,7 +202,7 @@ def band(results: Sequence[Result], low: float, high: float) -> dict[str, float 
     return {"n": n, "recall": hit / n if n else None}
 
 
-def _taken(results: Sequence[Result], kind: str) -> dict[str, float | int | None]:
+def _taken(results: Sequence[Judgement], kind: str) -> dict[str, float | int | None]:
     """How many distractors of a kind hold the apex of a settled event that answers no truth."""
     n = taken = 0
     for r in results:
@@ -215,7 +215,7 @@ def _taken(results: Sequence[Result], kind: str) -> dict[str, float | int | None
 
 
 def reliability(
-    results: Sequence[Result], edges: Sequence[float] = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+    results: Sequence[Judgement], edges: Sequence[float] = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 ) -> list[dict[str, Any]]:
     """How many settled events of a score are micro-expressions, band by band."""
     said = []

@@ -10,7 +10,7 @@ from mer_live.engines.files import write_json
 from mer_live.realtime.check.doctor import doctor
 from mer_live.realtime.check.source import check_source
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.config import CameraConfig
 
 _WORDS = {0: "fit", 1: "usable, with warnings", 3: "not usable"}
 

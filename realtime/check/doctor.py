@@ -15,8 +15,8 @@ from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.engines.versions import versions
 from mer_live.realtime.commands import BUNDLES
 from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
-from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.camera import list_cameras
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 
 _CAMERA_S = 1.5

@@ -9,7 +9,7 @@ from typing import Any
 from mer_live.realtime.check.findings import Finding, judge, worst
 from mer_live.realtime.face.tracker import WHY, FaceTracker
 from mer_live.realtime.measured.figures import Figures, InputWatch
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 
 STREAM_S = 6.0

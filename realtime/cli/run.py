@@ -31,8 +31,8 @@ from mer_live.realtime.session.layout import Codec, RecordConfig
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
 from mer_live.realtime.sinks.lsl import LslError, LslSink
 from mer_live.realtime.sinks.terminal import TerminalSink
-from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.camera import list_cameras
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Frame
 

@@ -167,7 +167,7 @@ def _pts_ms(frames: FrameTable) -> list[int]:
     return found
 
 
-class Pictures:
+class RecordedPictures:
     """The pictures of a session's video, in order or from a position on; one thread at a time."""
 
     def __init__(self, session: RecordedSession) -> None:

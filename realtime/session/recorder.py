@@ -20,7 +20,7 @@ from mer_live.realtime.session.blur import blur_faces
 from mer_live.realtime.session.info import finish_info, write_info
 from mer_live.realtime.session.journal import Journal
 from mer_live.realtime.session.layout import VIDEO, RecordConfig
-from mer_live.realtime.session.video_file import VideoFile
+from mer_live.realtime.session.video_file import SessionVideo
 from mer_live.realtime.types import Event, FaceCrop, Frame
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class Recorder:
     def start(self, what: Recorded) -> None:
         """Begin to read. Raises OSError when the video cannot be opened."""
         size = _SIDES if self.config.codec == "crops" else what.size
-        video = VideoFile(self.config.folder / VIDEO, self.config.codec, size, what.fps)
+        video = SessionVideo(self.config.folder / VIDEO, self.config.codec, size, what.fps)
         self._waits = what.waits
         self._threads = (
             threading.Thread(target=self._work, args=(what, video), name="mer-recorder"),
@@ -148,7 +148,7 @@ class Recorder:
 
     # -- recorder's thread -----------------------------------------------------------------------
 
-    def _work(self, what: Recorded, video: VideoFile) -> None:
+    def _work(self, what: Recorded, video: SessionVideo) -> None:
         next_ns = 0
         try:
             for frame in self._frames(what.reader):
@@ -168,7 +168,7 @@ class Recorder:
             except Exception as error:
                 self._fail(OSError(f"{self.config.folder / VIDEO} could not be ended: {error}"))
 
-    def _take(self, frame: Frame, what: Recorded, video: VideoFile) -> None:
+    def _take(self, frame: Frame, what: Recorded, video: SessionVideo) -> None:
         image, crops = frame.image, self.config.codec == "crops"
         if image.shape[1::-1] != (_SIDES if crops else what.size):
             self.lost += not crops
@@ -206,7 +206,7 @@ class Recorder:
 
     # -- disk thread -----------------------------------------------------------------------------
 
-    def _sync(self, video: VideoFile) -> None:
+    def _sync(self, video: SessionVideo) -> None:
         """Once a second what was written is made to reach the disk; the recorder never waits for it."""
         while True:
             with self._wake:

@@ -19,7 +19,7 @@ _FFV1 = {"level": "3", "g": "1", "slices": "4", "slicecrc": "1", "coder": "0"}
 _H264 = {"preset": "ultrafast", "crf": "18", "g": "50", "bf": "0"}
 
 
-class VideoFile:
+class SessionVideo:
     """Takes pictures of one size in order, in one thread."""
 
     def __init__(self, path: Path, codec: Codec, size: tuple[int, int], fps: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from mer_live.realtime.sources.base import SourceError
+from mer_live.realtime.sources.config import SourceError
 
 _INTRA_LOSSLESS = frozenset(
     {"ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "utvideo", "jpeg2000", "prores"}

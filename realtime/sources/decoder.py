@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import SourceError, place
+from mer_live.realtime.sources.base import place
+from mer_live.realtime.sources.config import SourceError
 
 _quiet_lock = threading.Lock()
 _quiet_depth = 0

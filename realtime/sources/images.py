@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError, place
+from mer_live.realtime.sources.base import FrameSource, place
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.sequence import (
     PICTURES,
     PictureNames,

@@ -8,7 +8,8 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 
 Picture = NDArray[np.uint8]
 

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, Pace
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, Pace
 
 Repeat = Literal["once", "repeat", "bounce"]
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.session.layout import is_session
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError, place
+from mer_live.realtime.sources.base import FrameSource, place
 from mer_live.realtime.sources.camera import CameraSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.images import ImageSource, is_image_sequence
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.replay import SessionSource

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.crop import CROP_SIZE
-from mer_live.realtime.session.read import NONE, Pictures, SessionError, read_session
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.session.read import NONE, RecordedPictures, SessionError, read_session
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 
 
 class SessionSource(FrameSource):
@@ -43,7 +44,7 @@ class SessionSource(FrameSource):
         self._frames = frames
         self._order = analysed
         self._cropped = session.cropped
-        self._pictures = Pictures(session)
+        self._pictures = RecordedPictures(session)
         self._at = 0
         self._absent = 0
         self._exact = session.info["record"]["codec"] != "h264"

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.decoder import frame_size, retrieve
 
 logger = logging.getLogger(__name__)

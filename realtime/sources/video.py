@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.container import VideoStream, find_video
 from mer_live.realtime.sources.decoder import AvDecoder, Decoder, OpenCvDecoder, quiet_opencv
 from mer_live.realtime.sources.stamps import Mender

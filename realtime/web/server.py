@@ -14,7 +14,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.recognition.recognizer import Recognition, Recognizer
-from mer_live.realtime.sources.base import CameraConfig, FrameSource
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.door import bind, listen
 from mer_live.realtime.web.guard import add_headers, known_origin, knows_token, make_guard, refusal

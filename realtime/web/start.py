@@ -15,7 +15,7 @@ from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web.config import WebConfig, browser_config
 from mer_live.realtime.web.door import bind, load_tls

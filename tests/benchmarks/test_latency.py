@@ -6,7 +6,7 @@ import pytest
 from support.some_bundles import some_bundles
 
 from mer_live.benchmarks import latency
-from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.benchmarks.report.page import write_page
 from mer_live.benchmarks.result import Result
 
@@ -51,7 +51,7 @@ def test_its_page_can_be_written(result: Result, tmp_path: Path) -> None:
 
 
 def test_a_slower_camera_takes_the_nearest_frames() -> None:
-    recording: Recording = demo_recording(0.5)
+    recording: HeldClip = demo_recording(0.5)
     slow = recording.at_rate(50)
     assert slow.fps == pytest.approx(50, rel=0.01)
     with pytest.raises(ValueError, match="200 fps"):

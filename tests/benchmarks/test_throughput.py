@@ -6,7 +6,7 @@ import pytest
 from support.some_bundles import some_bundles
 
 from mer_live.benchmarks import throughput
-from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.benchmarks.result import Result
 from mer_live.benchmarks.throughput import RATES, Trial, attempt, search
 
@@ -14,7 +14,7 @@ TRIAL = Trial((640, 480), 1, 100.0, 2.0, captured=200, dropped=0, p99_ms=1.0, co
 
 
 @pytest.fixture(scope="module")
-def recording() -> Recording:
+def recording() -> HeldClip:
     return demo_recording(0.3)
 
 
@@ -30,7 +30,7 @@ def test_sustained_is_no_drop_and_the_rate_kept() -> None:
 
 
 @pytest.mark.parametrize("sources", [1, 2])
-def test_a_trial_runs_its_sources_as_live_cameras(recording: Recording, sources: int) -> None:
+def test_a_trial_runs_its_sources_as_live_cameras(recording: HeldClip, sources: int) -> None:
     trial = attempt(recording, sources, 25, 0.6)
     assert trial.captured == pytest.approx(sources * 15, abs=sources)
     assert trial.dropped <= trial.captured
@@ -40,9 +40,9 @@ def test_a_trial_runs_its_sources_as_live_cameras(recording: Recording, sources:
 
 @pytest.mark.parametrize("limit", [25, 130, 333, 9999, 1])
 def test_the_search_finds_the_highest_rate_that_holds(
-    recording: Recording, limit: float, monkeypatch: pytest.MonkeyPatch
+    recording: HeldClip, limit: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fake(recording: Recording, sources: int, fps: float, seconds: float) -> Trial:
+    def fake(recording: HeldClip, sources: int, fps: float, seconds: float) -> Trial:
         return replace(TRIAL, fps=fps, captured=int(fps * 2), dropped=int(fps > limit))
 
     monkeypatch.setattr(throughput, "attempt", fake)
@@ -53,10 +53,10 @@ def test_the_search_finds_the_highest_rate_that_holds(
     assert len(trials) <= 2 * len(RATES).bit_length()
 
 
-def test_a_hiccup_gets_a_second_chance(recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hiccup_gets_a_second_chance(recording: HeldClip, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
 
-    def fake(recording: Recording, sources: int, fps: float, seconds: float) -> Trial:
+    def fake(recording: HeldClip, sources: int, fps: float, seconds: float) -> Trial:
         seen.append(fps)
         return replace(TRIAL, fps=fps, captured=int(fps * 2), dropped=int(seen.count(fps) == 1))
 
@@ -67,7 +67,7 @@ def test_a_hiccup_gets_a_second_chance(recording: Recording, monkeypatch: pytest
 
 
 def test_the_soak_watches_memory_handles_and_age(
-    recording: Recording, monkeypatch: pytest.MonkeyPatch
+    recording: HeldClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(throughput, "_SAMPLE_S", 0.2)
     result = Result("throughput")

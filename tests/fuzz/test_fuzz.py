@@ -19,7 +19,7 @@ from support import trees
 from support.video_clips import frames, write_video
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.sources.sequence import SequenceError, order_pictures
 from mer_live.realtime.sources.stamps import Mender

@@ -10,21 +10,21 @@ import pytest
 from numpy.typing import NDArray
 
 import mer_live.realtime as api
-from mer_live.benchmarks.inputs import Recording, demo_recording
+from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.realtime import LiveConfig, SourceError, watch
 
 
 @pytest.fixture(scope="module")
-def clip() -> Recording:
+def clip() -> HeldClip:
     """The demo clip's first event at 50 fps."""
     return demo_recording(2.6).at_rate(50)
 
 
-def pairs(clip: Recording) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def pairs(clip: HeldClip) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     yield from zip(clip.t_ns.tolist(), clip.frames, strict=True)
 
 
-def test_frames_of_one_s_own_give_events_and_threads_end(clip: Recording) -> None:
+def test_frames_of_one_s_own_give_events_and_threads_end(clip: HeldClip) -> None:
     before = set(threading.enumerate())
     with watch(pairs(clip), bundles=["madtn"], backend="onnxruntime") as session:
         events = list(session)
@@ -35,7 +35,7 @@ def test_frames_of_one_s_own_give_events_and_threads_end(clip: Recording) -> Non
     assert set(threading.enumerate()) <= before
 
 
-def test_every_event_that_is_given_out_is_of_the_state_asked_for(clip: Recording) -> None:
+def test_every_event_that_is_given_out_is_of_the_state_asked_for(clip: HeldClip) -> None:
     with watch(pairs(clip), bundles=["madtn"], backend="onnxruntime", decide="provisional") as session:
         states = [event.state for event in session]
     assert states[0] == "provisional"
@@ -43,7 +43,7 @@ def test_every_event_that_is_given_out_is_of_the_state_asked_for(clip: Recording
         assert [event.state for event in session] == [state for state in states if state != "provisional"]
 
 
-def test_leaving_early_ends_everything(clip: Recording) -> None:
+def test_leaving_early_ends_everything(clip: HeldClip) -> None:
     before = set(threading.enumerate())
     with watch(pairs(clip), bundles=["madtn"], backend="onnxruntime", decide="provisional") as session:
         next(iter(session))
@@ -51,7 +51,7 @@ def test_leaving_early_ends_everything(clip: Recording) -> None:
     assert session.pipeline.join(0)
 
 
-def test_what_ends_a_source_is_raised_after_its_events(clip: Recording) -> None:
+def test_what_ends_a_source_is_raised_after_its_events(clip: HeldClip) -> None:
     def broken() -> Iterator[tuple[int, NDArray[np.uint8]]]:
         for k, pair in enumerate(pairs(clip)):
             yield pair if k < 100 else (pair[0], pair[1][:100])

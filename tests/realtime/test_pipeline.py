@@ -19,7 +19,7 @@ from mer_live.realtime.pipeline import Pipeline, make_ring
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import JsonlSink, record
-from mer_live.realtime.sources.base import CameraConfig, Pace, SourceError
+from mer_live.realtime.sources.config import CameraConfig, Pace, SourceError
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, Frame

@@ -13,7 +13,7 @@ import numpy as np
 
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.session.layout import FRAMES, INFO
-from mer_live.realtime.session.read import Pictures, read_session
+from mer_live.realtime.session.read import RecordedPictures, read_session
 
 
 def record_and_kill(folder: Path, after_s: float) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def record_and_kill(folder: Path, after_s: float) -> tuple[int, int]:
     assert all(anchor in session.anchorings for anchor in np.unique(session.frames.anchor) if anchor > 0)
     assert isinstance(session.events, list)
     count = 0
-    with Pictures(session) as pictures:
+    with RecordedPictures(session) as pictures:
         while pictures.read(count) is not None:
             count += 1
     return len(session.frames.index), count

@@ -11,7 +11,7 @@ from support.moving_clips import moving_clip
 from mer_live.realtime.motion.regions import CANONICAL, POINTS
 from mer_live.realtime.session.info import finish_info
 from mer_live.realtime.session.layout import ANCHORS, EVENTS, FRAME_COLUMNS, FRAMES, VIDEO
-from mer_live.realtime.session.video_file import VideoFile
+from mer_live.realtime.session.video_file import SessionVideo
 
 
 def make_session(folder: Path) -> Path:
@@ -22,7 +22,7 @@ def make_session(folder: Path) -> Path:
     landmarks[POINTS] = CANONICAL
     anchor = {"anchor": 1, "warp": [[1, 0, 0], [0, 1, 0]], "landmarks": landmarks.tolist()}
     (folder / ANCHORS).write_text(json.dumps(anchor) + "\n")
-    video = VideoFile(folder / VIDEO, "crops", (224, 224), 200.0)
+    video = SessionVideo(folder / VIDEO, "crops", (224, 224), 200.0)
     rows, events = [",".join(FRAME_COLUMNS)], []
     for k in range(120):
         at = next((k - begin for begin in (10, 50, 90) if begin <= k < begin + 24), 0)

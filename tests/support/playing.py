@@ -8,7 +8,8 @@ import numpy as np
 from support.video_clips import number_of
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources.base import CameraConfig, FrameSource
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 
 

@@ -25,7 +25,15 @@ from mer_live.realtime.spotter.matched import Faces
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.signals import Array
 from mer_live.training.spotter.looks import Looks, Phase, rightness
-from mer_live.training.spotter.material import Fold, Folders, folds, looks_of, make_part, make_talker, unheard
+from mer_live.training.spotter.material import (
+    Folders,
+    PeopleFold,
+    folds,
+    looks_of,
+    make_part,
+    make_talker,
+    unheard,
+)
 from mer_live.training.spotter.net import calibrated, scorer, train
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
@@ -101,7 +109,7 @@ def calibrate(networks: dict[str, Any], told: Sequence[Heard]) -> dict[str, Any]
 
 
 def fit_fold(
-    folders: Folders, fold: Fold, parts: int, seed: int
+    folders: Folders, fold: PeopleFold, parts: int, seed: int
 ) -> tuple[Faces, dict[str, Any], dict[str, Heard]]:
     """Networks that have not seen some people, and what they make of these people."""
     faces, looks = looks_of(folders, fold.side, parts, seed)
@@ -122,7 +130,7 @@ def fit_all(folders: Folders, out: Path, seed: int = 0, jobs: int = 2) -> list[P
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         list(pool.map(partial(make_talker, folders), people))
         list(pool.map(partial(make_part, folders, jobs, seed), [(s, p) for s in (0, 1) for p in range(jobs)]))
-        whole = pool.submit(fit_fold, folders, Fold((), 0), jobs, seed)
+        whole = pool.submit(fit_fold, folders, PeopleFold((), 0), jobs, seed)
         made = [pool.submit(fit_fold, folders, fold, jobs, seed) for fold in apart]
         done = [job.result() for job in made]
         faces, networks, _ = whole.result()

@@ -62,7 +62,7 @@ class Answers:
 
 
 @dataclass
-class Result:
+class Judgement:
     """A recording and what was decided on it."""
 
     recording: Recording
@@ -98,7 +98,7 @@ def decide(
     config: SpotterConfig | None = None,
     listen: Callable[[Judged], None] | None = None,
     scorer: Scorer | None = None,
-) -> Result:
+) -> Judgement:
     """Run the spotter over a recording, to its end."""
     spotter = Spotter(config, listen, scorer)
     found: dict[int, Decision] = {}
@@ -124,7 +124,7 @@ def decide(
             d.settled_ns = spot.decided.t_ns
         else:
             d.final_ns = spot.decided.t_ns
-    return Result(recording, sorted(found.values(), key=lambda d: d.id), took)
+    return Judgement(recording, sorted(found.values(), key=lambda d: d.id), took)
 
 
 def _iou_score(t: Truth, d: Decision) -> float:

@@ -48,7 +48,7 @@ _EVENTS = 0.6
 
 
 @dataclass(frozen=True, slots=True)
-class Fold:
+class PeopleFold:
     """People who are left out together."""
 
     people: tuple[str, ...]
@@ -56,12 +56,12 @@ class Fold:
     """Which half of the people they belong to; the other half gives the covariance of faces."""
 
 
-def folds(people: Sequence[str]) -> list[Fold]:
+def folds(people: Sequence[str]) -> list[PeopleFold]:
     """The people with most footage alone, the others in two groups; the sides take turns."""
     most = list(people[:3])
     rest = list(people[3:])
     groups = [(name,) for name in most] + [tuple(g) for g in (rest[0::2], rest[1::2]) if g]
-    return [Fold(group, k % 2) for k, group in enumerate(groups)]
+    return [PeopleFold(group, k % 2) for k, group in enumerate(groups)]
 
 
 def cached(path: Path, make: Callable[[], Any]) -> Any:

@@ -17,8 +17,8 @@ from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.realtime.face.anchor import STABLE_POINTS
+from mer_live.realtime.face.choice import choose_face
 from mer_live.realtime.face.landmarks import Landmarker
-from mer_live.realtime.face.tracker import choose_face
 from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.path import FacePath

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.session.read import Pictures, RecordedSession
+from mer_live.realtime.session.read import RecordedPictures, RecordedSession
 
 
 class PictureIndex:
@@ -15,7 +15,7 @@ class PictureIndex:
 
     def __init__(self, session: RecordedSession) -> None:
         self._session = session
-        self._open = Pictures(session)
+        self._open = RecordedPictures(session)
         self._next = 0
 
     def close(self) -> None:
@@ -28,7 +28,7 @@ class PictureIndex:
             position = int(self._session.frames.picture[row])
             if position < self._next:
                 self._open.close()
-                self._open = Pictures(self._session)
+                self._open = RecordedPictures(self._session)
             self._open.skip_to(position)
             image = self._open.read(position)
             self._next = position + 1

@@ -11,7 +11,8 @@ import numpy as np
 from av import VideoFrame
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, place
+from mer_live.realtime.sources.base import FrameSource, place
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.web.media.clock import SenderClock
 
 PATIENCE_NS = 3_000_000_000

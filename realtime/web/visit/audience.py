@@ -13,7 +13,7 @@ from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.types import Event, Frame
 from mer_live.realtime.web.media.track import TrackSource
 from mer_live.realtime.web.metrics import Metrics
-from mer_live.realtime.web.visit.bumps import Bumps, Look
+from mer_live.realtime.web.visit.bumps import Bumps, CurveLook
 from mer_live.realtime.web.visit.messages import encode, event_message, state_message, stream_s
 from mer_live.realtime.web.visit.moves import MoveTrail
 from mer_live.realtime.web.visit.outbox import Outbox
@@ -85,7 +85,7 @@ class Audience:
             for box in self._boxes:
                 box.put_state(message)
             if (t_s := stream_s(pipeline)) is not None:
-                for bump in self._bumps.add(Look(t_s, level, lids, head_px_s, speaking)):
+                for bump in self._bumps.add(CurveLook(t_s, level, lids, head_px_s, speaking)):
                     self.tell(encode("bump", run=self.run, at_s=round(bump.at_s, 3), why=bump.why))
 
     def _publish(self, item: Event, messages: list[str]) -> None:

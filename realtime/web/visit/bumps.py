@@ -19,7 +19,7 @@ _LIDS, _HEAD_PX_S = 15.0, 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CurveLook:
     """What was seen at one moment."""
 
     t_s: float
@@ -33,7 +33,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Bump:
+class CurveBump:
     """A rise of the curve that was no event."""
 
     at_s: float
@@ -45,15 +45,15 @@ class Bumps:
     """Feed every look in order, and every event; bumps come out when it is sure that they are none."""
 
     def __init__(self) -> None:
-        self._rising: list[Look] = []
-        self._ended: deque[list[Look]] = deque(maxlen=16)
+        self._rising: list[CurveLook] = []
+        self._ended: deque[list[CurveLook]] = deque(maxlen=16)
         self._events: deque[tuple[float, float]] = deque(maxlen=16)
 
     def event(self, onset_s: float, offset_s: float | None) -> None:
         """An event was told; what it covers is not a bump."""
         self._events.append((onset_s, onset_s + 0.5 if offset_s is None else offset_s))
 
-    def add(self, look: Look) -> list[Bump]:
+    def add(self, look: CurveLook) -> list[CurveBump]:
         """Take one look; the bumps that are decided by now."""
         if look.level >= STANDS_OUT:
             self._rising.append(look)
@@ -67,7 +67,7 @@ class Bumps:
                 made.append(bump)
         return made
 
-    def _judge(self, looks: list[Look]) -> Bump | None:
+    def _judge(self, looks: list[CurveLook]) -> CurveBump | None:
         first, last = looks[0].t_s, looks[-1].t_s
         top = max(looks, key=lambda look: look.level)
         if top.level < LARGE or any(
@@ -83,4 +83,4 @@ class Bumps:
             why = "head"
         elif last - first > _LONGEST_S:
             why = "long"
-        return Bump(top.t_s, why)
+        return CurveBump(top.t_s, why)

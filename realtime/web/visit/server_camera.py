@@ -10,7 +10,8 @@ from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.ring import RingReader
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.picture import Pictures

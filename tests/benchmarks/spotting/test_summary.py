@@ -17,7 +17,7 @@ from mer_live.benchmarks.spotting.summary import (
     reliability,
     summarise,
 )
-from mer_live.training.spotter.match import Decision, Result, decide, overlap
+from mer_live.training.spotter.match import Decision, Judgement, decide, overlap
 
 
 def test_overlap_is_intersection_over_union() -> None:
@@ -39,7 +39,7 @@ def test_an_event_is_found_and_timed() -> None:
 
 def test_misses_and_false_alarms_are_counted() -> None:
     rec = recording()
-    result = Result(rec, [decision(1, 3.0, 3.1, 3.2), decision(2, 4.0, 4.1, 4.2)])
+    result = Judgement(rec, [decision(1, 3.0, 3.1, 3.2), decision(2, 4.0, 4.1, 4.2)])
     s = summarise([result])
     assert counts([result], 1.5) == (0, 1, 2)
     assert s["taken_for"]["blink"]["taken"] == 1
@@ -55,7 +55,7 @@ def test_a_weak_event_that_is_found_is_no_false_alarm() -> None:
 
 
 def test_each_truth_is_used_once() -> None:
-    result = Result(recording(), [decision(1, 2.0, 2.15, 2.4), decision(2, 2.02, 2.16, 2.38)])
+    result = Judgement(recording(), [decision(1, 2.0, 2.15, 2.4), decision(2, 2.02, 2.16, 2.38)])
     assert result.pairs == [(0, 0)]
     assert [d.id for d in result.answers["settled"].false] == [2]
 
@@ -66,7 +66,7 @@ def test_each_state_is_counted_for_itself() -> None:
     taken_back.withdrawn = "speech"
     right = decision(3, 2.0, 2.15, 2.4)
     right.settled_ns = round(2.9 * S)
-    result = Result(recording(), [early, taken_back, right])
+    result = Judgement(recording(), [early, taken_back, right])
     minute = 5 / 60
     assert false_alarms([result], "provisional") == pytest.approx(2 / minute)
     assert false_alarms([result], "final") == pytest.approx(1 / minute)
@@ -81,7 +81,7 @@ def test_what_is_counted_while_a_face_speaks() -> None:
     spoken = replace(TRUTH, speaking=True, part="upper")
     rec = recording(truths=(spoken,))
     rec = replace(rec, mouth_px=np.where(rec.times_ns < 3.5 * S, 5.0, 0.1))
-    result = Result(
+    result = Judgement(
         rec, [decision(1, 2.0, 2.15, 2.4), decision(2, 3.0, 3.1, 3.2), decision(3, 4.0, 4.1, 4.2)]
     )
     assert counts([result], 1.5, speaking=True) == (1, 0, 1)
@@ -100,26 +100,26 @@ def test_recall_is_read_where_precision_suffices() -> None:
     rec = replace(rec, mouth_px=np.full(len(rec.times_ns), 5.0))
     right, wrong = decision(1, 2.0, 2.15, 2.4), decision(2, 4.0, 4.1, 4.2)
     found = at_precision(
-        {0.5: [Result(rec, [])], 0.65: [Result(rec, [right])], 0.8: [Result(rec, [right, wrong])]}
+        {0.5: [Judgement(rec, [])], 0.65: [Judgement(rec, [right])], 0.8: [Judgement(rec, [right, wrong])]}
     )
     assert found["sensitivity"] == 0.65
     assert found["all"]["recall"] == 1.0
-    assert at_precision({0.8: [Result(rec, [right, wrong])]})["sensitivity"] is None
+    assert at_precision({0.8: [Judgement(rec, [right, wrong])]})["sensitivity"] is None
 
 
 def test_reliability_counts_by_score() -> None:
     right, wrong = decision(1, 2.0, 2.15, 2.4), decision(2, 4.0, 4.1, 4.2)
     right.score = wrong.score = 0.7
-    rows = {(r["from"], r["to"]): r for r in reliability([Result(recording(), [right, wrong])])}
+    rows = {(r["from"], r["to"]): r for r in reliability([Judgement(recording(), [right, wrong])])}
     assert rows[0.6, 0.8]["n"] == 2
     assert rows[0.6, 0.8]["right"] == 0.5
     assert all(r["n"] == 0 for r in reliability([]))
 
 
 def test_people_count_alike() -> None:
-    def of(n: int, wrong: int) -> list[Result]:
+    def of(n: int, wrong: int) -> list[Judgement]:
         false = [decision(k, 4.0 + 0.01 * k, 4.1 + 0.01 * k, 4.2 + 0.01 * k) for k in range(wrong)]
-        return [Result(recording(truths=()), false)] * n
+        return [Judgement(recording(truths=()), false)] * n
 
     sets = {"talker a": summarise(of(9, 0)), "talker b": summarise(of(1, 1))}
     report = {"sets": sets, "reliability": [], "offline_apex": {}, "cut": at_precision({})}

@@ -10,9 +10,10 @@ import pytest
 from support.face_meshes import mesh, on_canvas
 
 from mer_live.realtime.face.anchor import face_width
+from mer_live.realtime.face.choice import choose_face
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.landmarks import FaceDetection
-from mer_live.realtime.face.tracker import FaceTracker, choose_face
+from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.types import FaceCrop, Frame
 
 MS = 1_000_000

@@ -24,10 +24,10 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.session.blur import blur_faces
 from mer_live.realtime.session.layout import EVENTS, FRAMES, INFO, VIDEO, Codec, RecordConfig
-from mer_live.realtime.session.read import NONE, Pictures, SessionError, read_session
+from mer_live.realtime.session.read import NONE, RecordedPictures, SessionError, read_session
 from mer_live.realtime.session.recorder import Recorder
 from mer_live.realtime.sinks import JsonlSink
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, Frame
@@ -168,16 +168,16 @@ def test_a_full_disk_ends_the_recording_and_not_the_analysis(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mer_live.realtime.session.video_file import VideoFile
+    from mer_live.realtime.session.video_file import SessionVideo
 
-    add = VideoFile.add
+    add = SessionVideo.add
 
-    def full(self: VideoFile, picture: Any, t_ns: int) -> int:
+    def full(self: SessionVideo, picture: Any, t_ns: int) -> int:
         if self.pictures == 20:
             raise OSError(errno.ENOSPC, "No space left on device")
         return add(self, picture, t_ns)
 
-    monkeypatch.setattr(VideoFile, "add", full)
+    monkeypatch.setattr(SessionVideo, "add", full)
     source = MemorySource(clip[:120], fps=200.0)
     recorder, pipeline = record_run(source, bundles, recognizer, tmp_path / "s", "ffv1")
     assert pipeline.counters.processed == 120
@@ -185,7 +185,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_analysis(
         end(recorder, pipeline)
     session = read_session(tmp_path / "s")
     assert not session.info["complete"]
-    with Pictures(session) as pictures:
+    with RecordedPictures(session) as pictures:
         assert all(np.array_equal(pictures.read(k), clip[k]) for k in range(20))  # type: ignore[arg-type]
 
 
@@ -219,7 +219,7 @@ def test_files_that_end_anywhere_are_read_as_far_as_they_go(
         (tmp_path / path.name).write_bytes(content[:kept])
     session = read_session(tmp_path)
     assert len(session.frames.index) <= 100
-    with Pictures(session) as pictures:
+    with RecordedPictures(session) as pictures:
         count = 0
         while pictures.read(count) is not None:
             count += 1

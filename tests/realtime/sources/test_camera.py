@@ -9,8 +9,8 @@ from support.playing import play
 from support.video_clips import HEIGHT, WIDTH, frames, write_video
 
 from mer_live.realtime.sources import camera as camera_module
-from mer_live.realtime.sources.base import CameraConfig, SourceError
 from mer_live.realtime.sources.camera import CameraSource, list_cameras
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from support.video_clips import HEIGHT, WIDTH, frames, number_of, numbered
 
-from mer_live.realtime.sources.base import CameraConfig, FrameSource, SourceError
+from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 

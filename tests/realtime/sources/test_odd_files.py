@@ -12,7 +12,7 @@ import pytest
 from support.playing import play, play_file
 from support.video_clips import HEIGHT, WIDTH, frames, numbered, write_video
 
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.container import find_video
 from mer_live.realtime.sources.open import open_source
 

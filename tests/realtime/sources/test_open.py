@@ -7,7 +7,8 @@ import pytest
 from support.video_clips import HEIGHT, WIDTH, frames
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources.base import CameraConfig, place
+from mer_live.realtime.sources.base import place
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource
 
 

@@ -10,7 +10,7 @@ from support.playing import play, play_file
 from support.video_clips import HEIGHT, WIDTH, frames, mjpeg_server, write_video
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.sources.url import UrlSource
 

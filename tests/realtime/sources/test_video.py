@@ -11,7 +11,7 @@ from support.playing import play_file
 from support.video_clips import HEIGHT, WIDTH, frames, number_of, numbered, presentation_times_s, write_video
 
 from mer_live.realtime.ring import FrameRing
-from mer_live.realtime.sources.base import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 
 

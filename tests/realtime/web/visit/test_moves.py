@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from mer_live.realtime.motion.regions import REGIONS, region
 from mer_live.realtime.path import Step
 from mer_live.realtime.types import FaceCrop, Moment, Motion, Span
-from mer_live.realtime.web.visit.bumps import Bump, Bumps, Look
+from mer_live.realtime.web.visit.bumps import Bumps, CurveBump, CurveLook
 from mer_live.realtime.web.visit.moves import MoveTrail
 
 MS = 1_000_000
@@ -83,12 +83,14 @@ def test_a_look_tells_of_lids_and_head_since_the_last() -> None:
 def test_why_a_large_bump_was_no_event(
     length_s: float, lids: float, head: float, speaking: bool, why: str
 ) -> None:
-    def play(bumps: Bumps, height: float) -> list[Bump]:
-        found: list[Bump] = []
+    def play(bumps: Bumps, height: float) -> list[CurveBump]:
+        found: list[CurveBump] = []
         for k in range(100):
             t_s = k * 0.05
             up = 1.0 <= t_s < 1.0 + length_s
-            look = Look(t_s, height if up else 1.0, lids if up else 1.0, head if up else 0.0, up and speaking)
+            look = CurveLook(
+                t_s, height if up else 1.0, lids if up else 1.0, head if up else 0.0, up and speaking
+            )
             found += bumps.add(look)
         return found
 

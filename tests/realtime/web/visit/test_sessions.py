@@ -20,7 +20,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BundleError
 from mer_live.realtime.demo.clip import demo_clip, demo_truth
 from mer_live.realtime.face.landmarks import Landmarker
-from mer_live.realtime.sources.base import CameraConfig
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web import server
