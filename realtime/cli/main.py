@@ -231,7 +231,7 @@ def main() -> None:
     """Entry point of the ``mer-live`` command: an option begins a run, a word names another command."""
     open_missing_streams()
     if (word := next(iter(sys.argv[1:]), "")) in _COMMANDS:
-        command = import_module(f"mer_live.realtime.{word}").command
+        command = import_module(f"mer_live.realtime.cli.{word}").command
         other = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         other.command()(command)
         other(sys.argv[2:], prog_name=f"mer-live {word}")

@@ -93,3 +93,10 @@ def test_list_cameras_without_a_camera_says_what_to_do() -> None:
     done = run("--list-cameras")
     assert done.returncode == 0
     assert "fps" in done.stdout or "--demo" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["review", "export"])
+def test_every_command_is_where_the_front_door_looks(command: str, tmp_path: Path) -> None:
+    done = run(command, tmp_path / "no-session")
+    assert done.returncode in (2, 3), done.stderr
+    assert "Traceback" not in done.stderr
