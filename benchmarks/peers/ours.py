@@ -82,7 +82,8 @@ def _through(source: FrameSource, recognizer: Recognizer) -> tuple[Pipeline, flo
     pipeline = Pipeline(source, recognizer)
     pipeline.start()
     while not pipeline.counters.first_done_ns and not pipeline.join(0.005):
-        pass  # the others are not charged for loading their models either
+        # The others are not charged for loading their models either.
+        continue
     cpu, started = time.process_time(), time.perf_counter()
     pipeline.join()
     if pipeline.error is not None:

@@ -194,7 +194,8 @@ class FrameSource(ABC):
                 ring.commit(t_ns, self.number, stretch)
                 self.captured += 1
         except RingClosedError:
-            pass  # stop(), or the pipeline has gone: nothing is wrong with the source
+            # stop(), or the pipeline has gone: nothing is wrong with the source.
+            pass
         except SourceError as error:
             self.error = error
         except Exception as error:
