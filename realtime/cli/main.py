@@ -132,6 +132,7 @@ def live(
     Not a lie detector. Tell people that they are analysed.
     """
     from mer_live.realtime.cli import run
+    from mer_live.realtime.cli.as_recorded import as_recorded
     from mer_live.realtime.cli.config_file import show_config as as_toml
 
     chosen = {k: v for k, v in context.params.items() if k not in _NOT_SETTINGS}
@@ -168,8 +169,14 @@ def live(
             lsl=lsl,
             given={k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         )
+        explicit = {k for k in chosen if (s := context.get_parameter_source(k)) and s.name != "DEFAULT"}
+        options, line = as_recorded(options, explicit)
+        if line is not None:
+            typer.echo(line, err=True)
     except ValueError as error:
         fail("mer-live", EXIT_USAGE, error)
+    except run.BACKEND_ERRORS as error:
+        fail("mer-live", EXIT_BACKEND, error)
     stop = threading.Event()
 
     def end(*_: object) -> None:
