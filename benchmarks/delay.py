@@ -104,7 +104,7 @@ def _delays(
         event = match(true, [event for event, _ in of_phase])
         if event is None:
             continue
-        happened_ns = true.span.apex.t_ns if phase == "provisional" else true.offset_ns
+        happened_ns = (true.span.apex if phase == "provisional" else true.span.end).t_ns
         emitted = next(at for candidate, at in of_phase if candidate is event)
         shown = emissions.shown[event.id, event.revision]
         steps = (event.decided.t_ns, emitted - epoch_ns, shown - epoch_ns)

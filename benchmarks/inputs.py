@@ -66,5 +66,5 @@ def demo_recording(seconds: float | None = None) -> HeldClip:
         times.append(t_ns)
     source.stop()
     t_ns_all = np.asarray(times, np.int64) - times[0]
-    truth = tuple(event for event in demo_truth() if event.offset_ns < t_ns_all[-1])
+    truth = tuple(event for event in demo_truth() if event.span.end.t_ns < t_ns_all[-1])
     return HeldClip(np.stack(frames), t_ns_all, truth)

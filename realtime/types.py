@@ -51,10 +51,25 @@ class Span:
     offset: Moment | None
     """None until it is known."""
 
+    @property
+    def end(self) -> Moment:
+        """The offset; while it is unknown, the apex."""
+        return self.offset or self.apex
+
+    def holds(self, t_ns: float) -> bool:
+        """Whether a time lies inside, both ends counted."""
+        return self.onset.t_ns <= t_ns <= self.end.t_ns
+
     def since(self, zero_ns: int) -> Span:
         """The same span on a clock that reads 0 at ``zero_ns``."""
         offset = None if self.offset is None else self.offset.since(zero_ns)
         return Span(self.onset.since(zero_ns), self.apex.since(zero_ns), offset)
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """The six plain values that files hold: seconds to the microsecond, and frames."""
+        parts = {"onset": self.onset, "apex": self.apex, "offset": self.offset}
+        times = {f"{k}_s": None if m is None else round(m.t_ns / 1e9, 6) for k, m in parts.items()}
+        return {**times, **{f"{k}_frame": None if m is None else m.frame for k, m in parts.items()}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,4 +201,4 @@ class Event:
     @property
     def delay_ns(self) -> int:
         """Decision delay: decided minus apex while the offset is unknown, else minus offset."""
-        return self.decided.t_ns - (self.span.offset or self.span.apex).t_ns
+        return self.decided.t_ns - self.span.end.t_ns

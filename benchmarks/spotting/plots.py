@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
+from mer_live.realtime.types import Span
 from mer_live.training.spotter.injected import SPEAKING_PX
 from mer_live.training.spotter.match import Judgement
 
@@ -49,11 +50,10 @@ def timeline(result: Judgement, path: Path) -> None:
             drawn = values[:, k, 1] - np.median(values[:, k, 1])
             axis.plot(t, drawn, linewidth=0.8, label=REGIONS[k].replace("_", " "))
         for truth in recording.truths:
-            axis.axvspan(truth.onset_ns * 1e-9, truth.offset_ns * 1e-9, color="green", alpha=0.2)
+            axis.axvspan(*_ends_s(truth.span), color="green", alpha=0.2)
         for d in result.decisions:
-            axis.axvline(
-                d.apex_ns * 1e-9, color="tab:red" if d.stands else "gray", linewidth=0.8, linestyle="--"
-            )
+            colour = "tab:red" if d.stands else "gray"
+            axis.axvline(d.span.apex.t_ns * 1e-9, color=colour, linewidth=0.8, linestyle="--")
         axis.set_ylim(-4, 4)
         axis.set_ylabel(f"{part.replace('_', ' ')}, px")
         axis.legend(loc="lower left", fontsize=6)
@@ -63,14 +63,18 @@ def timeline(result: Judgement, path: Path) -> None:
     _save(figure, path)
 
 
+def _ends_s(span: Span) -> tuple[float, float]:
+    return span.onset.t_ns * 1e-9, span.end.t_ns * 1e-9
+
+
 def _decided(axis: Any, result: Judgement) -> None:
     """Rows: truth, speaking, then each state from the moment when it was decided on."""
     recording = result.recording
     rows = ("truth", "speaking", "provisional", "final", "settled")
     for truth in recording.truths:
-        span = (truth.onset_ns * 1e-9, (truth.offset_ns - truth.onset_ns) * 1e-9)
-        axis.broken_barh([span], (-0.4, 0.8), color="green", alpha=0.6)
-        axis.text(span[0], 0, f" {truth.part} {truth.intensity_px:.1f}", fontsize=6, va="center")
+        start, end = _ends_s(truth.span)
+        axis.broken_barh([(start, end - start)], (-0.4, 0.8), color="green", alpha=0.6)
+        axis.text(start, 0, f" {truth.part} {truth.intensity_px:.1f}", fontsize=6, va="center")
     for kind, start, end in recording.distractors:
         axis.broken_barh([(start * 1e-9, (end - start) * 1e-9)], (-0.4, 0.8), color="gray", alpha=0.2)
         axis.text(start * 1e-9, 0, kind, fontsize=6, color="gray", va="center")
@@ -78,7 +82,7 @@ def _decided(axis: Any, result: Judgement) -> None:
         speaks = np.isfinite(recording.mouth_px) & (recording.mouth_px >= SPEAKING_PX)
         axis.fill_between(recording.times_ns * 1e-9, 0.6, 1.4, where=speaks, color="tab:blue", alpha=0.4)
     for d in result.decisions:
-        end = d.apex_ns if d.offset_ns is None else d.offset_ns
+        start, end = _ends_s(d.span)
         for row, (state, at) in enumerate(
             zip(_STATES, (d.announced_ns, d.final_ns, d.settled_ns), strict=True), 2
         ):
@@ -86,11 +90,10 @@ def _decided(axis: Any, result: Judgement) -> None:
                 continue
             # The bar is the movement, the mark the moment when it was decided on.
             pale = 0.3 if d.withdrawn else 0.9
-            span = (d.onset_ns * 1e-9, (end - d.onset_ns) * 1e-9)
-            axis.broken_barh([span], (row - 0.4, 0.8), color=_STATES[state], alpha=pale)
+            axis.broken_barh([(start, end - start)], (row - 0.4, 0.8), color=_STATES[state], alpha=pale)
             axis.plot([at * 1e-9], [row], marker="|", color="black")
         if d.withdrawn:
-            axis.text(end * 1e-9, 4, f" {d.withdrawn}", fontsize=6, va="center")
+            axis.text(end, 4, f" {d.withdrawn}", fontsize=6, va="center")
     axis.set_yticks(range(len(rows)), rows)
     axis.set_ylim(len(rows) - 0.4, -0.6)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
@@ -15,6 +14,7 @@ from mer_live.benchmarks.result import Result as BenchmarkResult
 from mer_live.benchmarks.spotting.figures import figures
 from mer_live.benchmarks.spotting.sets import QUICK, Material, Scale, recorded, tasks
 from mer_live.benchmarks.spotting.summary import counts, prf, reliability, summarise
+from mer_live.engines.files import write_json
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import SpotterConfig
 from mer_live.training.spotter.fit import held_out
@@ -88,12 +88,12 @@ def offline_errors(recordings: Sequence[Recording]) -> dict[str, Any]:
         if r.crops is None:
             continue
         for t in r.truths:
-            a, b = np.searchsorted(r.times_ns, (t.onset_ns, t.offset_ns))
+            a, b = np.searchsorted(r.times_ns, (t.span.onset.t_ns, t.span.end.t_ns))
             times, cut = r.times_ns[a : b + 1], r.crops[a : b + 1]
             for search in ("exhaustive", "divide"):
                 k = find_apex(cut, search=search)  # type: ignore[arg-type]
-                errors[search].append(abs(float(times[k] - t.apex_ns)) / 1e6)
-            errors["middle"].append(abs(float(times[len(times) // 2] - t.apex_ns)) / 1e6)
+                errors[search].append(abs(float(times[k] - t.span.apex.t_ns)) / 1e6)
+            errors["middle"].append(abs(float(times[len(times) // 2] - t.span.apex.t_ns)) / 1e6)
     return {
         name: {"n": len(v), "median_ms": float(np.median(v)) if v else None} for name, v in errors.items()
     }
@@ -196,7 +196,7 @@ def _write(results: dict[str, list[Judgement]], report: dict[str, Any], out: Pat
                 "decisions": [asdict(d) for d in r.decisions],
             }
             stem = f"{name}-{r.recording.name}".replace(" ", "_").replace("/", "_")
-            (out / f"{stem}.json").write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+            write_json(out / f"{stem}.json", data)
             if r.decisions or r.recording.truths:
                 timeline(r, out / f"{stem}.png")
     precision_recall(report["curves"], out / "precision-recall.png")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -23,7 +22,8 @@ from mer_live.training import synthesis
 from mer_live.training.spotter import injected as injecting
 from mer_live.training.spotter import recordings
 from mer_live.training.spotter.injected import injected, mouth_px
-from mer_live.training.spotter.recordings import Footage, Recording, animated, watch
+from mer_live.training.spotter.kept import code, kept, version
+from mer_live.training.spotter.recordings import Footage, Recording, animated, tracked
 from mer_live.training.synthesis.faces.face_model import FacePhoto
 from mer_live.training.synthesis.sequence import Plan
 
@@ -129,32 +129,23 @@ def tasks(material: Material, scale: Scale, seed: int) -> Iterator[Task]:
     yield _task("still", partial(_stopped, photos[0], scale.still_s, seed))
 
 
-def recorded(todo: Sequence[Task], kept: Path | None, jobs: int) -> dict[str, list[Recording]]:
-    """Set name -> its recordings; those in the folder ``kept`` are not made again."""
+def recorded(todo: Sequence[Task], folder: Path | None, jobs: int) -> dict[str, list[Recording]]:
+    """Set name -> its recordings; those that a folder holds are not made again."""
     if jobs == 1:
-        done = [_kept(task, kept) for task in todo]
+        done = [_made(task, folder) for task in todo]
     else:
         with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
-            done = list(pool.map(partial(_kept, kept=kept), todo))
+            done = list(pool.map(partial(_made, folder=folder), todo))
     sets: dict[str, list[Recording]] = {}
     for name, recording in (pair for pairs in done for pair in pairs):
         sets.setdefault(name, []).append(recording)
     return sets
 
 
-def _kept(task: Task, kept: Path | None) -> Made:
-    if kept is None:
+def _made(task: Task, folder: Path | None) -> Made:
+    if folder is None:
         return task.make()
-    place = kept / f"{task.key}.pkl"
-    if place.exists():
-        made: Made = pickle.loads(place.read_bytes())
-        return made
-    made = task.make()
-    kept.mkdir(parents=True, exist_ok=True)
-    part = place.with_suffix(".part")
-    part.write_bytes(pickle.dumps(made))
-    part.rename(place)
-    return made
+    return kept(folder / f"{task.key}.pkl", task.make)
 
 
 _SEEN = (face, motion, representation, recordings)
@@ -162,20 +153,10 @@ _CODE = {"draw": (*_SEEN, synthesis), "film": (*_SEEN, synthesis, injecting), "s
 """What recordings hang on; the path between these only hands on."""
 
 
-@cache
-def _version(kind: str) -> str:
-    found = hashlib.sha256()
-    for module in _CODE[kind]:
-        file = Path(str(module.__file__))
-        for one in sorted(file.parent.glob("*.py")) if file.name == "__init__.py" else [file]:
-            found.update(one.read_bytes())
-    return found.hexdigest()
-
-
 def _task(kind: str, make: partial[Made]) -> Task:
     said = [a.subject if isinstance(a, FacePhoto) else repr(a) for a in make.args]
-    code = inspect.getsource(make.func)
-    key = hashlib.sha256(f"{_version(kind)} {code} {said}".encode()).hexdigest()[:24]
+    text = code(inspect.getsource(make.func))
+    key = hashlib.sha256(f"{version(*_CODE[kind])} {text} {said}".encode()).hexdigest()[:24]
     return Task(make, f"{make.func.__name__.strip('_')}-{key}")
 
 
@@ -237,4 +218,4 @@ def _stopped(photo: FacePhoto, seconds: float, seed: int) -> Made:
 
 def _still(name: str, frames: Iterable[cameras.Image], fps: float) -> Recording:
     cv2.setNumThreads(1)
-    return watch(name, "natural", frames, fps, person="motionless")
+    return tracked(name, "natural", frames, fps, person="motionless")

@@ -55,7 +55,7 @@ def counts(
         answering = {k for _, k in getattr(answers, by)}
         for k, d in enumerate(answers.decisions):
             if k not in answering and d.score >= score:
-                fp += speaking is None or speaks(r.recording, d.apex_ns) == speaking
+                fp += speaking is None or speaks(r.recording, d.span.apex.t_ns) == speaking
     return tp, fn, fp
 
 
@@ -88,7 +88,7 @@ def false_alarms(results: Sequence[Judgement], state: State) -> float | None:
 
 def place_of(recording: Recording, d: Decision) -> str:
     """Part of the face that moved from the ends of a decision to its apex: 'upper', 'lower' or 'both'."""
-    ends = (d.onset_ns, d.apex_ns, d.apex_ns if d.offset_ns is None else d.offset_ns)
+    ends = (d.span.onset.t_ns, d.span.apex.t_ns, d.span.end.t_ns)
     last = len(recording.times_ns) - 1
     seen = [recording.motions[min(int(np.searchsorted(recording.times_ns, t)), last)] for t in ends]
     if any(m is None for m in seen):
@@ -102,12 +102,11 @@ def place_of(recording: Recording, d: Decision) -> str:
 def cause_of(recording: Recording, d: Decision) -> str:
     """What a false decision was taken from: a scripted distractor, else what the face did meanwhile."""
     for kind, start, end in recording.distractors:
-        if start - 30_000_000 <= d.apex_ns <= end + 30_000_000:
+        if start - 30_000_000 <= d.span.apex.t_ns <= end + 30_000_000:
             return kind
-    if speaks(recording, d.apex_ns):
+    if speaks(recording, d.span.apex.t_ns):
         return "speech"
-    end = d.apex_ns if d.offset_ns is None else d.offset_ns
-    a, b = np.searchsorted(recording.times_ns, (d.onset_ns, end))
+    a, b = np.searchsorted(recording.times_ns, (d.span.onset.t_ns, d.span.end.t_ns))
     seen = [m for m in recording.motions[a : b + 1] if m is not None]
     if not seen:
         return "nothing seen"
@@ -163,7 +162,7 @@ def _share(said: Sequence[str]) -> dict[str, int]:
 
 def _apex_errors(results: Sequence[Judgement]) -> np.ndarray[Any, np.dtype[np.float64]]:
     found = [
-        (r.answers["settled"].decisions[k].apex_ns - r.recording.truths[i].apex_ns) / 1e6
+        (r.answers["settled"].decisions[k].span.apex.t_ns - r.recording.truths[i].span.apex.t_ns) / 1e6
         for r in results
         for i, k in r.answers["settled"].touching
     ]
@@ -178,10 +177,10 @@ def _delays(results: Sequence[Judgement], state: State) -> list[float]:
         for i, k in answers.pairs:
             t, d = r.recording.truths[i], answers.decisions[k]
             if state == "provisional" and d.announced_ns is not None:
-                found.append((d.announced_ns - t.apex_ns) / 1e6)
+                found.append((d.announced_ns - t.span.apex.t_ns) / 1e6)
             at = d.final_ns if state == "final" else d.settled_ns
             if state != "provisional" and at is not None:
-                found.append((at - t.offset_ns) / 1e6)
+                found.append((at - t.span.end.t_ns) / 1e6)
     return found
 
 
@@ -210,7 +209,7 @@ def _taken(results: Sequence[Judgement], kind: str) -> dict[str, float | int | N
             if what == kind:
                 n += 1
                 inside = (start - 30_000_000, end + 30_000_000)
-                taken += any(inside[0] <= d.apex_ns <= inside[1] for d in r.answers["settled"].false)
+                taken += any(inside[0] <= d.span.apex.t_ns <= inside[1] for d in r.answers["settled"].false)
     return {"n": n, "taken": taken, "part": taken / n if n else None}
 
 

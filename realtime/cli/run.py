@@ -194,7 +194,7 @@ def live(options: Options, stop: threading.Event) -> None:
         raise pipeline.error
     if options.demo:
         end_s = options.source.duration_s or math.inf
-        truth = [event for event in demo_truth() if event.offset_ns < end_s * 1e9]
+        truth = [event for event in demo_truth() if event.span.end.t_ns < end_s * 1e9]
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")

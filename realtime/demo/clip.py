@@ -23,13 +23,7 @@ class TrueEvent:
 
     label: str
     span: Span
-    """Times count from the clip's first frame."""
-
-    @property
-    def offset_ns(self) -> int:
-        """Time of the offset, which is always known of a truth."""
-        assert self.span.offset is not None
-        return self.span.offset.t_ns
+    """Times count from the clip's first frame; the offset is always known."""
 
 
 def demo_clip() -> Path:
@@ -55,7 +49,7 @@ def _moment(event: dict[str, Any], part: str) -> Moment:
 
 def match(truth: TrueEvent, events: Iterable[Event]) -> Event | None:
     """The event whose apex lies within the true one, the nearest to its apex; None if none does."""
-    inside = [e for e in events if truth.span.onset.t_ns <= e.span.apex.t_ns <= truth.offset_ns]
+    inside = [e for e in events if truth.span.holds(e.span.apex.t_ns)]
     return min(inside, key=lambda e: abs(e.span.apex.t_ns - truth.span.apex.t_ns), default=None)
 
 

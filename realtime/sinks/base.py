@@ -21,7 +21,6 @@ class Sink(Protocol):
 
 def record(item: Event) -> dict[str, Any]:
     """The documented JSON object of an event (README, "Event JSONL"); times in s and ms."""
-    span = item.span
     if item.state == "withdrawn":
         return {
             "type": "withdrawn",
@@ -38,12 +37,7 @@ def record(item: Event) -> dict[str, Any]:
         "label": item.label,
         "probs": {name: round(float(p), 4) for name, p in zip(CLASSES, item.probs, strict=True)},
         "score": round(item.score, 4),
-        "onset_s": _s(span.onset.t_ns),
-        "apex_s": _s(span.apex.t_ns),
-        "offset_s": None if span.offset is None else _s(span.offset.t_ns),
-        "onset_frame": span.onset.frame,
-        "apex_frame": span.apex.frame,
-        "offset_frame": None if span.offset is None else span.offset.frame,
+        **item.span.to_json(),
         "decided_s": _s(item.decided.t_ns),
         "delay_ms": round(item.delay_ns / 1e6, 3),
         "compute_ms": round(item.compute_ns / 1e6, 3),

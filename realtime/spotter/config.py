@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mer_live.realtime.spotter.signals import Array
+from mer_live.realtime.types import Moment, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,9 @@ class Judged:
     """One scored candidate, for those who fit or draw the scores."""
 
     phase: Literal["apex", "final", "settled"]
-    onset_ns: int
-    apex_ns: int
-    offset_ns: int
-    """Of an apex: where it would end."""
+    span: Span
+    """Without an offset while it has only turned back."""
     features: Array
     score: float
-    decided_ns: int
+    decided: Moment
+    """The newest frame that was used."""

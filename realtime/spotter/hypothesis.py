@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.spotter.pulses import refine
 from mer_live.realtime.spotter.signals import Array, History
-from mer_live.realtime.types import Moment, Phase, Span, Spot
+from mer_live.realtime.types import Span
 
 _LEAD_NS = 150_000_000
 
@@ -46,8 +46,7 @@ class Hypothesis:
         placed = refine(seconds, course, (self.onset_ns - middle) * 1e-9, (self.offset_ns - middle) * 1e-9)
         self.onset_ns, self.apex_ns, self.offset_ns = (middle + round(s * 1e9) for s in placed)
 
-    def spot(self, number: int, phase: Phase, history: History, now: Moment, *, ended: bool = True) -> Spot:
-        """A decision about it, in frames."""
+    def span(self, history: History, *, ended: bool = True) -> Span:
+        """When it happens, in frames."""
         offset = history.moment_at(self.offset_ns) if ended else None
-        span = Span(history.moment_at(self.onset_ns), history.moment_at(self.apex_ns), offset)
-        return Spot(number, phase, span, self.score, now)
+        return Span(history.moment_at(self.onset_ns), history.moment_at(self.apex_ns), offset)

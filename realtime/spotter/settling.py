@@ -135,7 +135,7 @@ class Settling:
 
     def _tell(self, phase: Literal["final", "settled"], h: Hypothesis, seen: Array, now: Moment) -> None:
         if self._listen is not None:
-            self._listen(Judged(phase, h.onset_ns, h.apex_ns, h.offset_ns, seen, h.score, now.t_ns))
+            self._listen(Judged(phase, h.span(self._window.history), seen, h.score, now))
 
 
 def _doubt(seen: Array) -> str:

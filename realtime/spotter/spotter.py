@@ -186,7 +186,8 @@ class Spotter:
         best.place(self._window.history)
         self._tell(best, now)
         self._rise = best
-        self._announced = best.spot(self._count, "apex", self._window.history, now, ended=False)
+        span = best.span(self._window.history, ended=False)
+        self._announced = Spot(self._count, "apex", span, best.score, now)
         return [self._announced]
 
     def _overdue(self, features: Array, now: Moment) -> list[Spot]:
@@ -229,7 +230,7 @@ class Spotter:
             self._count += 1
             number = self._count
         self._busy_until_ns = held.offset_ns
-        spot = held.spot(number, "offset", self._window.history, now)
+        spot = Spot(number, "offset", held.span(self._window.history), held.score, now)
         self._settling.watch(held, spot)
         return [spot]
 
@@ -239,7 +240,8 @@ class Spotter:
 
     def _tell(self, h: Hypothesis, now: Moment) -> None:
         if self._listen is not None:
-            self._listen(Judged("apex", h.onset_ns, h.apex_ns, h.offset_ns, h.features, h.score, now.t_ns))
+            span = h.span(self._window.history, ended=False)
+            self._listen(Judged("apex", span, h.features, h.score, now))
 
 
 def _reason(features: Array) -> str:

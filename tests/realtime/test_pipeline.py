@@ -282,7 +282,7 @@ def test_every_way_of_a_frame_gives_the_same_decisions(clip: Recording, recogniz
 
     recorded = watch("demo", "natural", clip.frames, 200.0)
     judged = decide(recorded).decisions
-    assert [d.apex_ns for d in judged] == [item.span.apex.t_ns for item in pipeline_ends(sink)]
+    assert [d.span.apex.t_ns for d in judged] == [item.span.apex.t_ns for item in pipeline_ends(sink)]
 
 
 def pipeline_ends(sink: Collect) -> list[Event]:

@@ -5,12 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
-from mer_live.realtime.types import Motion
+from mer_live.realtime.types import Moment, Motion, Span
 from mer_live.training.spotter.match import Decision
-from mer_live.training.spotter.recordings import Recording, Truth
+from mer_live.training.spotter.recordings import Recording
+from mer_live.training.synthesis.clips import Truth
 
 S = 1_000_000_000
-TRUTH = Truth("surprise", round(2.0 * S), round(2.15 * S), round(2.4 * S), 2.0)
+
+
+def span(onset: float, apex: float, offset: float | None) -> Span:
+    """Seconds, at 100 frames each."""
+    made = (None if s is None else Moment(round(100 * s), round(s * S)) for s in (onset, apex, offset))
+    return Span(*made)  # type: ignore[arg-type]
+
+
+TRUTH = Truth("surprise", span(2.0, 2.15, 2.4), 2.0)
 
 
 def recording(fps: float = 100, seconds: float = 5.0, truths: tuple[Truth, ...] = (TRUTH,)) -> Recording:
@@ -19,7 +28,7 @@ def recording(fps: float = 100, seconds: float = 5.0, truths: tuple[Truth, ...] 
     t = np.arange(0, seconds, 1 / fps)
     values = rng.normal(0, 0.05, (len(t), len(REGIONS), 2))
     for truth in truths:
-        a, b, c = (x / S for x in (truth.onset_ns, truth.apex_ns, truth.offset_ns))
+        a, b, c = (m.t_ns / S for m in (truth.span.onset, truth.span.apex, truth.span.end))
         pulse = 0.25 * (1 - np.cos(np.pi * np.clip((t - a) / (b - a), 0, 1)))
         pulse = pulse * (1 + np.cos(np.pi * np.clip((t - b) / (c - b), 0, 1)))
         values[:, region("brow"), 1] -= truth.intensity_px * pulse[:, None]
@@ -42,5 +51,6 @@ def recording(fps: float = 100, seconds: float = 5.0, truths: tuple[Truth, ...] 
 
 
 def decision(number: int, onset: float, apex: float, offset: float) -> Decision:
-    a, b, c = (round(x * S) for x in (onset, apex, offset))
-    return Decision(number, a, b, 0.9, b + 40_000_000, c, c + 10_000_000)
+    when = span(onset, apex, offset)
+    announced_ns, final_ns = when.apex.t_ns + 40_000_000, when.end.t_ns + 10_000_000
+    return Decision(number, when, 0.9, announced_ns, final_ns)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.motion.regions import REGIONS
-from mer_live.training.spotter.recordings import Footage, Recording, Truth, truth_at, watch
+from mer_live.training.spotter.recordings import Footage, Recording, tracked
+from mer_live.training.synthesis.clips import Truth
 from mer_live.training.synthesis.inject import Injector
 from mer_live.training.synthesis.timeline import Pulse, draw_pulse
 
@@ -87,7 +88,7 @@ def plan(
             part = parts[turns.pop()]
             units = UNITS[part][int(rng.integers(len(UNITS[part])))]
             size = float(np.exp(rng.uniform(*np.log(px))))
-            truth = replace(truth_at(pulse, "", size), part=part, speaking=speaking)
+            truth = Truth("", pulse.span(fps), size, part=part, speaking=speaking)
             planned.append(Planned(truth, pulse, units))
             t = pulse.offset_s + _APART_S + float(rng.exponential(0.2))
         else:
@@ -124,5 +125,5 @@ def injected(footage: Footage, seed: int, *, speaking: bool) -> Recording | None
         return None
     truths = [p.truth for p in planned]
     name = f"{footage.name}-{'speaking' if speaking else 'silent'}-{seed}"
-    recording = watch(name, "injected", frames(footage, rng, planned), footage.fps, truths)
+    recording = tracked(name, "injected", frames(footage, rng, planned), footage.fps, truths)
     return replace(recording, person=footage.person, mouth_px=mouth_px(footage.plain))

@@ -23,8 +23,8 @@ from mer_live.realtime.spotter.window import Window
 from mer_live.realtime.types import Motion, Spot
 from mer_live.training.spotter.match import overlap
 from mer_live.training.spotter.net import blank
-from mer_live.training.spotter.recordings import Truth
 from mer_live.training.spotter.signals import R, Signals
+from mer_live.training.synthesis.clips import Truth
 
 Phase = Literal["apex", "offset"]
 PHASES: dict[Phase, slice] = {"apex": TURNED, "offset": FINISHED}
@@ -156,7 +156,7 @@ def labels(phase: Phase, now_s: float, truths: Sequence[Truth]) -> NDArray[np.in
     end = -COURSES.offset[rows] if phase == "offset" else top
     label = np.zeros(len(start), np.int64)
     for t in truths:
-        onset, apex, offset = (ns * 1e-9 - now_s for ns in (t.onset_ns, t.apex_ns, t.offset_ns))
+        onset, apex, offset = (m.t_ns * 1e-9 - now_s for m in (t.span.onset, t.span.apex, t.span.end))
         if onset > 0.0 or offset < -1.5:
             continue
         last = offset if phase == "offset" else apex
@@ -170,6 +170,5 @@ def labels(phase: Phase, now_s: float, truths: Sequence[Truth]) -> NDArray[np.in
 def rightness(j: Judged, truths: Sequence[Truth]) -> float:
     """How well the best truth answers a candidate: IoU; of one that has just turned 1 if its apex lies inside."""
     if j.phase == "apex":
-        return float(any(t.onset_ns <= j.apex_ns <= t.offset_ns for t in truths))
-    found = [overlap((t.onset_ns, t.offset_ns), (j.onset_ns, j.offset_ns)) for t in truths]
-    return max(found, default=0.0)
+        return float(any(t.span.holds(j.span.apex.t_ns) for t in truths))
+    return max((overlap(t.span, j.span) for t in truths), default=0.0)

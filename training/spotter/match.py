@@ -9,8 +9,9 @@ from functools import cached_property
 
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import Judged, Spotter, SpotterConfig
-from mer_live.realtime.types import State
-from mer_live.training.spotter.recordings import Recording, Truth
+from mer_live.realtime.types import Span, State
+from mer_live.training.spotter.recordings import Recording
+from mer_live.training.synthesis.clips import Truth
 
 REACHED: tuple[State, ...] = ("provisional", "final", "settled")
 
@@ -20,13 +21,11 @@ class Decision:
     """All that the spotter said about one candidate it announced."""
 
     id: int
-    onset_ns: int
-    apex_ns: int
+    span: Span
     score: float
     """Of the newest decision that was no withdrawal."""
     announced_ns: int | None = None
     """When the apex was announced; None where only the finished event was."""
-    offset_ns: int | None = None
     final_ns: int | None = None
     settled_ns: int | None = None
     """When it was confirmed; of what is still open at the end, None."""
@@ -87,10 +86,11 @@ class Judgement:
         return self.answers["settled"].pairs
 
 
-def overlap(a: tuple[int, int], b: tuple[int, int]) -> float:
-    """Intersection over union of two spans."""
-    common = min(a[1], b[1]) - max(a[0], b[0])
-    return max(0.0, common / (max(a[1], b[1]) - min(a[0], b[0]))) if common > 0 else 0.0
+def overlap(a: Span, b: Span) -> float:
+    """Intersection over union, 0..1."""
+    starts, ends = (a.onset.t_ns, b.onset.t_ns), (a.end.t_ns, b.end.t_ns)
+    common = min(ends) - max(starts)
+    return common / (max(ends) - min(starts)) if common > 0 else 0.0
 
 
 def decide(
@@ -110,17 +110,14 @@ def decide(
     ]
     took = (time.thread_time() - started) * 1e3 / max(1, len(recording.times_ns))
     for spot in (*spots, *spotter.finish()):
-        span = spot.span
-        d = found.setdefault(spot.id, Decision(spot.id, span.onset.t_ns, span.apex.t_ns, spot.score))
+        d = found.setdefault(spot.id, Decision(spot.id, spot.span, spot.score))
         if spot.phase == "withdrawn":
             d.withdrawn = spot.reason or "withdrawn"
             continue
-        d.onset_ns, d.apex_ns, d.score = span.onset.t_ns, span.apex.t_ns, spot.score
+        d.span, d.score = spot.span, spot.score
         if spot.phase == "apex":
             d.announced_ns = spot.decided.t_ns
-            continue
-        d.offset_ns = None if span.offset is None else span.offset.t_ns
-        if spot.phase == "settled":
+        elif spot.phase == "settled":
             d.settled_ns = spot.decided.t_ns
         else:
             d.final_ns = spot.decided.t_ns
@@ -128,14 +125,13 @@ def decide(
 
 
 def _iou_score(t: Truth, d: Decision) -> float:
-    if d.offset_ns is None:
-        return 0.0
-    iou = overlap((t.onset_ns, t.offset_ns), (d.onset_ns, d.offset_ns))
+    iou = 0.0 if d.span.offset is None else overlap(t.span, d.span)
     return iou if iou >= 0.5 else 0.0
 
 
 def _inside_score(t: Truth, d: Decision) -> float:
-    return 1.0 / (1 + abs(d.apex_ns - t.apex_ns)) if t.onset_ns <= d.apex_ns <= t.offset_ns else 0.0
+    at_ns = d.span.apex.t_ns
+    return 1.0 / (1 + abs(at_ns - t.span.apex.t_ns)) if t.span.holds(at_ns) else 0.0
 
 
 def _pair(

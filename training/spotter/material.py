@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from mer_live.engines.files import write_atomically
 from mer_live.realtime import face, motion
 from mer_live.realtime.motion.regions import MIRROR
 from mer_live.realtime.spotter import matched, parallax, pulses, reader, speaking, window
@@ -22,8 +18,9 @@ from mer_live.realtime.spotter.signals import Array
 from mer_live.training import synthesis
 from mer_live.training.spotter import recordings
 from mer_live.training.spotter import signals as signal_space
+from mer_live.training.spotter.kept import kept, version
 from mer_live.training.spotter.looks import Looks
-from mer_live.training.spotter.recordings import Recording, animated, read_clip, watch
+from mer_live.training.spotter.recordings import Recording, animated, read_clip, tracked
 from mer_live.training.spotter.signals import (
     R,
     Signals,
@@ -62,15 +59,6 @@ def folds(people: Sequence[str]) -> list[PeopleFold]:
     rest = list(people[3:])
     groups = [(name,) for name in most] + [tuple(g) for g in (rest[0::2], rest[1::2]) if g]
     return [PeopleFold(group, k % 2) for k, group in enumerate(groups)]
-
-
-def cached(path: Path, make: Callable[[], Any]) -> Any:
-    """What ``make`` returns, kept in a file, so that a stopped fit goes on."""
-    if path.exists():
-        return pickle.loads(path.read_bytes())
-    made = make()
-    write_atomically(path, pickle.dumps(made))
-    return made
 
 
 def faces_of(talking: Sequence[Signals], shapes: Array, seed: int) -> Faces:
@@ -130,15 +118,6 @@ def _videos(folder: Path) -> list[Path]:
 _LOOKING = (matched, parallax, pulses, reader, speaking, window, smoothing, recordings, signal_space)
 
 
-def _version(*modules: Any) -> str:
-    found = hashlib.sha256()
-    for module in modules:
-        file = Path(str(module.__file__))
-        for path in sorted(file.parent.glob("*.py")) if file.name == "__init__.py" else [file]:
-            found.update(path.read_bytes())
-    return found.hexdigest()[:12]
-
-
 def talker(folders: Folders, person: str) -> list[Signals]:
     """All that one person does in their clips."""
 
@@ -146,12 +125,11 @@ def talker(folders: Folders, person: str) -> list[Signals]:
         made: list[Signals] = []
         for path in folders.talkers[person]:
             frames, fps = read_clip(path)
-            recording = watch(path.stem, "natural", frames, fps)
+            recording = tracked(path.stem, "natural", frames, fps)
             made += signals(recording, person, heard(path, (recording.times_ns * 1e-9).astype(np.float64)))
         return made
 
-    found: list[Signals] = cached(folders.cache / _version(face, motion) / f"talker-{person}.pkl", make)
-    return found
+    return kept(folders.cache / version(face, motion) / f"talker-{person}.pkl", make)
 
 
 def still(folders: Folders, k: int, seed: int) -> list[Signals]:
@@ -163,8 +141,7 @@ def still(folders: Folders, k: int, seed: int) -> list[Signals]:
         photo = load_photo(folders.faces, names[k % len(names)])
         return animated(photo, rate, seed + 1000 + k, 16 if rate < 60 else 10)
 
-    version = _version(face, motion, synthesis)
-    recording: Recording = cached(folders.cache / version / f"still-{k}-{seed}.pkl", make)
+    recording = kept(folders.cache / version(face, motion, synthesis) / f"still-{k}-{seed}.pkl", make)
     speaking = np.zeros(len(recording.times_ns))
     for kind, first, last in recording.distractors:
         if kind == "speech":
@@ -204,17 +181,15 @@ def unheard(folders: Folders, person: str, faces: Faces, seed: int) -> tuple[lis
 
 
 def _shapes(folders: Folders, names: Sequence[str], seed: int) -> Array:
-    path = folders.cache / _version(motion, synthesis) / f"patterns-{seed}.pkl"
-    shapes: Array = cached(path, lambda: patterns(folders.faces, names, np.random.default_rng(seed)))
-    return shapes
+    path = folders.cache / version(motion, synthesis) / f"patterns-{seed}.pkl"
+    return kept(path, lambda: patterns(folders.faces, names, np.random.default_rng(seed)))
 
 
 def _part(folders: Folders, parts: int, seed: int, which: tuple[int, int]) -> tuple[Faces, list[Looks]]:
     side, part = which
-    version = _version(face, motion, synthesis, *_LOOKING)
-    path = folders.cache / version / f"looks-{side}-{part}-{parts}-{seed}.pkl"
-    made: tuple[Faces, list[Looks]] = cached(path, partial(material, folders, side, part, parts, seed))
-    return made
+    folder = folders.cache / version(face, motion, synthesis, *_LOOKING)
+    path = folder / f"looks-{side}-{part}-{parts}-{seed}.pkl"
+    return kept(path, partial(material, folders, side, part, parts, seed))
 
 
 def make_talker(folders: Folders, person: str) -> None:

@@ -25,35 +25,12 @@ from mer_live.realtime.path import FacePath
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import FaceCrop, Frame, Motion
 from mer_live.training.spotter.net import nobody
+from mer_live.training.synthesis.clips import Truth
 from mer_live.training.synthesis.faces.face_model import FacePhoto, similarity
 from mer_live.training.synthesis.sequence import Plan, render_crops
-from mer_live.training.synthesis.timeline import Pulse
 
 Kind = Literal["injected", "animated", "natural"]
 _NO_WARP = np.eye(2, 3, dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """One micro-expression that is really there."""
-
-    label: str
-    onset_ns: int
-    apex_ns: int
-    offset_ns: int
-    intensity_px: float
-    """Largest displacement at the apex, px of the 224 px crop."""
-    part: str = ""
-    """Of the face: 'upper', 'lower' or 'both', where it is known."""
-    speaking: bool | None = None
-    """Whether the face spoke meanwhile, where that is known."""
-
-
-def truth_at(pulse: Pulse, label: str, intensity_px: float) -> Truth:
-    """A scripted movement as truth."""
-    spans = (round(s * 1e9) for s in (pulse.onset_s, pulse.apex_s, pulse.offset_s))
-    onset, apex, offset = spans
-    return Truth(label, onset, apex, offset, intensity_px)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +111,7 @@ def read_clip(path: Path) -> tuple[list[NDArray[np.uint8]], float]:
     return frames, rate
 
 
-def watch(
+def tracked(
     name: str,
     kind: Kind,
     frames: Iterable[NDArray[np.uint8]],
@@ -173,17 +150,13 @@ def animated(
         motions.append(meter.update(FaceCrop(index, t_ns, gray, _NO_WARP, marks, 1)))
         if keep_crops:
             crops.append(gray.copy())
-    truths = tuple(
-        Truth(e.label, round(e.onset_s * 1e9), round(e.apex_s * 1e9), round(e.offset_s * 1e9), e.intensity_px)
-        for e in truth.events
-    )
     return Recording(
         f"{photo.subject}-{fps:.0f}fps-{seed}",
         "animated",
         fps,
         np.array([m.t_ns for m in motions], np.int64),
         tuple(motions),
-        truths,
+        truth.events,
         tuple((kind, round(a * 1e9), round(b * 1e9)) for kind, a, b in truth.distractors),
         np.array(meter.motion_ms),
         meter.flow_ms,
@@ -255,4 +228,4 @@ class Footage:
     @cached_property
     def plain(self) -> Recording:
         """The clip as it is."""
-        return watch(self.name, "natural", self.frames, self.fps, person=self.person)
+        return tracked(self.name, "natural", self.frames, self.fps, person=self.person)

@@ -19,7 +19,8 @@ from mer_live.realtime.motion.regions import MEMBERSHIP, MIRROR, POINTS, REGIONS
 from mer_live.realtime.spotter.matched import ROWS
 from mer_live.realtime.spotter.reader import Reader
 from mer_live.realtime.types import CLASSES
-from mer_live.training.spotter.recordings import Recording, Truth, truth_at
+from mer_live.training.spotter.recordings import Recording
+from mer_live.training.synthesis.clips import Truth
 from mer_live.training.synthesis.faces.face_model import apply, load_photo
 from mer_live.training.synthesis.inject import Injector
 from mer_live.training.synthesis.timeline import Pulse, draw_pulse
@@ -176,6 +177,7 @@ def with_events(
 ) -> Signals:
     """Signals with expressions added: (N, R, 2) shapes at 1 px, sizes log-uniform in ``px``."""
     rows, truths = s.rows.copy(), list[Truth]()
+    fps = (len(s.times) - 1) / (s.times[-1] - s.times[0])
     t = 0.5 + float(rng.exponential(every_s))
     while True:
         pulse = draw_pulse(rng, t, longest_s=_LONGEST_EVENT_S, slow_fades=_SLOW)
@@ -186,7 +188,7 @@ def with_events(
         if rng.random() < 0.5:
             shape = shape[list(MIRROR)] * [-1.0, 1.0]
         rows[:, :R] += _level(s.times, pulse)[:, None, None] * shape
-        truths.append(truth_at(pulse, "", size))
+        truths.append(Truth("", pulse.span(fps), size))
         t = pulse.offset_s + 0.5 + float(rng.exponential(every_s))
     return replace(s, rows=rows, truths=(*s.truths, *truths))
 

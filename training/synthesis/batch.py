@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from mer_live.engines.files import whole, write_json
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.camera import draw_light, draw_sensor
 from mer_live.training.synthesis.clips import render_clip
@@ -77,12 +77,13 @@ def run(request: Request) -> Iterator[Path]:
 def _clip(request: Request, photo: FacePhoto, index: int, label: str, rng: np.random.Generator) -> Path:
     made = render_clip(photo, rng, label=label, fps=request.fps, with_flow=True)
     path = request.out / f"clip_{index:05d}.npz"
-    np.savez_compressed(path, gray=made.clip.gray, t_ns=made.clip.t_ns, flow=np.asarray(made.flow))
-    truth = asdict(made.truth) | {"fps": made.fps, "subject": made.subject, "seed": [request.seed, index]}
+    with whole(path) as partial, partial.open("wb") as handle:
+        np.savez_compressed(handle, gray=made.clip.gray, t_ns=made.clip.t_ns, flow=np.asarray(made.flow))
+    truth = made.truth.to_json() | {"fps": made.fps, "subject": made.subject, "seed": [request.seed, index]}
     truth["distractors"] = [
         {"kind": d.kind, "start_s": d.pulse.onset_s, "end_s": d.pulse.offset_s} for d in made.distractors
     ]
-    path.with_suffix(".json").write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+    write_json(path.with_suffix(".json"), truth)
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.face.crop import crop_warp
-from mer_live.realtime.types import CLASSES
+from mer_live.realtime.types import CLASSES, Span
 from mer_live.training.synthesis.camera import Camera, Light, Sensor, draw_light, draw_sensor
 from mer_live.training.synthesis.faces.actions import Action, draw_action
 from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, apply, build_model
@@ -28,23 +29,25 @@ from mer_live.training.synthesis.timeline import (
 
 
 @dataclass(frozen=True, slots=True)
-class EventTruth:
-    """What was rendered; frames number the clip or video, seconds count from its first frame."""
+class Truth:
+    """A micro-expression that is really there."""
 
     label: str
-    onset_s: float
-    apex_s: float
-    offset_s: float
-    onset_frame: int
-    """Last frame at rest."""
-    apex_frame: int
-    """Frame nearest to the apex."""
-    offset_frame: int
-    """First frame at rest again."""
+    span: Span
+    """As `Pulse.span` counts frames; times count from the first frame, and the offset is always known."""
     intensity_px: float
     """Largest displacement at the apex, px of the 224 px crop."""
-    action: str
-    """Which action units."""
+    action: str = ""
+    """Which action units, where they were rendered."""
+    part: str = ""
+    """Of the face: 'upper', 'lower' or 'both', where it is known."""
+    speaking: bool | None = None
+    """Whether the face spoke meanwhile, where that is known."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What the file beside a rendered clip says of it."""
+        said = {"intensity_px": self.intensity_px, "action": self.action}
+        return {"label": self.label, **self.span.to_json(), **said}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class SynthClip:
     label: int
     """Index into CLASSES."""
     subject: str
-    truth: EventTruth
+    truth: Truth
     distractors: tuple[ScriptedDistractor, ...]
     fps: float
     flow: NDArray[np.float32] | None
@@ -98,15 +101,6 @@ def normalise(renderer: FaceRenderer, script: Script) -> Script:
         factor = event.intensity_px / max(reached, 1e-6)
         events.append(ScriptedEvent(event.label, event.action, event.intensity_px * factor, event.pulse))
     return Script(script.duration_s, tuple(events), script.distractors, script.sway, script.actions)
-
-
-def truth_of(event: ScriptedEvent, intensity_px: float, fps: float, frames: int, action: str) -> EventTruth:
-    """Seconds to frames: the last frame before the movement, the nearest to its apex, the first after it."""
-    p = event.pulse
-    onset = max(int(np.floor(p.onset_s * fps + 1e-9)), 0)
-    offset = min(int(np.ceil(p.offset_s * fps - 1e-9)), frames - 1)
-    apex = min(max(round(p.apex_s * fps), onset), offset)
-    return EventTruth(event.label, p.onset_s, p.apex_s, p.offset_s, onset, apex, offset, intensity_px, action)
 
 
 def film_crops(
@@ -200,16 +194,17 @@ def render_clip(
     renderer = FaceRenderer(model, [action], shading=float(rng.uniform(0.1, 0.6)))
     script = normalise(renderer, script)
     crops = list(film_crops(renderer, script, shot, rng))
-    truth = truth_of(event, size, shot.fps, len(crops), action.name)
+    span = pulse.span(shot.fps, len(crops))
+    truth = Truth(name, span, size, action.name)
     clip = Clip(
         np.stack([gray for gray, _ in crops]),
         np.array([t for _, t in crops], np.int64),
-        truth.onset_frame,
-        truth.apex_frame,
-        truth.offset_frame,
+        span.onset.frame,
+        span.apex.frame,
+        span.end.frame,
     )
     flow = renderer.flow(script.active(script.events[0])) if with_flow else None
     return SynthClip(clip, CLASSES.index(name), photo.subject, truth, script.distractors, shot.fps, flow)
 
 
-__all__ = ["Action", "EventTruth", "FaceState", "SynthClip", "Take", "draw_take", "film_crops", "render_clip"]
+__all__ = ["Action", "FaceState", "SynthClip", "Take", "Truth", "draw_take", "film_crops", "render_clip"]

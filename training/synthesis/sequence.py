@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
-from mer_live.training.synthesis.clips import EventTruth, Take, draw_take, film_crops, normalise, truth_of
+from mer_live.training.synthesis.clips import Take, Truth, draw_take, film_crops, normalise
 from mer_live.training.synthesis.faces.actions import Action, draw_action
 from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, apply, build_model
 from mer_live.training.synthesis.render import FaceRenderer
@@ -33,7 +33,7 @@ class SequenceTruth:
     size: tuple[int, int]
     """(width, height)."""
     frames: int
-    events: tuple[EventTruth, ...]
+    events: tuple[Truth, ...]
     distractors: tuple[tuple[str, float, float], ...]
     """(kind, start s, end s)."""
     subject: str
@@ -41,11 +41,18 @@ class SequenceTruth:
 
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary: fps, size, frames, events, distractors, subject, seed."""
-        data = asdict(self)
-        data["distractors"] = [
-            {"kind": kind, "start_s": round(a, 6), "end_s": round(b, 6)} for kind, a, b in self.distractors
-        ]
-        return data
+        return {
+            "fps": self.fps,
+            "size": list(self.size),
+            "frames": self.frames,
+            "events": [event.to_json() for event in self.events],
+            "distractors": [
+                {"kind": kind, "start_s": round(a, 6), "end_s": round(b, 6)}
+                for kind, a, b in self.distractors
+            ],
+            "subject": self.subject,
+            "seed": self.seed,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Performance:
             fps,
             size,
             frames,
-            tuple(truth_of(e, px, fps, frames, name) for e, px, name in self.events),
+            tuple(Truth(e.label, e.pulse.span(fps, frames), px, name) for e, px, name in self.events),
             tuple((d.kind, d.pulse.onset_s, d.pulse.offset_s) for d in self.script.distractors),
             self.renderer.model.subject,
             seed,

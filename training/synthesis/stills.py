@@ -9,11 +9,11 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.clips import (
     SynthClip,
     Take,
+    Truth,
     draw_intensity,
     draw_take,
     film_crops,
     normalise,
-    truth_of,
 )
 from mer_live.training.synthesis.faces.actions import draw_action
 from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, build_model
@@ -46,5 +46,5 @@ def render_still(
     script = normalise(renderer, Script(1 / shot.fps, (event,), eyes, draw_sway(rng, 1.0), 1))
     ((gray, t_ns),) = film_crops(renderer, script, shot, rng)
     clip = Clip(gray[None], np.array([t_ns], np.int64), 0, 0, 0)
-    truth = truth_of(event, size, shot.fps, 1, action.name)
+    truth = Truth(label, event.pulse.span(shot.fps, 1), size, action.name)
     return SynthClip(clip, CLASSES.index(label), photo.subject, truth, eyes, shot.fps, None)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from mer_live.realtime.types import Moment, Span
 from mer_live.training.synthesis.faces.facts import draw_duration
 
 DistractorKind = Literal["blink", "speech", "gaze", "shake", "macro"]
@@ -28,6 +29,18 @@ class Pulse:
     def apex_s(self) -> float:
         """Middle of the hold, the peak itself where there is none."""
         return 0.5 * (self.peak_s + self.release_s)
+
+    def span(self, fps: float, frames: int | None = None) -> Span:
+        """Exact times; the last frame before the movement, the nearest to its apex, the first after it.
+
+        ``frames``: how many there are; None: as many as it takes.
+        """
+        onset = max(int(np.floor(self.onset_s * fps + 1e-9)), 0)
+        offset = int(np.ceil(self.offset_s * fps - 1e-9))
+        offset = offset if frames is None else min(offset, frames - 1)
+        apex = min(max(round(self.apex_s * fps), onset), offset)
+        times = (self.onset_s, self.apex_s, self.offset_s)
+        return Span(*(Moment(k, round(s * 1e9)) for k, s in zip((onset, apex, offset), times, strict=True)))
 
     def at(self, t_s: float) -> float:
         """0..1, raised cosines with a flat top."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.files import whole, write_json
 from mer_live.training.synthesis.sequence import SequenceTruth
+
+_FORMATS = {".mp4": "mp4", ".mkv": "matroska"}
 
 
 def write_video(
@@ -31,7 +33,7 @@ def write_video(
 
     rate = Fraction(fps).limit_denominator(1001)
     count = 0
-    with av.open(str(path), "w") as container:
+    with whole(path) as partial, av.open(str(partial), "w", format=_FORMATS[path.suffix]) as container:
         stream = None
         for frame in frames:
             if stream is None:
@@ -62,4 +64,4 @@ def write_video(
 
 def write_truth(path: Path, truth: SequenceTruth) -> None:
     """The truth as JSON, keys as in `SequenceTruth`, times in seconds from the first frame."""
-    path.write_text(json.dumps(truth.to_json(), indent=1) + "\n", encoding="utf-8")
+    write_json(path, truth.to_json())

@@ -106,11 +106,12 @@ def cut_like_a_spotter(made: SynthClip, rng: np.random.Generator, *, final: bool
     """
     clip, fps = made.clip, made.fps
     assert clip.adm is not None
-    t = made.truth
-    rise = t.apex_s - t.onset_s
-    onset_s = t.onset_s + rng.uniform(-0.03, 0.35 * rise)
-    apex_s = t.apex_s + rng.normal(0, 0.012)
-    offset_s = t.offset_s + rng.normal(-0.01, 0.025)
+    span = made.truth.span
+    onset_s, apex_s, offset_s = (m.t_ns / 1e9 for m in (span.onset, span.apex, span.end))
+    rise = apex_s - onset_s
+    onset_s += rng.uniform(-0.03, 0.35 * rise)
+    apex_s += rng.normal(0, 0.012)
+    offset_s += rng.normal(-0.01, 0.025)
     last = len(clip.gray) - 1
     onset = int(np.clip(round(onset_s * fps), 0, last - 1))
     apex = int(np.clip(round(apex_s * fps), onset + 1, last))

@@ -143,5 +143,5 @@ def test_events_are_planned_where_the_face_speaks_or_does_not(monkeypatch: pytes
     silent = plan(footage, np.random.default_rng(0), speaking=False)
     assert len(silent) >= 4
     assert {p.truth.part for p in silent} == set(PARTS)
-    assert all(p.truth.speaking is False and p.truth.onset_ns > 0.9e9 for p in silent)
+    assert all(p.truth.speaking is False and p.truth.span.onset.t_ns > 0.9e9 for p in silent)
     assert plan(footage, np.random.default_rng(0), speaking=True) == []

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.spotted import TRUTH, S, decision, recording
+from support.spotted import TRUTH, S, decision, recording, span
 
 from mer_live.benchmarks.spotting.figures import figures
 from mer_live.benchmarks.spotting.run import at_precision
@@ -21,9 +21,10 @@ from mer_live.training.spotter.match import Decision, Judgement, decide, overlap
 
 
 def test_overlap_is_intersection_over_union() -> None:
-    assert overlap((0, 10), (0, 10)) == 1
-    assert overlap((0, 10), (5, 15)) == pytest.approx(1 / 3)
-    assert overlap((0, 10), (10, 20)) == 0
+    first = span(0.0, 5.0, 10.0)
+    assert overlap(first, first) == 1
+    assert overlap(first, span(5.0, 6.0, 15.0)) == pytest.approx(1 / 3)
+    assert overlap(first, span(10.0, 15.0, 20.0)) == 0
 
 
 def test_an_event_is_found_and_timed() -> None:
@@ -61,7 +62,7 @@ def test_each_truth_is_used_once() -> None:
 
 
 def test_each_state_is_counted_for_itself() -> None:
-    early = Decision(1, 3 * S, 3 * S + S // 10, 0.7, announced_ns=3 * S + S // 5, withdrawn="did not return")
+    early = Decision(1, span(3.0, 3.1, None), 0.7, announced_ns=3 * S + S // 5, withdrawn="did not return")
     taken_back = decision(2, 4.0, 4.1, 4.2)
     taken_back.withdrawn = "speech"
     right = decision(3, 2.0, 2.15, 2.4)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.spotted import recording
+from support.spotted import recording, span
 
 from mer_live.realtime.motion.regions import REGIONS, region
 from mer_live.realtime.spotter.matched import FEATURES, ROWS, Faces
@@ -18,8 +18,8 @@ from mer_live.training.spotter.fit import calibrate, fit, listen
 from mer_live.training.spotter.looks import Looks, labels, rightness
 from mer_live.training.spotter.material import Folders, folds
 from mer_live.training.spotter.net import calibrated, scorer, train
-from mer_live.training.spotter.recordings import Truth
 from mer_live.training.spotter.signals import Signals, mirrored, signals, varied, with_events
+from mer_live.training.synthesis.clips import Truth
 
 S = 1_000_000_000
 SHAPES = np.zeros((14, len(REGIONS), 2))
@@ -92,7 +92,7 @@ def test_events_are_added_to_signals() -> None:
     still = quiet(20.0, 100.0)
     brow = region("brow")[0]
     for t in made.truths:
-        apex = int(np.searchsorted(made.times, t.apex_ns * 1e-9))
+        apex = int(np.searchsorted(made.times, t.span.apex.t_ns * 1e-9))
         added = made.rows[apex, brow, 1] - still.rows[apex, brow, 1]
         assert added == pytest.approx(-t.intensity_px, rel=0.2)
 
@@ -101,9 +101,9 @@ def test_hypotheses_are_labelled_by_their_overlap() -> None:
     k = FINISHED.stop - 1
     ages = (COURSES.onset[k], COURSES.apex[k], COURSES.offset[k])
     now = 5.0
-    onset, apex, offset = (round((now - age) * S) for age in ages)
-    assert labels("offset", now, [Truth("", onset, apex, offset, 2.0)])[k] == 1
-    assert not labels("offset", now, [Truth("", onset - S, apex - S, offset - S, 2.0)]).any()
+    truth = Truth("", span(*(now - age for age in ages)), 2.0)
+    assert labels("offset", now, [truth])[k] == 1
+    assert not labels("offset", now, [replace(truth, span=truth.span.since(S))]).any()
     assert not labels("apex", now, []).any()
 
 
@@ -206,7 +206,7 @@ def test_a_small_fit_finds_what_it_has_not_seen() -> None:
     judge = scorer(faces, calibrate(networks, [told]))
     truths = acted[0].signals.truths
     found = [s for s in acted[0].judged(judge)[1] if s.phase == "settled" and s.span.offset is not None]
-    inside = [any(t.onset_ns <= s.span.apex.t_ns <= t.offset_ns for t in truths) for s in found]
+    inside = [any(t.span.holds(s.span.apex.t_ns) for t in truths) for s in found]
     # Nine candidates calibrate it; that most of what is there is found, and most of what is found is there, must hold.
     assert sum(inside) >= 0.4 * len(truths)
     assert sum(inside) >= 0.5 * len(found)

@@ -47,10 +47,10 @@ def test_a_sequence_keeps_happenings_apart(photo: FacePhoto) -> None:
     assert {e.label for e in truth.events} == set(CLASSES)
     assert landmarks.shape == (478, 2)
     for event in truth.events:
-        assert event.onset_frame <= event.apex_frame <= event.offset_frame < truth.frames
+        assert event.span.onset.frame <= event.span.apex.frame <= event.span.end.frame < truth.frames
         assert 0.5 <= event.intensity_px <= 4
         for kind, start, end in truth.distractors:
-            assert kind == "gaze" or end < event.onset_s or start > event.offset_s
+            assert kind == "gaze" or end < event.span.onset.t_ns / 1e9 or start > event.span.end.t_ns / 1e9
     gray, t_ns = next(frames)
     assert gray.shape == (CROP, CROP)
     assert t_ns == 0
@@ -80,8 +80,9 @@ def test_a_video_and_its_truth(photo: FacePhoto, tmp_path: Path) -> None:
         "label", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "intensity_px",
     }  # fmt: skip
     event = truth.events[0]
-    warp = crop_warp(filmed[event.onset_frame][1])
-    frames = (event.onset_frame, event.apex_frame, max(event.onset_frame - 3, 0))
+    onset, apex = event.span.onset.frame, event.span.apex.frame
+    warp = crop_warp(filmed[onset][1])
+    frames = (onset, apex, max(onset - 3, 0))
     still, moved, rest = (cv2.GaussianBlur(crop_gray(seen[k], warp), (0, 0), 2).astype(float) for k in frames)
     assert np.abs(moved - still).max() > 2 * np.abs(rest - still).max()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mer_live.realtime.face.crop import crop_gray
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
-from mer_live.training.synthesis.clips import Take, render_clip, truth_of
+from mer_live.training.synthesis.clips import Take, render_clip
 from mer_live.training.synthesis.faces.action_units import ACTION_UNITS, MIRROR
 from mer_live.training.synthesis.faces.actions import build_action, draw_action
 from mer_live.training.synthesis.faces.face_model import (
@@ -28,7 +28,6 @@ from mer_live.training.synthesis.render import FaceRenderer, FaceState
 from mer_live.training.synthesis.timeline import (
     DISTRACTORS,
     Pulse,
-    ScriptedEvent,
     draw_distractor,
     draw_pulse,
 )
@@ -89,7 +88,7 @@ def test_motion_starts_and_ends_on_the_true_frames(photo: FacePhoto) -> None:
     assert change[clip.offset :].max() == 0
     assert change[clip.onset + 3 : clip.offset - 3].min() > 0  # a raised cosine starts below a gray level
     assert abs(int(np.argmax(change)) - clip.apex) <= 3
-    assert made.truth.onset_s < made.truth.apex_s < made.truth.offset_s
+    assert made.truth.span.onset.t_ns < made.truth.span.apex.t_ns < made.truth.span.end.t_ns
 
 
 def test_same_seed_same_clip(photo: FacePhoto) -> None:
@@ -246,11 +245,13 @@ def test_pulses_are_micro(seed: int, onset: float, longest: float) -> None:
 
 @pytest.mark.parametrize("fps", [25.0, 200.0])
 def test_truth_frames_bracket_the_truth_in_seconds(fps: float) -> None:
-    event = ScriptedEvent("negative", 0, 1.0, Pulse(0.503, 0.61, 0.63, 0.9017))
-    t = truth_of(event, 1.0, fps, 1000, "AU4")
-    assert t.onset_frame / fps <= 0.503 < (t.onset_frame + 1) / fps
-    assert (t.offset_frame - 1) / fps < 0.9017 <= t.offset_frame / fps
-    assert abs(t.apex_frame / fps - 0.62) <= 0.5 / fps + 1e-9
+    pulse = Pulse(0.503, 0.61, 0.63, 0.9017)
+    span = pulse.span(fps)
+    assert span.onset.frame / fps <= 0.503 < (span.onset.frame + 1) / fps
+    assert (span.end.frame - 1) / fps < 0.9017 <= span.end.frame / fps
+    assert abs(span.apex.frame / fps - 0.62) <= 0.5 / fps + 1e-9
+    assert span.apex.t_ns == 620_000_000
+    assert pulse.span(fps, 5).end.frame == 4
 
 
 def test_distractors_are_drawn_for_every_kind_and_macro_is_long() -> None:

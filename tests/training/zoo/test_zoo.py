@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.types import CLASSES
-from mer_live.training.synthesis.clips import EventTruth, SynthClip
+from mer_live.training.synthesis.clips import SynthClip, Truth
+from mer_live.training.synthesis.timeline import Pulse
 from mer_live.training.zoo.clips import ZooClips, cut_like_a_spotter, make_clips
 from mer_live.training.zoo.make import make_zoo
 from mer_live.training.zoo.recipes import ZooConfig
@@ -103,11 +104,12 @@ def test_clips_are_kept_and_repeat(
 def test_cuts_are_like_a_spotters(seed: int, fps: float, final: bool, rise: float, fall: float) -> None:
     times = [0.06, 0.06 + rise, 0.06 + rise + fall]
     frames = int(np.ceil((times[2] + 0.06) * fps)) + 1
-    onset, apex, offset = int(times[0] * fps), round(times[1] * fps), int(np.ceil(times[2] * fps))
+    span = Pulse(times[0], times[1], times[1], times[2]).span(fps, frames)
+    onset, apex, offset = span.onset.frame, span.apex.frame, span.end.frame
     gray = np.zeros((frames, 224, 224), np.uint8)
     gray[:, 0, 0] = np.arange(frames)
     clip = Clip(gray, np.arange(frames), onset, apex, offset, np.ones((frames, 128), np.float32))
-    truth = EventTruth("negative", *times, onset, apex, offset, 1.0, "AU4")
+    truth = Truth("negative", span, 1.0, "AU4")
     made = SynthClip(clip, 0, "x", truth, (), fps, None)
     cut = cut_like_a_spotter(made, np.random.default_rng(seed), final=final)
     assert cut.onset == 0
