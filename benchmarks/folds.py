@@ -79,9 +79,9 @@ def measure(folder: Path, *, plain_epochs: int, epochs: int, folds: int, jobs: i
 
     Training is linear in folds and epochs; starting the workers (some seconds, once) is left out.
     """
+    from mer_live.engines.executors import LocalExecutor
     from mer_live.training.evaluation.material import Job, gather
     from mer_live.training.evaluation.protocols import make_split
-    from mer_live.training.executors import LocalExecutor
     from mer_live.training.prepared.prepared_set import PreparedSet
 
     load = os.getloadavg()[0] / (os.cpu_count() or 1)

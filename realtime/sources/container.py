@@ -9,6 +9,8 @@ import av
 
 from mer_live.realtime.sources.config import SourceError
 
+VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".m4v", ".wmv")
+"""Endings of files that hold a recording."""
 _INTRA_LOSSLESS = frozenset(
     {"ffv1", "ffvhuff", "huffyuv", "magicyuv", "png", "utvideo", "jpeg2000", "prores"}
 )

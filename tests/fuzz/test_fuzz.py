@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from support import trees
 from support.video_clips import frames, write_video
 
+from mer_live.engines.csv_file import CsvError, read_columns
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.sources.sequence import SequenceError, order_pictures
 from mer_live.realtime.sources.stamps import Mender
 from mer_live.training.datasets import read_dataset
-from mer_live.training.datasets.csv_file import CsvError, read_columns
 from mer_live.training.datasets.sample import DatasetError
 
 CASES = int(os.environ.get("MER_FUZZ", "200"))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.folders import write_set
 
+from mer_live.engines.executors import ExecutorError, LocalExecutor, RayExecutor
 from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.material import FoldError, FoldMaterial, Job
-from mer_live.training.executors import ExecutorError, LocalExecutor, RayExecutor
 
 pytest.importorskip("ray", reason="Ray is an extra: pip install 'mer-live[ray]'")
 

@@ -25,10 +25,10 @@ def cdmer_synth(
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if not given.")] = None,
 ) -> None:
     """MADTN with and without MMD on three renderings of the same people (100 fps, 25 fps, NIR-like)."""
+    from mer_live.engines.executors import ExecutorError, LocalExecutor
     from mer_live.engines.files import write_json
     from mer_live.training.evaluation.cdmer_synth import CameraPlan, compare, render
     from mer_live.training.evaluation.material import FoldError
-    from mer_live.training.executors import ExecutorError, LocalExecutor
 
     def rendered(done: int, total: int) -> None:
         if done % 24 == 0 or done == total:

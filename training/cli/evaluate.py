@@ -56,10 +56,10 @@ def evaluate_command(
     """Train and test every fold; scores are pooled over folds, with deviation and interval."""
     from dataclasses import asdict
 
+    from mer_live.engines.executors import ExecutorError, make_executor
     from mer_live.engines.files import write_json
     from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
     from mer_live.training.evaluation.material import FoldError
-    from mer_live.training.executors import ExecutorError, make_executor
     from mer_live.training.learning.settings import parse_settings
     from mer_live.training.methods import make_method
     from mer_live.training.prepared.prepared_set import parse_inputs

@@ -60,8 +60,8 @@ def table(
     ] = None,
 ) -> None:
     """Run methods x protocols x seeds and write table.md, table.csv, table.json and a plot of each table."""
+    from mer_live.engines.executors import ExecutorError, make_executor
     from mer_live.engines.files import write_json
-    from mer_live.training.executors import ExecutorError, make_executor
     from mer_live.training.prepared.prepared_set import parse_inputs
     from mer_live.training.table.quick import quick_requests
     from mer_live.training.table.report import markdown, write_table

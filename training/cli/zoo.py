@@ -37,7 +37,7 @@ def zoo(
     import logging
     from dataclasses import replace
 
-    from mer_live.training.executors import ExecutorError
+    from mer_live.engines.executors import ExecutorError
     from mer_live.training.export.bundle import ExportError
     from mer_live.training.zoo.make import LOG_FORMAT, make_zoo
     from mer_live.training.zoo.recipes import RECIPES, ZooConfig

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from mer_live.realtime.sources.sequence import SequenceError, frame_steps, is_picture, order_pictures
 from mer_live.training.datasets.identity import canonical_subject
 
-VIDEOS = (".avi", ".mp4", ".mov", ".mkv", ".mpg", ".mpeg", ".m4v", ".wmv")
-
 
 class FrameError(ValueError):
     """A frame or video that cannot be decoded."""

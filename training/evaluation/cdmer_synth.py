@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mer_live.engines.executors import Executor
 from mer_live.engines.files import write_json
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.represent import middle_frames, represent
@@ -21,7 +22,6 @@ from mer_live.engines.representation.specs import FramesSpec, MotionSpec, spec_t
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.fold_store import StoreError
-from mer_live.training.executors import Executor
 from mer_live.training.prepared.index import save_array, write_index
 from mer_live.training.prepared.prepared_set import COPIES
 from mer_live.training.synthesis.camera import Light, Sensor

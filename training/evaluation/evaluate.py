@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.executors import Executor, LocalExecutor
 from mer_live.engines.versions import versions
 from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.fold_store import FoldStore
@@ -26,7 +27,6 @@ from mer_live.training.evaluation.material import (
     run_job,
 )
 from mer_live.training.evaluation.protocols import Split, make_split
-from mer_live.training.executors import Executor, LocalExecutor
 from mer_live.training.methods import make_method
 from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared.prepared_set import PreparedSet

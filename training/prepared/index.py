@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.csv_file import CsvError, read_rows
 from mer_live.engines.files import whole, write_atomically
 from mer_live.realtime.types import CLASSES
-from mer_live.training.datasets.csv_file import CsvError, read_rows
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 
 COLUMNS = ("key", "dataset", "subject", "label", "fps", "onset", "apex", "offset")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.executors import Executor, LocalExecutor
 from mer_live.engines.versions import versions
 from mer_live.training.evaluation.evaluate import EvaluationRequest, report
 from mer_live.training.evaluation.fold_store import FoldStore, StoreError
@@ -27,7 +28,6 @@ from mer_live.training.evaluation.material import (
     run_job,
 )
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split
-from mer_live.training.executors import Executor, LocalExecutor
 from mer_live.training.methods import make_method
 from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.table.rows import UNAVAILABLE, TableRow, all_rows, row_settings

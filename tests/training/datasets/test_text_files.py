@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from support import trees
 
+from mer_live.engines.csv_file import CsvError, Row, read_columns, read_rows
 from mer_live.training.datasets import read_dataset
-from mer_live.training.datasets.csv_file import CsvError, Row, read_columns, read_rows
 from mer_live.training.datasets.databases.megc2019 import read_list
 from mer_live.training.datasets.sample import DatasetError
 from mer_live.training.prepared.index import read_index

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mer_live.engines.executors import LocalExecutor
 from mer_live.training.evaluation.cdmer_synth import CAMERAS, CameraPlan, compare, render
-from mer_live.training.executors import LocalExecutor
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 

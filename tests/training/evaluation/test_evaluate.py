@@ -12,12 +12,12 @@ import torch
 from support.folders import write_cde, write_set
 from typer.testing import CliRunner
 
+from mer_live.engines.executors import LocalExecutor, make_executor
 from mer_live.training.cli import main as cli
 from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
 from mer_live.training.evaluation.fold_store import StoreError
 from mer_live.training.evaluation.material import FoldError, FoldMaterial, Job, gather
 from mer_live.training.evaluation.protocols import make_split
-from mer_live.training.executors import LocalExecutor, make_executor
 from mer_live.training.methods import make_method
 from mer_live.training.methods.madtn import Madtn
 from mer_live.training.prepared.prepared_set import PreparedSet

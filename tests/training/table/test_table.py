@@ -10,8 +10,8 @@ import pytest
 from support.folders import write_set
 from typer.testing import CliRunner
 
+from mer_live.engines.executors import LocalExecutor
 from mer_live.training.cli.main import app
-from mer_live.training.executors import LocalExecutor
 from mer_live.training.table import quick as table_quick
 from mer_live.training.table.published import published
 from mer_live.training.table.report import csv_text, markdown, verdicts, write_table

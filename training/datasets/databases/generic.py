@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from mer_live.engines.csv_file import CsvError, read_columns
+from mer_live.realtime.sources.container import VIDEOS
 from mer_live.realtime.sources.sequence import is_picture
 from mer_live.realtime.types import CLASSES
-from mer_live.training.datasets.csv_file import CsvError, read_columns
-from mer_live.training.datasets.frames import VIDEOS, FrameError, FrameFiles, frame_files, video_file
+from mer_live.training.datasets.frames import FrameError, FrameFiles, frame_files, video_file
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 from mer_live.training.datasets.labels import class_of, emotion_name
 from mer_live.training.datasets.sample import Collector, Frames, Reading, Sample, stop

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mer_live.training.datasets.csv_file import CsvError, read_rows
+from mer_live.engines.csv_file import CsvError, read_rows
 from mer_live.training.datasets.databases.smic import clip_id
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 from mer_live.training.datasets.sample import REQUESTED_FROM, DatasetError, Reading, Skipped, stop

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mer_live.training.datasets.frames import VIDEOS, FrameError, video_file
+from mer_live.realtime.sources.container import VIDEOS
+from mer_live.training.datasets.frames import FrameError, video_file
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import class_of
 from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
