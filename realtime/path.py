@@ -20,8 +20,10 @@ from mer_live.realtime.face.detection import InlineLandmarks, Landmarks
 from mer_live.realtime.face.recorded import FaceTrack, RecordedTracker
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.history import CropHistory
+from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.picture import PictureState
+from mer_live.realtime.motion.stage import OpenStage
 from mer_live.realtime.spotter.config import SpotterConfig
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Face, FaceCrop, Frame, Motion, Spot
@@ -65,6 +67,7 @@ class FacePath:
         spotter: other than one with the shipped coefficients.
         track: where the face is, of a recorded session: nothing is sought then.
         mark: called after the stages "crop", "motion" and "spotter".
+        stage: makes what computes flow and ADM rows (`Recognizer.open_stage`).
 
     Raises:
         LandmarkerError: (on entering) the face model cannot run; the message says what to do.
@@ -80,6 +83,7 @@ class FacePath:
         spotter: Spotter | None = None,
         track: FaceTrack | None = None,
         mark: Mark | None = None,
+        stage: OpenStage = CpuStage,
     ) -> None:
         config = config or LiveConfig()
         self.tracker = (
@@ -94,7 +98,7 @@ class FacePath:
         self.spotter = spotter or Spotter(SpotterConfig(sensitivity=config.sensitivity))
         self.lost_spots = 0
         """Decisions whose frames were no longer held."""
-        self._meter = MotionMeter(adm=adm)
+        self._meter = MotionMeter(adm=adm, stage=stage)
         self._history = CropHistory(config.history_s, config.history_bytes)
         self._crop: FaceCrop | None = None
         self._like: tuple[int, tuple[int, ...]] | None = None
@@ -115,8 +119,9 @@ class FacePath:
         self.close()
 
     def close(self) -> None:
-        """Free the landmarker; a second call does nothing."""
+        """Free landmarker and motion stage; a second call does nothing."""
         self.tracker.close()
+        self._meter.close()
 
     def step(self, frame: Frame, whole: Callable[[Frame], bool] | None = None) -> Step:
         """Take the next frame; it is read, never kept.

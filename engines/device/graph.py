@@ -1,18 +1,58 @@
-"""A function of no arguments that is captured once as a CUDA graph; on other devices it is just called."""
+"""A function of no arguments that is captured once and replayed; what holds a capture is exchanged for tests."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 
-Result = TypeVar("Result")
+T = TypeVar("T")
 WARM_UP_CALLS = 3
 """Before a capture, so that cuBLAS and the allocator have made what they keep."""
 
 
-class Replayed(Generic[Result]):
+class Capture(Protocol):
+    """Turns ``function``, which reads and writes fixed tensors and returns fixed tensors, into its replay.
+
+    Replays do the same work on the same memory without Python: no shape, number or address may change between them,
+    nothing may be read back by the host inside, and nothing may come from host memory that is not pinned and kept.
+    The results lie where the first results lay.
+    """
+
+    def __call__(self, function: Callable[[], T]) -> Callable[[], T]:
+        """Run ``function`` at least once, and return what queues it again on the current stream."""
+        ...
+
+
+def call_each_time(function: Callable[[], T]) -> Callable[[], T]:
+    """No capture: what is done on the CPU."""
+    return function
+
+
+def cuda_graph(function: Callable[[], T]) -> Callable[[], T]:
+    """Capture as a CUDA graph on the current device; a replay is one launch."""
+    stream = torch.cuda.current_stream()
+    side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    side.wait_stream(stream)
+    with torch.cuda.stream(side):
+        for _ in range(WARM_UP_CALLS):
+            function()
+    stream.wait_stream(side)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    # Other threads may allocate and copy on their own streams meanwhile.
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        result = function()
+
+    def replay() -> T:
+        graph.replay()
+        return result
+
+    return replay
+
+
+class Replayed(Generic[T]):
     """Calls ``function``, which reads and writes fixed tensors and returns fixed tensors.
 
     On CUDA the first call runs it eagerly a few times, gives the state back through ``restore`` and captures
@@ -22,7 +62,7 @@ class Replayed(Generic[Result]):
 
     def __init__(
         self,
-        function: Callable[[], Result],
+        function: Callable[[], T],
         restore: Callable[[], None] = lambda: None,
         *,
         device: torch.device,
@@ -34,14 +74,14 @@ class Replayed(Generic[Result]):
         self._ready = ready
         self._capture = capture and device.type == "cuda"
         self._graph: Any = None
-        self._result: Result | None = None
+        self._result: T | None = None
 
     @property
     def captured(self) -> bool:
         """Whether calls are replays."""
         return self._graph is not None
 
-    def __call__(self) -> Result:
+    def __call__(self) -> T:
         """Queue one run on the current stream."""
         if not self._capture:
             return self._function()
@@ -53,7 +93,7 @@ class Replayed(Generic[Result]):
         assert self._result is not None
         return self._result
 
-    def _record(self) -> Result:
+    def _record(self) -> T:
         stream = torch.cuda.current_stream()
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(stream)

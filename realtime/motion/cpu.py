@@ -44,16 +44,18 @@ class CpuStage:
 
     def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> None:
         self._side = (size, size)
-        self._newest = np.zeros(self._side, np.uint8)
+        self.newest = np.zeros(self._side, np.uint8)
+        """(S, S) the newest crop, in the anchoring of the next."""
         self._tracked = _Flow(tracked, size)
         self._adm = adm
+        self._flow = np.zeros((0, 0, 2), np.float32)
         self._rows: _Flow | None = None
         if adm is not None and (wanted := FlowSpec(adm.flow, adm.flow_px)) != tracked:
             self._rows = _Flow(wanted, size)
 
     def restart(self, gray: NDArray[np.uint8]) -> None:
         """Begin anew with a crop."""
-        np.copyto(self._newest, gray)
+        np.copyto(self.newest, gray)
         self._tracked.restart(gray)
         if self._rows is not None:
             self._rows.restart(gray)
@@ -61,19 +63,24 @@ class CpuStage:
     def rewarp(self, change: NDArray[np.float64]) -> None:
         """Move the newest crop into a new anchoring."""
         border = cv2.BORDER_REPLICATE
-        moved = cv2.warpAffine(self._newest, change, self._side, flags=cv2.INTER_LINEAR, borderMode=border)
+        moved = cv2.warpAffine(self.newest, change, self._side, flags=cv2.INTER_LINEAR, borderMode=border)
         self.restart(np.asarray(moved, np.uint8))
 
-    def step(
-        self, gray: NDArray[np.uint8], points: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+    def step(self, gray: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next crop; see `MotionStage`."""
-        flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
-        at = np.clip(np.rint(points / shrunk), 0, len(flow) - 1).astype(np.intp)
-        moved = flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
-        np.copyto(self._newest, gray)
+        self._flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
+        at = np.clip(np.rint(points / shrunk), 0, len(self._flow) - 1).astype(np.intp)
+        np.copyto(self.newest, gray)
+        moved: NDArray[np.float32] = self._flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
+        return moved
+
+    def row(self) -> NDArray[np.float32] | None:
+        """ADM row of the newest step; None where none is wanted."""
         if self._adm is None:
-            return None, moved
-        if self._rows is not None:
-            flow, shrunk = self._rows.step(gray), self._rows.shrunk
-        return adm_row(flow, None, self._adm.direction, shrunk), moved
+            return None
+        if self._rows is None:
+            return adm_row(self._flow, None, self._adm.direction, self._tracked.shrunk)
+        return adm_row(self._rows.step(self.newest), None, self._adm.direction, self._rows.shrunk)
+
+    def close(self) -> None:
+        """Nothing to free."""

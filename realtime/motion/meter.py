@@ -20,7 +20,7 @@ from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.head_fit import HeadFit
 from mer_live.realtime.motion.picture import Picture
 from mer_live.realtime.motion.regions import ONCE, PADDED, REGIONS, STABLE, points_of
-from mer_live.realtime.motion.stage import FlowSpec, MotionStage
+from mer_live.realtime.motion.stage import FlowSpec, OpenStage
 from mer_live.realtime.types import FaceCrop, Motion
 
 Array = NDArray[np.float64]
@@ -88,19 +88,26 @@ class MotionMeter:
         adm: the ADM rows to make for the bundles, whose cards name them; None makes none. They change nothing
             of what is measured.
         flow: where the tracker starts; the spotter's coefficients were fitted with it.
+        stage: makes what computes flow and rows.
 
     Raises:
         ValueError: a crop of another size, or time that runs backwards.
     """
 
-    def __init__(self, size: int = 224, adm: AdmSpec | None = None, flow: FlowSpec | None = None) -> None:
+    def __init__(
+        self,
+        size: int = 224,
+        adm: AdmSpec | None = None,
+        flow: FlowSpec | None = None,
+        stage: OpenStage = CpuStage,
+    ) -> None:
         self.size = size
         self.picture = Picture()
         """What the picture does of itself."""
         self.unusable = 0
         """Frames whose measurement was no number; the last one stood in for it."""
         self._motion: Motion | None = None
-        self._stage: MotionStage = CpuStage(size, flow or FlowSpec(), adm)
+        self._stage = stage(size, flow or FlowSpec(), adm)
         self._small = np.zeros((_SMALL_PX, _SMALL_PX), np.uint8)
         self._ref: _Reference | None = None
         self._moved = np.zeros((len(STABLE), 2))  # (P, 2) reference -> newest crop, px
@@ -117,6 +124,10 @@ class MotionMeter:
     def restart(self) -> None:
         """Measure the next crop as the first one."""
         self._ref = None
+
+    def close(self) -> None:
+        """Free the motion stage; a second call does nothing."""
+        self._stage.close()
 
     def update(self, crop: FaceCrop) -> Motion:
         """Measure one crop; crops come in order of time."""
@@ -135,8 +146,9 @@ class MotionMeter:
             np.copyto(self._small, small)
             return self._again(crop)
         start = self._ref.points + self._moved
-        adm, moved = self._stage.step(crop.gray, start.astype(np.float32))
+        moved = self._stage.step(crop.gray, start.astype(np.float32))
         residual, error, weight = self._track(crop.gray, start + moved)
+        adm = self._stage.row()
         share = _shares(residual, weight)
         displacement = self._carry + np.einsum("rk,rkc->rc", share, residual[PADDED])
         texture = np.einsum("rk,rk->r", share, error[PADDED])

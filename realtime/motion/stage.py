@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.representation.specs import FlowConfig
+from mer_live.engines.representation.specs import AdmSpec, FlowConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,30 @@ class MotionStage(Protocol):
         """Move the newest crop into a new anchoring: ``change`` (2, 3) maps its px to those of the next crop."""
         ...
 
-    def step(
-        self, gray: NDArray[np.uint8], points: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32] | None, NDArray[np.float32]]:
+    def step(self, gray: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next crop.
 
         =========  =================  =============================================================
         gray       (S, S) uint8       the next crop
         points     (P, 2) float32     (x, y) in the newest crop, px; outside counts as on the edge
-        returned   (128,) float32     ADM row (engines.representation.adm); None where none is wanted
         returned   (P, 2) float32     flow at the points, px of the crop
         =========  =================  =============================================================
         """
+        ...
+
+    def row(self) -> NDArray[np.float32] | None:
+        """(128,) ADM row of the newest ``step`` (engines.representation.adm), asked for once after each; None where
+        none is wanted. Between the two a device works while the caller tracks its points."""
+        ...
+
+    def close(self) -> None:
+        """Free what the stage holds; a second call does nothing."""
+        ...
+
+
+class OpenStage(Protocol):
+    """Makes a `MotionStage` for one face."""
+
+    def __call__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> MotionStage:
+        """``size``: S, side of the crops, px; ``tracked``: flow at the points; ``adm``: rows to make."""
         ...
