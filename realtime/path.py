@@ -98,7 +98,7 @@ class FacePath:
         self.spotter = spotter or Spotter(SpotterConfig(sensitivity=config.sensitivity))
         self.lost_spots = 0
         """Decisions whose frames were no longer held."""
-        self._meter = MotionMeter(adm=adm, stage=stage)
+        self._meter = MotionMeter(adm=adm, flow=self.spotter.flow, stage=stage)
         self._history = CropHistory(config.history_s, config.history_bytes)
         self._crop: FaceCrop | None = None
         self._like: tuple[int, tuple[int, ...]] | None = None

@@ -23,6 +23,10 @@ _SHARES = [_AT[f"{name}_share"] for name in NAMES]
 _SPEAKING = [_AT[f"speaking_{when}"] for when in _WHEN]
 _SIZES: Array = np.array([len(region(*names)) for names in GROUPS], np.float64)
 _EVEN, _STEEP, _LIKELY = 0.45, 0.06, 0.5
+SPEECH_COSTS = 1.0
+"""Log odds that a movement of the lower face loses while the face speaks."""
+BLINK_COSTS = 2.0
+"""Log odds that a movement of lids alone loses while they look closed."""
 _NO_BROW, _LIDS_ALONE, _CLOSED = 0.10, 0.30, 5.0
 
 

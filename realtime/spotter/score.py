@@ -8,8 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from mer_live.realtime.spotter.evidence import EVIDENCE, lids_alone, lower_in_speech
-from mer_live.realtime.spotter.fingerprint import fingerprint
+from mer_live.engines.records import from_json
+from mer_live.realtime.motion.stage import FlowSpec
+from mer_live.realtime.spotter.constants import check_constants
+from mer_live.realtime.spotter.evidence import (
+    BLINK_COSTS,
+    EVIDENCE,
+    SPEECH_COSTS,
+    lids_alone,
+    lower_in_speech,
+)
 from mer_live.realtime.spotter.matched import FEATURES, Faces
 from mer_live.realtime.spotter.signals import Array
 from mer_live.realtime.spotter.speaking import SPEECH
@@ -23,10 +31,6 @@ INPUTS: dict[str, tuple[str, ...]] = {
     "settled": EVIDENCE,
 }
 """Name of a network -> names of what it reads."""
-SPEECH_COSTS = 1.0
-"""Log odds that a movement of the lower face loses while the face speaks."""
-BLINK_COSTS = 2.0
-"""Log odds that a movement of lids alone loses while they look closed."""
 
 
 class Net:
@@ -64,15 +68,13 @@ class Scorer:
     when it is announced and half a second later.
 
     Raises:
-        ValueError: flow, crop, regions, bank or features are not those that the file was fitted to.
+        ValueError: a constant is not what it was when the coefficients were fitted; the sentence names it.
     """
 
     def __init__(self, made: dict[str, Any]) -> None:
-        if made["fingerprint"] != fingerprint():
-            raise ValueError(
-                "the spotter's coefficients were fitted to other motion than this version measures:"
-                " run mer-train fit-spotter"
-            )
+        check_constants(made.get("constants", {}))
+        self.flow = from_json(FlowSpec, made["flow"])
+        """The dense flow that the meter starts its tracking with."""
         faces = made["faces"]
         self.faces = Faces(np.array(faces["covariance"]), np.array(faces["patterns"]))
         nets = {name: Net(made["networks"][name]) for name in INPUTS}

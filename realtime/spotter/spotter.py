@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.spotter.config import Judged, SpotterConfig
 from mer_live.realtime.spotter.fading import fall, quick
 from mer_live.realtime.spotter.hypothesis import Hypothesis
@@ -70,6 +71,11 @@ class Spotter:
         self._speaking = Intervals()
         self._count = 0
         self._busy_until_ns = -(10**18)
+
+    @property
+    def flow(self) -> FlowSpec:
+        """The dense flow that its motion must be measured with, as named in the coefficients' file."""
+        return self._scorer.flow
 
     @property
     def level(self) -> float:

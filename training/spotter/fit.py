@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from mer_live.engines.files import write_atomically
 from mer_live.realtime.spotter.config import SpotterConfig
-from mer_live.realtime.spotter.fingerprint import fingerprint
 from mer_live.realtime.spotter.matched import Faces
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.signals import Array
@@ -34,7 +33,7 @@ from mer_live.training.spotter.material import (
     make_talker,
     unheard,
 )
-from mer_live.training.spotter.net import calibrated, scorer, train
+from mer_live.training.spotter.net import calibrated, content, scorer, train
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
 """Person -> coefficients fitted without them, by which alone the benchmark judges that person."""
@@ -150,10 +149,8 @@ def fit_all(folders: Folders, out: Path, seed: int = 0, jobs: int = 2) -> list[P
 def _written(faces: Faces, networks: dict[str, Any], seed: int) -> dict[str, Any]:
     return {
         "made_by": f"mer-train fit-spotter --seed {seed}",
-        "fingerprint": fingerprint(),
         "attribution": ATTRIBUTION,
-        "faces": {"covariance": faces.covariance.tolist(), "patterns": faces.patterns.tolist()},
-        "networks": networks,
+        **content(faces, networks),
     }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import Judged, Spotter, SpotterConfig
 from mer_live.realtime.types import Span, State
@@ -99,8 +100,12 @@ def decide(
     listen: Callable[[Judged], None] | None = None,
     scorer: Scorer | None = None,
 ) -> Judgement:
-    """Run the spotter over a recording, to its end."""
+    """Run the spotter over a recording, to its end. ValueError: recordings are tracked with another flow."""
     spotter = Spotter(config, listen, scorer)
+    if spotter.flow != FlowSpec():
+        raise ValueError(
+            "the coefficients ask for another flow than recordings are tracked with: fit them anew"
+        )
     found: dict[int, Decision] = {}
     started = time.thread_time()
     spots = [

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.records import to_json
 from mer_live.realtime.motion.regions import REGIONS
-from mer_live.realtime.spotter.fingerprint import fingerprint
+from mer_live.realtime.motion.stage import FlowSpec
+from mer_live.realtime.spotter.constants import constants
 from mer_live.realtime.spotter.matched import Faces
 from mer_live.realtime.spotter.score import INPUTS, Scorer
 from mer_live.realtime.spotter.signals import Array
@@ -125,8 +127,13 @@ def untrained(name: str) -> dict[str, Any]:
 def scorer(faces: Faces, networks: dict[str, Any]) -> Scorer:
     """A scorer of the networks that there are already."""
     made = {name: networks.get(name) or untrained(name) for name in INPUTS}
+    return Scorer(content(faces, made))
+
+
+def content(faces: Faces, networks: dict[str, Any]) -> dict[str, Any]:
+    """What `realtime.spotter.score` reads of them, with the flow and the constants that they depend on."""
     known = {"covariance": faces.covariance.tolist(), "patterns": faces.patterns.tolist()}
-    return Scorer({"fingerprint": fingerprint(), "faces": known, "networks": made})
+    return {"flow": to_json(FlowSpec()), "constants": constants(), "faces": known, "networks": networks}
 
 
 def blank(faces: Faces) -> Scorer:

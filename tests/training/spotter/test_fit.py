@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 from support.spotted import recording, span
 
+from mer_live.engines.representation.specs import AdmSpec
+from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.regions import REGIONS, region
+from mer_live.realtime.motion.stage import FlowSpec
+from mer_live.realtime.path import FacePath
 from mer_live.realtime.spotter.matched import FEATURES, ROWS, Faces
 from mer_live.realtime.spotter.pulses import COURSES, FINISHED
 from mer_live.realtime.spotter.score import COEFFICIENTS, INPUTS, Scorer
@@ -16,6 +20,7 @@ from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.training.spotter import fit as fitting
 from mer_live.training.spotter.fit import calibrate, fit, listen
 from mer_live.training.spotter.looks import Looks, labels, rightness
+from mer_live.training.spotter.match import decide
 from mer_live.training.spotter.material import Folders, folds
 from mer_live.training.spotter.net import calibrated, scorer, train
 from mer_live.training.spotter.signals import Signals, mirrored, signals, varied, with_events
@@ -154,8 +159,32 @@ def test_trained_networks_are_what_the_spotter_loads() -> None:
 def test_other_constants_are_refused() -> None:
     made = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
     assert set(made["networks"]) == set(INPUTS)
+    with pytest.raises(ValueError, match=r"meter\._LOST = 0\.5, and it is 0\.35 now: .*fit-spotter"):
+        Scorer({**made, "constants": {**made["constants"], "meter._LOST": 0.5}})
+    with pytest.raises(ValueError, match=r"gone\.NAME = 1, and it is None"):
+        Scorer({**made, "constants": {**made["constants"], "gone.NAME": 1}})
     with pytest.raises(ValueError, match="fit-spotter"):
-        Scorer({**made, "fingerprint": "another"})
+        Scorer({name: made[name] for name in ("faces", "networks")})
+
+
+def test_the_motion_is_measured_with_the_flow_that_the_coefficients_name() -> None:
+    made = json.loads(COEFFICIENTS.read_text(encoding="utf-8"))
+    assert Scorer(made).flow == FlowSpec()
+    asked: list[FlowSpec] = []
+
+    def stage(size: int, tracked: FlowSpec, adm: AdmSpec | None) -> CpuStage:
+        asked.append(tracked)
+        return CpuStage(size, tracked, adm)
+
+    made["flow"]["flow_px"] = 56
+    other = Scorer(made)
+    FacePath(spotter=Spotter(scorer=other), stage=stage)
+    assert asked == [FlowSpec(flow_px=56)]
+    with pytest.raises(ValueError, match="another flow"):
+        decide(recording(25, 1.0), scorer=other)
+    made["flow"]["side"] = 1
+    with pytest.raises(ValueError, match="side"):
+        Scorer(made)
 
 
 def test_a_fit_never_sees_whom_it_is_judged_on(monkeypatch: pytest.MonkeyPatch) -> None:
