@@ -68,9 +68,26 @@ def web(
 ) -> None:
     """What a browser gets from mer-web: apex to page, frames dropped, one session at 60 fps and two at 30."""
     try:
-        _measure("web", json, quick=quick, taken=taken)
+        _measure("web.run", json, quick=quick, taken=taken)
     except RuntimeError as error:
         fail(1, error)
+
+
+@app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(help="How long visitors keep coming.", min=0.1)] = 60.0,
+    plot: Annotated[Path | None, typer.Option(help="Draw memory, threads and handles into this PNG.")] = None,
+    json: Json = None,
+) -> None:
+    """mer-web with visitors who come, go, flood and break: what it keeps of them."""
+    try:
+        result = _measure("web.soak", json, minutes=minutes)
+    except RuntimeError as error:
+        fail(1, error)
+    if plot is not None:
+        from mer_live.benchmarks.report.plots import draw_one
+
+        draw_one(result, plot)
 
 
 @app.command()
@@ -207,13 +224,14 @@ def everything(
     typer.echo(write_page(results, out))
 
 
-def _measure(name: str, json: Path | None, **settings: Any) -> None:
+def _measure(name: str, json: Path | None, **settings: Any) -> Result:
     if json is not None and not json.absolute().parent.is_dir():
         fail(2, ValueError(f"The folder of {str(json)!r} does not exist; create it first."))
     result = _run(name, **settings)
     _show(result)
     if json is not None:
         result.write(json)
+    return result
 
 
 def _run(name: str, **settings: Any) -> Result:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib
 
@@ -36,6 +38,7 @@ def draw(results: list[Result], folder: Path) -> list[tuple[str, Path]]:
         "camera-rate-against-drops": ("Camera rate against lost frames", "throughput", _drops),
         "delay-against-camera-rate": ("Delay against camera rate", "delay", _delays),
         "soak-memory-and-age": ("Soak: memory and age of the newest frame", "throughput", _soak),
+        "visitors": ("mer-web while visitors come, go, flood and break", "soak", _visitors),
         "peers": ("What you might pick instead", "peers", _peers),
     }
     written = []
@@ -49,6 +52,15 @@ def draw(results: list[Result], folder: Path) -> list[tuple[str, Path]]:
                     written.append((title, path))
                 plt.close("all")
     return written
+
+
+def draw_one(result: Result, path: Path) -> None:
+    """Write the first plot that ``result`` has data for to ``path``; ValueError where it has none."""
+    with TemporaryDirectory() as folder:
+        drawn = draw([result], Path(folder))
+        if not drawn:
+            raise ValueError(f"There is no picture of {result.benchmark}.")
+        shutil.move(drawn[0][1], path)
 
 
 def _waterfall(result: Result) -> bool:
@@ -146,6 +158,30 @@ def _soak(result: Result) -> bool:
     age.plot(soak["t_s"], soak["age_ms"], color=_COLOURS[1])
     age.set_ylabel("age of newest frame, ms")
     age.set_xlabel("s")
+    return True
+
+
+def _visitors(result: Result) -> bool:
+    """Memory, threads and handles of the server over time; dots where nobody was in."""
+    samples, empty = result.details.get("samples"), result.details.get("empty")
+    if not samples:
+        return False
+    kinds = (
+        ("rss_mb", "memory, MB"),
+        ("threads", "threads"),
+        ("handles", "handles"),
+        ("sessions", "sessions"),
+    )
+    _, panels = plt.subplots(len(kinds), 1, figsize=(8, 6), sharex=True)
+    for axes, (kind, words), colour in zip(panels, kinds, _COLOURS, strict=False):
+        axes.plot([s["t_s"] / 60 for s in samples], [s[kind] for s in samples], lw=0.8, color=colour)
+        if kind != "sessions":
+            axes.plot([s["t_s"] / 60 for s in empty], [s[kind] for s in empty], "o", ms=4, color="black")
+        axes.set_ylabel(words)
+        axes.set_ylim(bottom=0)
+    panels[0].plot([], [], "o", ms=4, color="black", label="nobody in")
+    panels[0].legend(fontsize=8, frameon=False, loc="lower right")
+    panels[-1].set_xlabel(f"minutes; {sum(result.details['visits'].values())} visits")
     return True
 
 

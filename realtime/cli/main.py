@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +21,7 @@ from mer_live.realtime.commands import (
     Backend,
     Bundles,
     Sensitivity,
+    end_at_once,
     fail,
     open_missing_streams,
 )
@@ -177,19 +176,8 @@ def live(
         fail("mer-live", EXIT_USAGE, error)
     except run.BACKEND_ERRORS as error:
         fail("mer-live", EXIT_BACKEND, error)
-    stop = threading.Event()
-
-    def end(*_: object) -> None:
-        """Once: end in order, every output complete. Twice: end now; what was written is whole."""
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows has no SIGHUP
-            signal.signal(getattr(signal, name), end)
     try:
-        run.live(options, stop)
+        run.live(options)
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except run.SOURCE_ERRORS as error:
@@ -236,6 +224,7 @@ def _check(
 
 def main() -> None:
     """Entry point of the ``mer-live`` command: an option begins a run, a word names another command."""
+    end_at_once()
     open_missing_streams()
     if (word := next(iter(sys.argv[1:]), "")) in _COMMANDS:
         command = import_module(f"mer_live.realtime.cli.{word}").command

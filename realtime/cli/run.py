@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import signal
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.check.findings import judge
+from mer_live.realtime.commands import ENDINGS
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo.clip import demo_clip, demo_table, demo_truth
 from mer_live.realtime.face.landmarks import LandmarkerError, preload
@@ -130,8 +132,8 @@ class Options:
         return cls(config, demo, bundles, backend, live, events, report, ui, session, lsl, given or {})
 
 
-def live(options: Options, stop: threading.Event) -> None:
-    """Run to the end of the source, or until ``stop`` is set; every output is then complete.
+def live(options: Options) -> None:
+    """Run to the end of the source, or until a signal asks for it; every output is then complete.
 
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
     """
@@ -142,9 +144,8 @@ def live(options: Options, stop: threading.Event) -> None:
     bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
         recognizer = closing.enter_context(Recognizer(bundles, options.backend, options.live.threads))
-        if stop.is_set():  # while the engines were loaded: nothing has begun
-            return
         source = closing.enter_context(open_source(options.source))
+        stop = _await_signals()  # until here nothing was begun, and a signal has ended the process
         terminal = TerminalSink(console) if options.ui else None
         sinks: list[Sink] = [terminal] if terminal else []
         for path in options.events:
@@ -198,6 +199,20 @@ def live(options: Options, stop: threading.Event) -> None:
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")
+
+
+def _await_signals() -> threading.Event:
+    """Set by the first of `ENDINGS`: end in order. The second ends now; what was written is whole."""
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    for number in ENDINGS:
+        signal.signal(number, end)
+    return stop
 
 
 class PipedConsole(Console):

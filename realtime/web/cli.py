@@ -16,6 +16,7 @@ from mer_live.realtime.commands import (
     Backend,
     Bundles,
     Sensitivity,
+    end_at_once,
     fail,
 )
 
@@ -89,6 +90,7 @@ def web(
 
 def main() -> None:
     """Entry point of the ``mer-web`` command."""
+    end_at_once()
     app()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
+from mer_live.realtime.commands import ENDINGS, end_at_once
 from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.sources.config import CameraConfig, SourceError
@@ -82,7 +83,7 @@ class WebOptions:
 
 
 def run(options: WebOptions, say: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until a signal asks for the end.
 
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
     """
@@ -104,8 +105,13 @@ def run(options: WebOptions, say: Callable[[str], None]) -> None:
         async def main() -> None:
             stop = asyncio.Event()
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+
+            def end(*_: object) -> None:
+                loop.call_soon_threadsafe(stop.set)
+                end_at_once()  # at the second one
+
+            for number in ENDINGS:
+                signal.signal(number, end)
             await serve(web, recognizer, camera, stop, lambda port: say(_greeting(web, port)), sockets)
 
         gc.collect()

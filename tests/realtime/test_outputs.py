@@ -135,3 +135,42 @@ def test_every_ending_leaves_complete_files(tmp_path: Path, ending: str) -> None
     assert isinstance(json.loads(report.read_text())["frames"]["processed"], int)
     assert all(json.loads(line)["id"] for line in events.read_text().splitlines())
     assert not list(tmp_path.glob("*.partial"))
+
+
+START = """
+import hashlib, sys
+from mer_live.realtime.{module} import {where}
+
+def compile_for_ever(*_):
+    print("compiling", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # one call into C: Python sees no signal meanwhile
+
+{where}.{name} = compile_for_ever
+from mer_live.realtime.{module}.{main} import main
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("program", ["mer-live", "mer-web"])
+def test_the_start_can_be_ended_while_engines_compile(
+    tmp_path: Path, program: str, ending: signal.Signals
+) -> None:
+    files = ["--report", str(tmp_path / "r.json"), "--events", str(tmp_path / "e.jsonl")]
+    names, arguments = {
+        "mer-live": (("cli", "run", "Recognizer", "main"), ["--demo", *files]),
+        "mer-web": (("web", "start", "SharedRecognizer", "cli"), ["--port", "0"]),
+    }[program]
+    script = START.format(**dict(zip(("module", "where", "name", "main"), names, strict=True)))
+    with subprocess.Popen(
+        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "compiling\n"
+            process.send_signal(ending)
+            assert process.wait(60) == -ending
+        finally:
+            process.kill()
+    assert list(tmp_path.iterdir()) == []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mer_live.benchmarks import browser as _browser
-from mer_live.benchmarks.browser import begin, browser, server, write_camera
+from mer_live.benchmarks.web import browser as _browser
+from mer_live.benchmarks.web.browser import begin, browser, write_camera
+from mer_live.benchmarks.web.server import server
 
 __all__ = ["begin", "browser", "browser_path", "server", "write_camera"]
 

@@ -26,6 +26,10 @@ from mer_live.realtime.web.visit.outbox import Outbox
 
 _log = logging.getLogger(__name__)
 _LAST_WORDS_S = 0.15
+_NO_WORDS = ("lost", "gone", "connect", "offer")
+"""Ends after which nobody listens."""
+_CHANNEL_S = 2.0
+"""Pictures may arrive, and end a session, before its channel is open."""
 _CLOSE_S = 5.0
 
 
@@ -53,6 +57,7 @@ class Connection(ABC):
         self._allowance = Allowance(config.messages_per_s)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._open = asyncio.Event()
         self.ended = asyncio.Event()
         """Set once as soon as there is a reason to close."""
         self.pc.on("datachannel", self._on_channel)
@@ -109,7 +114,10 @@ class Connection(ABC):
         if self._closed:
             return
         self._closed = True
-        if self.box is not None and self.reason not in ("lost", "gone"):
+        if self.lifetime.reached and self.reason not in _NO_WORDS:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._open.wait(), _CHANNEL_S)
+        if self.box is not None and self.reason not in _NO_WORDS:
             self.box.put(encode("bye", reason=self.reason, message=self.words))
             await asyncio.sleep(_LAST_WORDS_S)
         for task in self._tasks:
@@ -159,6 +167,7 @@ class Connection(ABC):
         box.put(encode("hello", session=self.id, mode=self.mode, idle_s=self.config.idle_s,
                        total_s=self.config.total_s, state_hz=self.config.state_hz, **self.hello()))  # fmt: skip
         self.joined(box)
+        self._open.set()
 
     def _on_message(self, data: str | bytes) -> None:
         now = now_ns()

@@ -13,9 +13,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from support.web_client import SureRecognizer, post_offer, serving
+from support.web_client import SureRecognizer, serving
 from typer.testing import CliRunner
 
+from mer_live.benchmarks.web.visitor import post_offer
 from mer_live.realtime.web import start
 from mer_live.realtime.web.cli import app
 from mer_live.realtime.web.config import WebConfig

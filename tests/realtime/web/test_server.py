@@ -9,9 +9,10 @@ from pathlib import Path
 import aiohttp
 import numpy as np
 import pytest
-from support.web_client import SureRecognizer, counted, post_offer, serving
+from support.web_client import SureRecognizer, counted, serving
 from typer.testing import CliRunner
 
+from mer_live.benchmarks.web.visitor import post_offer
 from mer_live.realtime.web.cli import app
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import serve

@@ -14,8 +14,9 @@ import pytest
 from aiortc import MediaStreamTrack
 from av import Packet
 from numpy.typing import NDArray
-from support.web_client import ClipTrack, Page, SureRecognizer, counted, emptied, post_offer, serving
+from support.web_client import ClipTrack, SureRecognizer, counted, emptied, serving
 
+from mer_live.benchmarks.web.visitor import Visitor, post_offer
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BundleError
 from mer_live.realtime.demo.clip import demo_clip, demo_truth
@@ -58,7 +59,7 @@ def _warm() -> None:
     Landmarker().close()  # as the server does at its start
 
 
-async def watched(page: Page, track: ClipTrack) -> None:
+async def watched(page: Visitor, track: ClipTrack) -> None:
     """Offer the clip; it plays once the server sees the face."""
     status, _ = await page.offer(video={"width": 640, "height": 480})
     assert status == 200
@@ -76,7 +77,7 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
         # Sender and server share the machine: nothing may depend on how fast it is.
         async with serving(WebConfig(late_s=1e6), engines) as (site, http):
             track = ClipTrack(clip, FPS)
-            page = Page(http, track)
+            page = Visitor(http, track)
             await watched(page, track)
             hello = await page.until("hello")
             assert hello["engine"] == engines.engine
@@ -111,7 +112,7 @@ def test_five_percent_of_the_packets_may_be_lost(clip: NDArray[np.uint8]) -> Non
     async def run() -> None:
         async with serving(WebConfig(late_s=1e6)) as (site, http):
             track = ClipTrack(clip, FPS)
-            page = Page(http, track)
+            page = Visitor(http, track)
             await watched(page, track)
             way = page.pc.sctp.transport.transport
             send = way._send
@@ -140,7 +141,7 @@ def test_the_end_of_a_session_frees_its_threads(grey: NDArray[np.uint8]) -> None
     async def run() -> None:
         async with serving() as (site, http):
             before = names()
-            page = Page(http, ClipTrack(grey))
+            page = Visitor(http, ClipTrack(grey))
             await page.offer()
             await page.until("state", lambda m: m["t_s"] is not None)
             assert {"mer-worker", "mer-recogniser", "capture"} <= names()
@@ -156,7 +157,7 @@ def test_a_connection_that_dies_without_a_word_is_freed(grey: NDArray[np.uint8])
     async def run() -> None:
         async with serving(WebConfig(silence_s=0.5)) as (site, http):
             track = ClipTrack(grey)
-            page = Page(http, track)
+            page = Visitor(http, track)
             await page.offer()
             await page.until("hello")
 
@@ -174,7 +175,7 @@ def test_a_connection_that_dies_without_a_word_is_freed(grey: NDArray[np.uint8])
 def test_an_answered_offer_that_never_connects_gives_its_place_back(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving(WebConfig(connect_s=0.5)) as (site, http):
-            page = Page(http, ClipTrack(grey))
+            page = Visitor(http, ClipTrack(grey))
             await page.pc.setLocalDescription(await page.pc.createOffer())
             status, _ = await post_offer(http, {"sdp": page.pc.localDescription.sdp})
             assert (status, len(site.sessions)) == (200, 1)
@@ -207,7 +208,7 @@ def test_a_huge_picture_ends_the_session_before_it_is_decoded() -> None:
     async def run() -> None:
         async with serving() as (site, http):
             before = psutil.Process().memory_info().rss
-            page = Page(http, Bomb())
+            page = Visitor(http, Bomb())
             assert (await page.offer())[0] == 200
             bye = await page.until("bye")
             assert bye["reason"] == "size"
@@ -219,10 +220,33 @@ def test_a_huge_picture_ends_the_session_before_it_is_decoded() -> None:
     asyncio.run(run())
 
 
+def test_an_end_before_the_channel_is_open_is_told_all_the_same() -> None:
+    async def run() -> None:
+        async with serving() as (site, http):
+            page = Visitor(http, Bomb())
+            refused, send = asyncio.Event(), page.pc.sctp.transport._send_data
+
+            async def later(data: bytes) -> None:
+                await refused.wait()
+                await send(data)
+
+            page.pc.sctp.transport._send_data = later
+            assert (await page.offer())[0] == 200
+            (connection,) = site.sessions._connections.values()
+            await asyncio.wait_for(connection.ended.wait(), 30)
+            await asyncio.sleep(0.3)
+            refused.set()
+            assert (await page.until("bye"))["reason"] == "size"
+            await emptied(site)
+            await page.close()
+
+    asyncio.run(run())
+
+
 def test_offers_that_never_connect_cannot_hold_all_places(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving() as (site, http):
-            silent = Page(http, ClipTrack(grey))
+            silent = Visitor(http, ClipTrack(grey))
             await silent.pc.setLocalDescription(await silent.pc.createOffer())
             offer = {"sdp": silent.pc.localDescription.sdp}
             answers = [await post_offer(http, offer) for _ in range(4)]
@@ -238,7 +262,7 @@ def test_offers_that_never_connect_cannot_hold_all_places(grey: NDArray[np.uint8
 def test_a_message_without_an_end_is_cut_off(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving() as (site, http):
-            page = Page(http, ClipTrack(grey))
+            page = Visitor(http, ClipTrack(grey))
             await page.offer()
             await page.until("hello")
             page.pc.sctp._remote_max_message_size = 0  # it was told, and does not care
@@ -253,7 +277,7 @@ def test_a_message_without_an_end_is_cut_off(grey: NDArray[np.uint8]) -> None:
 def test_the_fifth_is_told_that_the_server_is_busy(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving() as (site, http):
-            pages = [Page(http, ClipTrack(grey)) for _ in range(5)]
+            pages = [Visitor(http, ClipTrack(grey)) for _ in range(5)]
             for page in pages[:4]:
                 assert (await page.offer())[0] == 200
                 await page.until("hello")
@@ -263,7 +287,7 @@ def test_the_fifth_is_told_that_the_server_is_busy(grey: NDArray[np.uint8]) -> N
             async with asyncio.timeout(15):
                 while len(site.sessions) == 4:
                     await asyncio.sleep(0.02)
-            again = Page(http, ClipTrack(grey))
+            again = Visitor(http, ClipTrack(grey))
             assert (await again.offer())[0] == 200
             for page in (*pages, again):
                 await page.close()
@@ -274,7 +298,7 @@ def test_the_fifth_is_told_that_the_server_is_busy(grey: NDArray[np.uint8]) -> N
 def test_malformed_messages_are_refused_and_a_flood_is_cut_off(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving(WebConfig(messages_per_s=20)) as (site, http):
-            page = Page(http, ClipTrack(grey))
+            page = Visitor(http, ClipTrack(grey))
             await page.offer()
             await page.until("hello")
             for data in ("{", "[]", '{"v":1,"type":"exec"}', "x" * 5000, b"\x00\xff"):
@@ -294,7 +318,7 @@ def test_malformed_messages_are_refused_and_a_flood_is_cut_off(grey: NDArray[np.
 def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving() as (_, http):
-            page = Page(http, ClipTrack(grey))
+            page = Visitor(http, ClipTrack(grey))
             await page.offer()
             await page.until("state", lambda m: m["t_s"] is not None)
             page.send(type="mute", on=True)
@@ -305,7 +329,7 @@ def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint
             await page.until("state", lambda m: (m["t_s"] or 0) > still + 0.2)
             await page.close()
 
-    async def quiet(page: Page) -> float:
+    async def quiet(page: Visitor) -> float:
         """Stream time once five states in a row say the same."""
         async with asyncio.timeout(20):
             while True:
@@ -318,7 +342,7 @@ def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint
 
 
 def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> None:
-    """`support/web_cycles.py` takes the figures of a server by itself; here the visitor is in the same process."""
+    """`mer-bench soak` takes the figures of a server by itself; here the visitor is in the same process."""
     cycles = 10
     process = psutil.Process()
     seen: list[tuple[int, int, float]] = []
@@ -326,7 +350,7 @@ def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> Non
     async def run() -> None:
         async with serving() as (site, http):
             for k in range(cycles):
-                page = Page(http, ClipTrack(grey))
+                page = Visitor(http, ClipTrack(grey))
                 await page.offer()
                 await page.until("state", lambda m: m["t_s"] is not None)
                 if k % 3:
@@ -363,7 +387,7 @@ def test_viewers_of_the_servers_camera_get_video_and_state(clip: NDArray[np.uint
     async def run() -> None:
         async with serving() as (site, http):
             filming = await stage(site, np.concatenate([clip] * 4))
-            pages = [Page(http) for _ in range(2)]
+            pages = [Visitor(http) for _ in range(2)]
             for page in pages:
                 assert (await page.offer())[0] == 200
             for page in pages:
@@ -391,7 +415,7 @@ def test_a_viewer_that_never_reads_delays_nobody(clip: NDArray[np.uint8]) -> Non
         config = WebConfig(outbox_messages=4, outbox_bytes=2048, state_hz=200)
         async with serving(config) as (site, http):
             filming = await stage(site, np.concatenate([clip] * 6))
-            deaf, page = Page(http), Page(http)
+            deaf, page = Visitor(http), Visitor(http)
             await deaf.offer()
             await deaf.until("hello")
 
@@ -420,7 +444,7 @@ def test_a_viewer_that_never_reads_delays_nobody(clip: NDArray[np.uint8]) -> Non
 def test_offers_of_the_wrong_kind_get_no_session(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving() as (site, http):
-            page = Page(http)  # wants to watch, but here is nothing to see
+            page = Visitor(http)  # wants to watch, but here is nothing to see
             status, answer = await page.offer()
             assert (status, answer["error"]) == (400, "offer")
             assert len(site.sessions) == 0

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -52,26 +48,6 @@ def write_camera(path: Path, fps: int, seconds: float, *, numbered: bool = False
             file.write(b"FRAME\n" + yuv.tobytes())
     source.stop()
     return path
-
-
-@contextmanager
-def server(port: int, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """``mer-web`` in a process of its own, up and listening."""
-    command = [sys.executable, "-m", "mer_live.realtime.web.cli", "--port", str(port), *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    try:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if line.startswith("Open http"):
-                break
-        else:
-            raise RuntimeError("".join(said))
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 def browser(playwright: Any, path: str, camera: Path | None, *, allowed: bool = True) -> Any:

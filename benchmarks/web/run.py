@@ -8,7 +8,6 @@ spotter's wait past its apex), the computation and the way: encoding, network, d
 
 from __future__ import annotations
 
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,8 +20,9 @@ from typing import Any
 
 import psutil
 
-from mer_live.benchmarks.browser import BITS, BLOCK, begin, browser, browser_path, server, write_camera
 from mer_live.benchmarks.result import Figure, Result
+from mer_live.benchmarks.web.browser import BITS, BLOCK, begin, browser, browser_path, write_camera
+from mer_live.benchmarks.web.server import free_port, server
 from mer_live.realtime.demo.clip import demo_truth
 
 _BUSY = """
@@ -90,9 +90,7 @@ def _measure(
 ) -> tuple[list[dict[str, Any]], float]:
     from playwright.sync_api import sync_playwright
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
         server(port) as process,
