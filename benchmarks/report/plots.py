@@ -163,7 +163,7 @@ def _soak(result: Result) -> bool:
 
 def _visitors(result: Result) -> bool:
     """Memory, threads and handles of the server over time; dots where nobody was in."""
-    samples, empty = result.details.get("samples"), result.details.get("empty")
+    samples, empty = result.details.get("samples"), result.details.get("empty", [])
     if not samples:
         return False
     kinds = (
