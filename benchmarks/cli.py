@@ -53,6 +53,15 @@ def throughput(
 
 
 @app.command()
+def archive(quick: Quick = False, json: Json = None) -> None:
+    """200 short recordings through mer-live batch: 1 and 2 workers, and with two workers killed."""
+    try:
+        _measure("archive", json, quick=quick)
+    except RuntimeError as error:
+        fail(1, error)
+
+
+@app.command()
 def delay(quick: Quick = False, json: Json = None) -> None:
     """From a true event to decided, emitted and shown, at 30 to 200 fps."""
     _measure("delay", json, quick=quick)

@@ -6,7 +6,8 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ class Executor(Protocol):
         material: M,
         jobs: Sequence[J],
         lost: Callable[[J], R] | None = None,
-    ) -> Iterator[tuple[J, R]]:
+    ) -> Generator[tuple[J, R]]:
         """Yield in the order of completion; closing the generator stops what is running.
 
         ``lost`` tells what stands for a job whose worker died every time; without it that is an ExecutorError.
@@ -54,7 +55,7 @@ class LocalExecutor:
         material: M,
         jobs: Sequence[J],
         lost: Callable[[J], R] | None = None,
-    ) -> Iterator[tuple[J, R]]:
+    ) -> Generator[tuple[J, R]]:
         """Yield (job, result) in the order of completion.
 
         Raises:
@@ -123,7 +124,7 @@ class RayExecutor:
         material: M,
         jobs: Sequence[J],
         lost: Callable[[J], R] | None = None,
-    ) -> Iterator[tuple[J, R]]:
+    ) -> Generator[tuple[J, R]]:
         """Yield (job, result) in the order of completion.
 
         Raises:
@@ -216,7 +217,15 @@ def _pool(workers: int, function: Any, material: Any) -> ProcessPoolExecutor:
 def _start_worker(function: Any, material: Any) -> None:
     # Ctrl-C goes to the whole group; only the parent answers it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _worker[:] = [function, material]
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed has told nobody: its workers would wait for jobs for ever."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(job: Any) -> Any:

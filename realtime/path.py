@@ -26,7 +26,7 @@ from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.motion.stage import OpenStage
 from mer_live.realtime.spotter.config import SpotterConfig
 from mer_live.realtime.spotter.spotter import Spotter
-from mer_live.realtime.types import Face, FaceCrop, Frame, Motion, Spot
+from mer_live.realtime.types import Face, FaceCrop, Frame, Motion, Speaking, Spot
 
 Mark = Callable[[str], None]
 """Called with the name of a stage when it is through: a caller with a clock can time it."""
@@ -51,6 +51,8 @@ class Step:
     """None while there is no face to analyse; `FacePath.tracker`.status says why."""
     motion: Motion | None
     spotted: tuple[Spotted, ...] = ()
+    speaking: tuple[Speaking, ...] = ()
+    """Times of speech that have begun or ended."""
     torn: bool = False
     """The frame was overwritten while it was read: nothing was taken from it. What it ended is told all the same."""
 
@@ -145,7 +147,8 @@ class FacePath:
         self._mark("motion")
         spots = self.spotter.update(motion, frame.t_ns)
         self._mark("spotter")
-        return Step(crop, motion, (*begun, *(self._with_clip(spot) for spot in spots)))
+        spotted = (*begun, *(self._with_clip(spot) for spot in spots))
+        return Step(crop, motion, spotted, tuple(self.spotter.take_speaking()))
 
     def _unlike_last(self, frame: Frame) -> bool:
         now = (frame.stretch, frame.image.shape)

@@ -40,7 +40,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
 
 
 _NOT_SETTINGS = ("config", "show_config", "list_cameras", "target", "check")
-_COMMANDS = ("export", "review")
+_COMMANDS = ("batch", "export", "review")
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
