@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mer_live.benchmarks.folds import train
+from mer_live.realtime.commands import errors_end, fail
 
 if TYPE_CHECKING:
     from mer_live.benchmarks.result import Result
@@ -76,10 +78,8 @@ def web(
     json: Json = None,
 ) -> None:
     """What a browser gets from mer-web: apex to page, frames dropped, one session at 60 fps and two at 30."""
-    try:
+    with _errors_end(1, RuntimeError):
         _measure("web.run", json, quick=quick, taken=taken)
-    except RuntimeError as error:
-        fail(1, error)
 
 
 @app.command()
@@ -89,10 +89,8 @@ def soak(
     json: Json = None,
 ) -> None:
     """mer-web with visitors who come, go, flood and break: what it keeps of them."""
-    try:
+    with _errors_end(1, RuntimeError):
         result = _measure("web.soak", json, minutes=minutes)
-    except RuntimeError as error:
-        fail(1, error)
     if plot is not None:
         from mer_live.benchmarks.report.plots import draw_one
 
@@ -122,12 +120,10 @@ def spotting(
     json: Json = None,
 ) -> None:
     """Events found, false alarms, timing: people who talk, faces that do not move, animated ones."""
-    try:
+    with _errors_end(2, ValueError):
         _measure(
             "spotting.run", json, quick=quick, out=out, faces=faces, talking=talking, clips=clips, cache=cache
         )
-    except ValueError as error:
-        fail(2, error)
 
 
 @app.command()
@@ -142,10 +138,8 @@ def gpu(
     from mer_live.engines.errors import BackendError, BundleError
 
     chosen = {"bundles": tuple(bundle)} if bundle else {}
-    try:
+    with _errors_end(4, BackendError, BundleError):
         _measure("gpu.run", json, quick=quick, device=device, page=page, **chosen)
-    except (BackendError, BundleError) as error:
-        fail(4, error)
 
 
 @app.command()
@@ -160,10 +154,8 @@ def peers(
     """What you might pick instead, on the same clip in the same run."""
     from mer_live.realtime.sources.config import SourceError
 
-    try:
+    with _errors_end(3, SourceError, ValueError):
         _measure("peers.run", json, quick=quick, video=video, envs=envs)
-    except (SourceError, ValueError) as error:
-        fail(3, error)
 
 
 @app.command()
@@ -178,10 +170,8 @@ def report(
     from mer_live.benchmarks.report.page import write_comparison, write_page
     from mer_live.benchmarks.result import Result
 
-    try:
+    with _errors_end(2, OSError, ValueError):
         found, earlier = ([Result.read(path) for path in paths] for paths in (results, against or []))
-    except (OSError, ValueError) as error:
-        fail(2, error)
     out.mkdir(parents=True, exist_ok=True)
     typer.echo(write_page(found, out))
     if earlier:
@@ -199,10 +189,8 @@ def readme(
     from mer_live.benchmarks.report.readme import committed, rewrite
     from mer_live.benchmarks.result import Result
 
-    try:
+    with _errors_end(2, OSError, ValueError):
         changed = rewrite(file, [Result.read(path) for path in results or committed()])
-    except (OSError, ValueError) as error:
-        fail(2, error)
     typer.echo(f"{file} {'rewritten' if changed else 'is up to date'}")
 
 
@@ -233,9 +221,13 @@ def everything(
     typer.echo(write_page(results, out))
 
 
+def _errors_end(code: int, *kinds: type[Exception]) -> AbstractContextManager[None]:
+    return errors_end("mer-bench", {code: kinds})
+
+
 def _measure(name: str, json: Path | None, **settings: Any) -> Result:
     if json is not None and not json.absolute().parent.is_dir():
-        fail(2, ValueError(f"The folder of {str(json)!r} does not exist; create it first."))
+        fail("mer-bench", 2, f"The folder of {str(json)!r} does not exist; create it first.")
     result = _run(name, **settings)
     _show(result)
     if json is not None:
@@ -255,12 +247,6 @@ def _show(result: Result) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=140)
     for table in result.tables():
         console.print(table)
-
-
-def fail(code: int, error: Exception) -> NoReturn:
-    """One sentence on stderr, then the exit code."""
-    typer.echo(f"mer-bench: {error}", err=True)
-    raise typer.Exit(code)
 
 
 def main() -> None:

@@ -1,15 +1,18 @@
-"""What mer-live and mer-web share on their command lines: options, defaults and exit codes, each written once."""
+"""What the command lines share: options and their defaults, exit codes, and how an error ends a program."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, NoReturn, TypeAlias
 
 import typer
 
-EXIT_DONE, EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
 BUNDLES = ("madtn", "atnet", "mtm")
 
 ENDINGS = tuple(
@@ -50,7 +53,38 @@ def end_at_once() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
-def fail(program: str, code: int, error: Exception) -> NoReturn:
+def fail(program: str, code: int, message: object) -> NoReturn:
     """One sentence on stderr, then the exit code."""
-    typer.echo(f"{program}: {error}", err=True)
-    raise typer.Exit(code)
+    typer.echo(f"{program}: {message}", err=True)
+    raise typer.Exit(code) from None
+
+
+@contextmanager
+def errors_end(program: str, codes: Mapping[int, Errors], stopped: str = "") -> Iterator[None]:
+    """An error of the block ends the program with its sentence and exit code; what no code is for goes through.
+
+    Args:
+        program: as the sentence names it.
+        codes: exit code -> kinds of errors; the first that fits counts.
+        stopped: what is said after Ctrl-C: what is kept, and how to go on. Empty: Ctrl-C goes through.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not stopped:
+            raise
+        typer.echo(err=True)  # below the ^C
+        fail(program, EXIT_INTERRUPTED, stopped)
+    except Exception as error:
+        for code, kinds in codes.items():
+            if isinstance(error, kinds):
+                fail(program, code, error)
+        raise
+
+
+def codes_of_a_run() -> dict[int, Errors]:
+    """Exit codes of what can go wrong while frames come and events go."""
+    from mer_live.engines.errors import BackendError, BundleError
+    from mer_live.realtime.sources.config import SourceError
+
+    return {EXIT_SOURCE: SourceError, EXIT_BACKEND: (BundleError, BackendError), EXIT_OTHER: OSError}

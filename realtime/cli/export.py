@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from mer_live.engines.files import write_atomically, write_json
-from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, fail
+from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, errors_end
 from mer_live.realtime.session.layout import MARKERS, VIDEO
 from mer_live.realtime.session.read import RecordedSession, SessionError, read_lines, read_session
 from mer_live.realtime.sinks.csv import COLUMNS, flat
-from mer_live.realtime.sinks.elan import ElanError, write_eaf
+from mer_live.realtime.sinks.elan import write_eaf
 from mer_live.realtime.types import CLASSES
 
 FORMATS = ("elan", "csv", "bids")
@@ -115,13 +115,7 @@ def command(
     task: Annotated[str, typer.Option(help="For the names of BIDS.")] = "mer",
 ) -> None:
     """Write a recorded session's events for ELAN, as CSV, or as BIDS has them."""
-    try:
+    with errors_end("mer-live", {EXIT_SOURCE: SessionError, EXIT_USAGE: ValueError, EXIT_OTHER: OSError}):
         written = export(read_session(folder), to, out or folder, subject, task)
-    except SessionError as error:
-        fail("mer-live", EXIT_SOURCE, error)
-    except ValueError as error:
-        fail("mer-live", EXIT_USAGE, error)
-    except (ElanError, OSError) as error:
-        fail("mer-live", EXIT_OTHER, error)
     for path in written:
         typer.echo(str(path))

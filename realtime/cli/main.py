@@ -13,15 +13,14 @@ import typer
 
 from mer_live.realtime.commands import (
     BUNDLES,
-    EXIT_BACKEND,
     EXIT_INTERRUPTED,
-    EXIT_OTHER,
-    EXIT_SOURCE,
     EXIT_USAGE,
     Backend,
     Bundles,
     Sensitivity,
+    codes_of_a_run,
     end_at_once,
+    errors_end,
     fail,
     open_missing_streams,
 )
@@ -31,11 +30,9 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
     if path is not None:
         from mer_live.realtime.cli.config_file import read_config
 
-        try:
+        with errors_end("mer-live", {EXIT_USAGE: ValueError}):
             known = {name for option in context.command.params if (name := option.name)}
             context.default_map = read_config(path, known - {"config", "show_config"})
-        except ValueError as error:
-            fail("mer-live", EXIT_USAGE, error)
     return path
 
 
@@ -141,8 +138,8 @@ def live(
     if check:
         _check(run, target, camera, video, fps, duration, report)
     if target is not None:
-        fail("mer-live", EXIT_USAGE, ValueError(f"Give {target} as --video, --camera or --check {target}."))
-    try:
+        fail("mer-live", EXIT_USAGE, f"Give {target} as --video, --camera or --check {target}.")
+    with errors_end("mer-live", {**codes_of_a_run(), EXIT_USAGE: ValueError}):
         if list_cameras:
             run.print_cameras()
             return
@@ -172,23 +169,14 @@ def live(
         options, line = as_recorded(options, explicit)
         if line is not None:
             typer.echo(line, err=True)
-    except ValueError as error:
-        fail("mer-live", EXIT_USAGE, error)
-    except run.BACKEND_ERRORS as error:
-        fail("mer-live", EXIT_BACKEND, error)
-    try:
-        run.live(options)
-    except KeyboardInterrupt:
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    except run.SOURCE_ERRORS as error:
-        fail("mer-live", EXIT_SOURCE, error)
-    except run.BACKEND_ERRORS as error:
-        fail("mer-live", EXIT_BACKEND, error)
-    except BrokenPipeError:
-        # Whoever read our stdout has left; that is an end, not an error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except run.OUTPUT_ERRORS as error:
-        fail("mer-live", EXIT_OTHER, error)
+    with errors_end("mer-live", codes_of_a_run()):
+        try:
+            run.live(options)
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except BrokenPipeError:
+            # Whoever read our stdout has left; that is an end, not an error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check(
@@ -203,7 +191,7 @@ def _check(
     from mer_live.realtime.check.command import run_check
 
     given = [one for one in (target, camera, video) if one is not None]
-    try:
+    with errors_end("mer-live", {**codes_of_a_run(), EXIT_USAGE: ValueError}):
         if len(given) > 1:
             raise ValueError("Check one recording or camera at a time.")
         cfg = None
@@ -212,14 +200,6 @@ def _check(
             number = given[0].isdecimal() and video is None
             cfg = run.CameraConfig(source=int(given[0]) if number else given[0], fps=fps, duration_s=duration)
         raise typer.Exit(run_check(cfg, report))
-    except ValueError as error:
-        fail("mer-live", EXIT_USAGE, error)
-    except run.SOURCE_ERRORS as error:
-        fail("mer-live", EXIT_SOURCE, error)
-    except run.BACKEND_ERRORS as error:
-        fail("mer-live", EXIT_BACKEND, error)
-    except OSError as error:
-        fail("mer-live", EXIT_OTHER, error)
 
 
 def main() -> None:

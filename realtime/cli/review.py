@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, fail
+from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, errors_end
 from mer_live.realtime.session.read import SessionError, read_session
 from mer_live.realtime.session.review.coder import CodingError
 from mer_live.realtime.session.review.server import serve
@@ -21,15 +21,11 @@ def command(
     port: Annotated[int, typer.Option(help="Of the page; 0 takes a free one.", min=0, max=65535)] = 0,
 ) -> None:
     """Look at a recorded session's events in the browser, and decide; Ctrl-C ends."""
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(serve(read_session(folder), coder, port, _tell))
-    except SessionError as error:
-        fail("mer-live", EXIT_SOURCE, error)
-    except CodingError as error:
-        fail("mer-live", EXIT_USAGE, error)
-    except OSError as error:
-        fail("mer-live", EXIT_OTHER, error)
+    with (
+        errors_end("mer-live", {EXIT_SOURCE: SessionError, EXIT_USAGE: CodingError, EXIT_OTHER: OSError}),
+        contextlib.suppress(KeyboardInterrupt),
+    ):
+        asyncio.run(serve(read_session(folder), coder, port, _tell))
 
 
 def _tell(address: str) -> None:

@@ -14,13 +14,12 @@ from typing import Any, cast
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.check.findings import judge
 from mer_live.realtime.commands import ENDINGS
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo.clip import demo_clip, demo_table, demo_truth
-from mer_live.realtime.face.landmarks import LandmarkerError, preload
+from mer_live.realtime.face.landmarks import preload
 from mer_live.realtime.motion.regions import REGIONS
 from mer_live.realtime.outputs import check_outputs, write_report
 from mer_live.realtime.path import Step
@@ -31,16 +30,13 @@ from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
 from mer_live.realtime.session.layout import Codec, RecordConfig
 from mer_live.realtime.sinks import Sink, check_events_path, open_sink
-from mer_live.realtime.sinks.lsl import LslError, LslSink
+from mer_live.realtime.sinks.lsl import LslSink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.camera import list_cameras
-from mer_live.realtime.sources.config import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Frame
 
-SOURCE_ERRORS = (SourceError,)
-OUTPUT_ERRORS = (OSError, LslError)
-BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
 _REFRESH_S = 0.125
 
 

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.engines.errors import BackendError
 from mer_live.realtime.face.doubt import Doubt, judge
 
 MODEL_PATH = Path(__file__).parents[1] / "models" / "face_landmarker.task"
@@ -30,7 +31,7 @@ SYSTEM_LIBRARIES = "apt-get install -y libgl1 libxcb1 libglib2.0-0 libegl1 libgl
 _stderr_lock = threading.Lock()
 
 
-class LandmarkerError(RuntimeError):
+class LandmarkerError(BackendError):
     """The landmark model or a library below it cannot be used; the message says what to do."""
 
 

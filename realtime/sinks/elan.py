@@ -11,7 +11,7 @@ from mer_live.engines.files import whole
 TIERS = ("events", "apex", "class", "markers")
 
 
-class ElanError(RuntimeError):
+class ElanError(OSError):
     """ELAN files cannot be written here; the message says what to install."""
 
 

@@ -22,7 +22,7 @@ _LOOPBACK = (
 )
 
 
-class LslError(RuntimeError):
+class LslError(OSError):
     """LSL cannot be used here; the message says what to do."""
 
 

@@ -9,15 +9,13 @@ import typer
 
 from mer_live.realtime.commands import (
     BUNDLES,
-    EXIT_BACKEND,
-    EXIT_OTHER,
-    EXIT_SOURCE,
     EXIT_USAGE,
     Backend,
     Bundles,
     Sensitivity,
+    codes_of_a_run,
     end_at_once,
-    fail,
+    errors_end,
 )
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -58,7 +56,7 @@ def web(
     """
     from mer_live.realtime.web import start
 
-    try:
+    with errors_end("mer-web", {EXIT_USAGE: ValueError}):
         options = start.WebOptions.checked(
             host=host,
             port=port,
@@ -76,16 +74,8 @@ def web(
             idle_s=idle,
             total_s=total,
         )
-    except ValueError as error:
-        fail("mer-web", EXIT_USAGE, error)
-    try:
+    with errors_end("mer-web", codes_of_a_run()):
         start.run(options, lambda line: typer.echo(line, err=True))
-    except start.SOURCE_ERRORS as error:
-        fail("mer-web", EXIT_SOURCE, error)
-    except start.BACKEND_ERRORS as error:
-        fail("mer-web", EXIT_BACKEND, error)
-    except OSError as error:
-        fail("mer-web", EXIT_OTHER, error)
 
 
 def main() -> None:

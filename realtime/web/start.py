@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS
 from mer_live.realtime.commands import ENDINGS, end_at_once
-from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
+from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.sources.config import CameraConfig, SourceError
+from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web.config import WebConfig, browser_config
 from mer_live.realtime.web.door import bind, load_tls
 from mer_live.realtime.web.server import SharedRecognizer, serve
-
-SOURCE_ERRORS = (SourceError,)
-BACKEND_ERRORS = (BundleError, BackendError, LandmarkerError)
 
 
 @dataclass(frozen=True, slots=True)

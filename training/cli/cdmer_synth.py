@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 if TYPE_CHECKING:
     from mer_live.training.evaluation.material import FoldResult
 
@@ -37,7 +39,11 @@ def cdmer_synth(
     def trained(done: int, total: int, result: FoldResult) -> None:
         typer.echo(f"[{done}/{total}] seed {result.seed} {result.fold}: {result.seconds:.0f} s", err=True)
 
-    try:
+    with errors_end(
+        FoldError,
+        ExecutorError,
+        stopped=f"what is done is in {out}: repeat the command to go on",
+    ):
         plan = CameraPlan(people, clips, size)
         data = render(faces, out / "set", plan, rendered)
         report = compare(
@@ -50,12 +56,6 @@ def cdmer_synth(
             executor=LocalExecutor(jobs or len(os.sched_getaffinity(0))),
             progress=trained,
         )
-    except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted; what is done is in {out}: repeat the command to go on", err=True)
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ImportError, FoldError, ExecutorError) as error:
-        typer.echo(f"mer-train: {error}", err=True)
-        raise typer.Exit(2) from None
     write_json(out / "report.json", report)
     for weight, scores in report["scores"].items():
         row = "  ".join(f"{task} {s['uf1']:.3f}" for task, s in scores.items() if task != "full")

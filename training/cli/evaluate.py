@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 if TYPE_CHECKING:
     from mer_live.training.evaluation.material import FoldResult
 
@@ -66,7 +68,11 @@ def evaluate_command(
 
     target = out or Path("out") / "evaluate" / f"{method}-{protocol}"
     begin = time.perf_counter()
-    try:
+    with errors_end(
+        FoldError,
+        ExecutorError,
+        stopped=f"the finished folds are in {target}: repeat with --resume",
+    ):
         chosen: dict[str, Any] = dict(parse_settings(settings or []))
         if epochs is not None:
             if "epochs" in asdict(make_method(method).config):
@@ -80,11 +86,6 @@ def evaluate_command(
         )  # fmt: skip
         where = make_executor(executor, jobs=jobs or len(os.sched_getaffinity(0)), address=address)
         report = evaluate(request, out=target, resume=resume, executor=where, progress=_progress(begin))
-    except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted; the finished folds are in {target}: repeat with --resume", err=True)
-        raise typer.Exit(130) from None
-    except (ValueError, FoldError, ExecutorError, OSError, ImportError) as error:
-        raise _fail(error) from None
     for file in filter(None, (target / "report.json", json_file)):
         write_json(file, report)
     try:

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 _EVERY_S = 2.0
 
 
@@ -58,7 +60,7 @@ def export_command(
     from mer_live.training.prepare.config import parse_representations
     from mer_live.training.prepared.prepared_set import parse_inputs
 
-    try:
+    with errors_end(RuntimeError, stopped="nothing was written"):
         chosen: dict[str, Any] = dict(parse_settings(settings or []))
         if epochs is not None:
             chosen["epochs"] = epochs
@@ -67,16 +69,10 @@ def export_command(
             protocol, database, partial, train_split, parse_representations(",".join(representation or [])),
             scores, target,
         )  # fmt: skip
-        bundle = export(request, _progress())
-    except KeyboardInterrupt:
-        typer.echo("\ninterrupted; nothing was written", err=True)
-        raise typer.Exit(130) from None
-    except ImportError as error:
-        typer.echo(f"mer-train: {error}: pip install 'mer-live[train]'", err=True)
-        raise typer.Exit(2) from None
-    except (ValueError, RuntimeError, OSError) as error:  # refused, training failed, or ONNX differs
-        typer.echo(f"mer-train: {error}", err=True)
-        raise typer.Exit(2) from None
+        try:
+            bundle = export(request, _progress())
+        except ImportError as error:
+            raise ImportError(f"{error}: pip install 'mer-live[train]'") from error
     card, size = bundle.card, bundle.onnx_path.stat().st_size / 1e3
     typer.echo(f"{bundle.path / 'card.json'}")
     typer.echo(f"{card.name} {card.version}, {size:,.0f} kB, sha256 {card.sha256}")

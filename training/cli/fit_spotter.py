@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 
 def fit_spotter(
     faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg; only training people are used.")],
@@ -24,13 +26,7 @@ def fit_spotter(
     from mer_live.training.spotter.fit import fit_all
     from mer_live.training.spotter.material import Folders
 
-    try:
+    with errors_end(stopped=f"what is done is in {cache}: repeat to go on"):
         folders = Folders(faces, talking, clips, cache)
         for path in fit_all(folders, out, seed, jobs or len(os.sched_getaffinity(0))):
             typer.echo(path)
-    except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted; what is done is in {cache}: repeat the command to go on", err=True)
-        raise typer.Exit(130) from None
-    except (ValueError, OSError) as error:
-        typer.echo(f"mer-train: {error}", err=True)
-        raise typer.Exit(2) from None

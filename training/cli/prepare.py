@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, cast
+from typing import Annotated, Any, cast
 
 import typer
 
-_USAGE, _DATA, _STOPPED = 2, 3, 130
-
-
-def _fail(message: object, code: int) -> NoReturn:
-    typer.echo(f"mer-train prepare: {message}", err=True)
-    raise typer.Exit(code)
+from mer_live.realtime import commands
+from mer_live.training.cli.errors import errors_end, refuse
 
 
 def prepare_command(
@@ -80,27 +76,23 @@ def prepare_command(
         ("frames", frames, ("raw", "cropped", "any")),
     ):
         if value not in allowed:
-            _fail(f"--{name} {value!r} is unknown: choose {', '.join(allowed)}", _USAGE)
+            refuse(f"--{name} {value!r} is unknown: choose {', '.join(allowed)}")
     if len(root) not in (1, len(dataset)):
-        _fail(f"{len(dataset)} --dataset and {len(root)} --root: give one root, or one for each", _USAGE)
-    try:
+        refuse(f"{len(dataset)} --dataset and {len(root)} --root: give one root, or one for each")
+    with errors_end():
         specs = parse_representations(representations)
         wanted = VARIANTS if variant == "both" else (cast(Any, variant),)
         configs = [PrepareConfig(specs, one, cast(Any, missing_apex), copies, sensitivity) for one in wanted]
-    except ValueError as error:
-        _fail(error, _USAGE)
     roots = root * len(dataset) if len(root) == 1 else root
-    try:
+    codes: dict[int, commands.Errors] = {commands.EXIT_SOURCE: (DatasetError, LandmarkerError, OSError)}
+    stopped = "stopped; the same command goes on where it was"
+    with commands.errors_end("mer-train", codes, stopped):
         reading = _read(dataset, roots, sample_list, classes, revision, frames, fps)
         for note in reading.notes:
             typer.echo(f"note: {note}")
         for config in configs:
             beside = out / DEPLOYABLE if config.variant == "deployable" else out
             _prepare_and_tell(reading, beside, config, jobs or os.cpu_count() or 1, restart)
-    except (DatasetError, LandmarkerError, OSError) as error:
-        _fail(error, _DATA)
-    except KeyboardInterrupt:
-        _fail("stopped; the same command goes on where it was", _STOPPED)
 
 
 def _read(

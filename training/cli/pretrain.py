@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 
 def pretrain_command(
     data: Annotated[
@@ -45,12 +47,9 @@ def pretrain_command(
     from mer_live.training.prepared.prepared_set import PreparedSet, parse_inputs
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    try:
+    with errors_end(ArithmeticError):
         how = replace(apply_settings(PretrainConfig(), parse_settings(training or [])), seed=seed)
         prepared = PreparedSet.open(data, parse_inputs(inputs or []))
         made = pretrain(network, parse_settings(settings or []), prepared, how)
         save(made, out)
-    except (ValueError, OSError, ArithmeticError) as error:
-        typer.echo(f"mer-train pretrain: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(json.dumps({k: v for k, v in made.provenance["scores"].items() if k != "subjects"}))

@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-
-def _fail(message: object) -> typer.Exit:
-    typer.echo(f"mer-train: {message}", err=True)
-    return typer.Exit(2)
+from mer_live.training.cli.errors import errors_end, refuse
 
 
 def synth(
@@ -38,12 +35,10 @@ def synth(
             faces, out, count, fps, seed, split, video, seconds, (int(width), int(height)), crf
         )
     except ValueError:
-        raise _fail(f"--size must be WIDTHxHEIGHT, for example 640x480, got {size!r}") from None
-    try:
+        refuse(f"--size must be WIDTHxHEIGHT, for example 640x480, got {size!r}")
+    with errors_end():
         for path in batch.run(request):
             typer.echo(path)
-    except (ValueError, OSError) as error:
-        raise _fail(error) from None
 
 
 def synth_set(
@@ -66,8 +61,8 @@ def synth_set(
     from mer_live.training.synthesis.prepared_set import SynthSet, render_set
 
     if kind not in ("micro", "macro"):
-        raise _fail(f"--kind must be micro or macro, got {kind!r}")
-    try:
+        refuse(f"--kind must be micro or macro, got {kind!r}")
+    with errors_end():
         specs = parse_representations(representations)
         request = SynthSet(faces, split, kind, clips, specs, fps, seed)  # type: ignore[arg-type]
 
@@ -75,8 +70,6 @@ def synth_set(
             typer.echo(f"[{done}/{total}] clips rendered", err=True)
 
         typer.echo(render_set(request, out, jobs, progress))
-    except (ValueError, OSError) as error:
-        raise _fail(error) from None
 
 
 def synth_fields(
@@ -91,11 +84,9 @@ def synth_fields(
     from mer_live.training.synthesis.faces.face_model import load_photo
     from mer_live.training.synthesis.fields import draw_fields
 
-    try:
+    with errors_end():
         photos = [load_photo(faces, subject) for subject in subjects(faces, split)]
         typer.echo(draw_fields(photos, out, draws, seed))
-    except (ValueError, OSError, ImportError) as error:
-        raise _fail(error) from None
 
 
 def demo_clip(
@@ -104,8 +95,5 @@ def demo_clip(
     """Render a demo clip from a public-domain portrait; the one shipped shows the movements of the first renderer."""
     from mer_live.training.synthesis import demo
 
-    try:
-        path = demo.make(out)
-    except (ValueError, OSError, ImportError) as error:
-        raise _fail(error) from None
-    typer.echo(path)
+    with errors_end():
+        typer.echo(demo.make(out))

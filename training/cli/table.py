@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 
 def table(
     data: Annotated[
@@ -70,7 +72,9 @@ def table(
 
     target = out or Path("out") / ("table-quick" if quick else "table")
     count = jobs or len(os.sched_getaffinity(0))
-    try:
+    with errors_end(
+        ExecutorError, stopped=f"the finished folds are in {target}: repeat the command to go on"
+    ):
         names = tuple(n.strip() for n in (methods or ("" if vary else "all")).split(",") if n.strip())
         which = tuple(p.strip() for p in protocols.split(",") if p.strip())
         numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
@@ -105,14 +109,6 @@ def table(
                 )
             ]
         result = run_table(requests, target, where, _progress(time.perf_counter()))
-    except KeyboardInterrupt:
-        typer.echo(
-            f"\ninterrupted; the finished folds are in {target}: repeat the command to go on", err=True
-        )
-        raise typer.Exit(130) from None
-    except (ValueError, ExecutorError, OSError, ImportError) as error:
-        typer.echo(f"mer-train: {error}", err=True)
-        raise typer.Exit(2) from None
     write_json(target / "table.json", result)
     files = write_table(result, target)
     for line in markdown(result):

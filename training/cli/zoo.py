@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mer_live.training.cli.errors import errors_end
+
 
 def zoo(
     faces: Annotated[
@@ -50,12 +52,10 @@ def zoo(
         "spatial_weights": spatial_weights,
     }
     config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
-    try:
+    with errors_end(
+        ExportError,
+        ExecutorError,
+        stopped=f"the clips rendered so far are in {work}: repeat to go on",
+    ):
         results = make_zoo(faces, work, out, config, only or tuple(RECIPES))
-    except KeyboardInterrupt:
-        typer.echo(f"\ninterrupted; the clips rendered so far are in {work}: repeat to go on", err=True)
-        raise typer.Exit(130) from None
-    except (ValueError, OSError, ExportError, ExecutorError) as error:
-        typer.echo(f"mer-train: {error}", err=True)
-        raise typer.Exit(2) from None
     typer.echo(json.dumps(results, indent=1))
