@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import statistics
 import tempfile
@@ -17,6 +16,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from mer_live.engines.files import write_json
 from mer_live.realtime.types import CLASSES
 
 if TYPE_CHECKING:
@@ -201,5 +201,4 @@ def train(
                 )
     report["seconds"] = time.perf_counter() - begin
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        write_json(json_file, report)

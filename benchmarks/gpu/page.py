@@ -6,11 +6,12 @@ from itertools import groupby
 from pathlib import Path
 
 from mer_live.benchmarks.result import Figure, Result
+from mer_live.engines.files import write_atomically
 
 
 def write_page(result: Result, path: Path) -> None:
     """Write what was found, the verdict first."""
-    path.write_text("\n".join(_lines(result)) + "\n", encoding="utf-8")
+    write_atomically(path, ("\n".join(_lines(result)) + "\n").encode())
 
 
 def _lines(result: Result) -> list[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mer_live.benchmarks.report.plots import draw
 from mer_live.benchmarks.result import Result, Times
+from mer_live.engines.files import write_atomically
 
 
 def write_page(results: list[Result], folder: Path) -> Path:
@@ -20,7 +21,7 @@ def write_page(results: list[Result], folder: Path) -> Path:
     parts = ["<h1>mer-live benchmarks</h1>", *(_section(result) for result in results)]
     parts.insert(1, "<h2>Pictures</h2>" + "".join(_picture(title, path) for title, path in plots))
     page = folder / "report.html"
-    page.write_text(_html("mer-live benchmarks", "".join(parts)), encoding="utf-8")
+    write_atomically(page, _html("mer-live benchmarks", "".join(parts)).encode())
     return page
 
 
@@ -54,7 +55,7 @@ def write_comparison(before: list[Result], after: list[Result], folder: Path) ->
         body += f"<tr><td>{escape(benchmark)}<td>{escape(name)}<td class=n>{was_value:.4g}"
         body += f"<td class=n>{value:.4g}<td class=n>{ratio_text}</tr>"
     page = folder / "comparison.html"
-    page.write_text(_html("mer-live: two runs", body + "</table>"), encoding="utf-8")
+    write_atomically(page, _html("mer-live: two runs", body + "</table>").encode())
     return page
 
 

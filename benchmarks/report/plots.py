@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from mer_live.benchmarks.result import Result
+from mer_live.engines.files import whole
 
 _COLOURS = ("#2f6f9f", "#c8553d", "#588157", "#8d6a9f", "#d9a441", "#4a4e69")
 _FRAME_STAGES = ("crop", "motion", "spotter", "frame")
@@ -48,7 +49,8 @@ def draw(results: list[Result], folder: Path) -> list[tuple[str, Path]]:
                 if make(result):
                     path = folder / f"{name}.png"
                     plt.tight_layout()
-                    plt.savefig(path)
+                    with whole(path) as partial:
+                        plt.savefig(partial, format="png")
                     written.append((title, path))
                 plt.close("all")
     return written

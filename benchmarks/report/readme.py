@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mer_live.benchmarks.result import Figure, Result
+from mer_live.engines.files import write_atomically
 
 STEPS = ("decided", "emitted", "shown")
 BEGIN, END = "<!-- performance -->", "<!-- /performance -->"
@@ -82,7 +83,7 @@ def rewrite(readme: Path, results: Sequence[Result]) -> bool:
         raise ValueError("There is no result to make the table from; give files or fill benchmarks/results.")
     new = between(old, table(results))
     if new != old:
-        readme.write_text(new, encoding="utf-8")
+        write_atomically(readme, new.encode())
     return new != old
 
 

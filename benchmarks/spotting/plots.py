@@ -10,27 +10,9 @@ import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
 from mer_live.realtime.types import Span
+from mer_live.training.pictures import figure, save
 from mer_live.training.spotter.injected import SPEAKING_PX
 from mer_live.training.spotter.match import Judgement
-
-
-def _axes(rows: int, width: float, height: float) -> tuple[Any, Any]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(rows, 1, figsize=(width, height), sharex=True, squeeze=False)
-    return figure, axes
-
-
-def _save(figure: Any, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
-    figure.tight_layout()
-    figure.savefig(path, dpi=70)
-    plt.close(figure)
-
 
 _STATES = {"provisional": "goldenrod", "final": "tab:orange", "settled": "tab:red"}
 _PARTS = ("brow_inner", "lid", "cheek", "mouth", "chin")
@@ -44,8 +26,9 @@ def timeline(result: Judgement, path: Path) -> None:
         return
     t = np.array([m.t_ns for m in seen]) * 1e-9
     values = np.stack([m.regions for m in seen])
-    figure, axes = _axes(len(_PARTS) + 1, max(9.0, float(t[-1] - t[0]) * 0.9), 8.0)
-    for axis, part in zip(axes[:-1, 0], _PARTS, strict=True):
+    width = max(9.0, float(t[-1] - t[0]) * 0.9)
+    picture, axes = figure(width, 8.0, len(_PARTS) + 1, sharex=True)
+    for axis, part in zip(axes[:-1], _PARTS, strict=True):
         for k in region(part):
             drawn = values[:, k, 1] - np.median(values[:, k, 1])
             axis.plot(t, drawn, linewidth=0.8, label=REGIONS[k].replace("_", " "))
@@ -57,10 +40,10 @@ def timeline(result: Judgement, path: Path) -> None:
         axis.set_ylim(-4, 4)
         axis.set_ylabel(f"{part.replace('_', ' ')}, px")
         axis.legend(loc="lower left", fontsize=6)
-    _decided(axes[-1, 0], result)
-    axes[0, 0].set_title(f"{recording.name}: vertical displacement, px of the 224 px crop, down is positive")
-    axes[-1, 0].set_xlabel("s")
-    _save(figure, path)
+    _decided(axes[-1], result)
+    axes[0].set_title(f"{recording.name}: vertical displacement, px of the 224 px crop, down is positive")
+    axes[-1].set_xlabel("s")
+    save(picture, path, 70)
 
 
 def _ends_s(span: Span) -> tuple[float, float]:
@@ -100,8 +83,7 @@ def _decided(axis: Any, result: Judgement) -> None:
 
 def precision_recall(curves: dict[str, Sequence[dict[str, Any]]], path: Path) -> None:
     """Precision against recall of each set, one point a sensitivity."""
-    figure, axes = _axes(1, 6.0, 5.0)
-    axis = axes[0, 0]
+    picture, axis = figure(6.0, 5.0)
     for name, points in curves.items():
         drawn = [p for p in points if p["precision"] is not None and p["recall"] is not None]
         axis.plot([p["recall"] for p in drawn], [p["precision"] for p in drawn], marker=".", label=name)
@@ -112,4 +94,4 @@ def precision_recall(curves: dict[str, Sequence[dict[str, Any]]], path: Path) ->
     axis.set_xlabel("recall, 1.5 px and more, IoU 0.5")
     axis.set_ylabel("precision")
     axis.legend(fontsize=7)
-    _save(figure, path)
+    save(picture, path, 70)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from mer_live.training.pictures import figure, save
+
 
 def write_plots(report: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write ``confusion-VARIANT.png`` and ``subjects-VARIANT.png`` for each variant of a report.
@@ -22,17 +24,6 @@ def write_plots(report: Mapping[str, Any], folder: Path) -> list[Path]:
         written.append(_confusion(scored, title, folder / f"confusion-{variant}.png"))
         written.append(_subjects(scored, title, folder / f"subjects-{variant}.png"))
     return written
-
-
-def figure(width: float, height: float) -> tuple[Any, Any]:
-    """Return an empty figure of this size in inches, and its axes."""
-    # The object interface: no global state, no display, whatever the user's backend is.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
 
 
 def _confusion(scored: Mapping[str, Any], title: str, file: Path) -> Path:
@@ -50,8 +41,7 @@ def _confusion(scored: Mapping[str, Any], title: str, file: Path) -> Path:
     for (i, j), value in np.ndenumerate(counts):
         colour = "white" if share[i, j] > 0.5 else "black"
         axes.text(j, i, f"{value:.0f}\n{share[i, j]:.0%}", ha="center", va="center", color=colour)
-    picture.savefig(file, dpi=120)
-    return file
+    return save(picture, file)
 
 
 def _subjects(scored: Mapping[str, Any], title: str, file: Path) -> Path:
@@ -67,5 +57,4 @@ def _subjects(scored: Mapping[str, Any], title: str, file: Path) -> Path:
     axes.set(ylim=(0, 1), ylabel="accuracy", xlabel="subject (clips)", xlim=(-0.7, len(names) - 0.3))
     axes.set_title(title, fontsize=9)
     axes.legend(fontsize=7)
-    picture.savefig(file, dpi=120)
-    return file
+    return save(picture, file)

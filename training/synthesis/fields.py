@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.files import write_atomically
 from mer_live.realtime.types import CLASSES
+from mer_live.training.pictures import figure, save
 from mer_live.training.synthesis.faces.actions import draw_action
 from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, build_model
 from mer_live.training.synthesis.render import FaceRenderer, FaceState
@@ -55,14 +54,7 @@ def draw_fields(photos: list[FacePhoto], out: Path, draws: int, seed: int = 0) -
 
     Raises ImportError where matplotlib is missing.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'mer-live[train]'") from error
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, rows = plt.subplots(len(CLASSES), 3, figsize=(10, 3.4 * len(CLASSES)), layout="constrained")
+    sheet, rows = figure(10, 3.4 * len(CLASSES), len(CLASSES), 3)
     step = 8
     for axes, label in zip(rows, CLASSES, strict=True):
         mean = mean_field(photos, label, draws, seed)
@@ -73,14 +65,10 @@ def draw_fields(photos: list[FacePhoto], out: Path, draws: int, seed: int = 0) -
             shown = axis.imshow(picture, cmap="RdBu_r" if low else "viridis", vmin=low, vmax=top)
             axis.scatter(*mean.landmarks.T, s=0.6, c="black" if low else "white", alpha=0.5)
             axis.set(title=f"{label}: {name}", xticks=[], yticks=[], xlim=(0, CROP - 1), ylim=(CROP - 1, 0))
-            figure.colorbar(shown, ax=axis, shrink=0.8)
+            sheet.colorbar(shown, ax=axis, shrink=0.8)
         at = slice(step // 2, None, step)
         x, y = np.meshgrid(np.arange(CROP)[at], np.arange(CROP)[at])
         arrows = {"angles": "xy", "scale_units": "xy", "scale": top / (1.5 * step), "color": "white"}
         axes[0].quiver(x, y, mean.flow[at, at, 0], mean.flow[at, at, 1], **arrows)
-    figure.suptitle(f"Mean displacement, crop px at a peak of 1; {draws} draws of {len(photos)} people")
-    png = io.BytesIO()
-    figure.savefig(png, format="png", dpi=80)
-    plt.close(figure)
-    write_atomically(out, png.getvalue())
-    return out
+    sheet.suptitle(f"Mean displacement, crop px at a peak of 1; {draws} draws of {len(photos)} people")
+    return save(sheet, out, 80)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.engines.files import write_atomically
-from mer_live.training.evaluation.plots import figure
+from mer_live.training.pictures import figure, save
 from mer_live.training.table.published import Published, published
 
 TITLES = {
@@ -209,5 +209,4 @@ def _plot(table: Mapping[str, Any], file: Path) -> Path:
     note = "; diamonds: published, on the real databases" if marks else ""
     axes.set_title(f"{TITLES[table['protocol']]}\nlight: ablations{note}", fontsize=8)
     axes.grid(axis="x", alpha=0.3)
-    picture.savefig(file, dpi=120)
-    return file
+    return save(picture, file)

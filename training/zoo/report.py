@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.training.metrics import confusion, per_class, scores
+from mer_live.training.pictures import figure, save
 from mer_live.training.zoo.clips import ZooClips
 
 BINS: tuple[tuple[str, float, float], ...] = (
@@ -47,12 +48,7 @@ def report(probs: NDArray[np.float32], clips: ZooClips) -> dict[str, Any]:
 
 def plot(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     """UF1 against the strength of the movement, one line a model and phase, as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    picture, axes = figure(6, 4)
     for name, phases in results.items():
         for phase, style in (("final", "-o"), ("provisional", "--s")):
             found = phases[phase]["by_intensity"]
@@ -62,4 +58,4 @@ def plot(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     axes.axhline(1 / 3, color="0.7", lw=1)
     axes.legend(fontsize=8)
     axes.set_title("Synthetic clips of people not seen in training", fontsize=10)
-    figure.savefig(path, dpi=120)
+    save(picture, path)
