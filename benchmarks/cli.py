@@ -57,10 +57,8 @@ def throughput(
 @app.command()
 def archive(quick: Quick = False, json: Json = None) -> None:
     """200 short recordings through mer-live batch: 1 and 2 workers, and with two workers killed."""
-    try:
+    with _errors_end(1, RuntimeError):
         _measure("archive", json, quick=quick)
-    except RuntimeError as error:
-        fail(1, error)
 
 
 @app.command()
