@@ -24,8 +24,7 @@ from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.engines.representation.represent import network_input, represent
 from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
 from mer_live.engines.runners import BACKENDS, open_runner
-from mer_live.realtime.commands import BUNDLES
-from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.config import BUNDLES, LiveConfig
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.face.tracker import FaceTracker

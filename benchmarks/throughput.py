@@ -11,7 +11,7 @@ import psutil
 from mer_live.benchmarks.inputs import HeldClip, demo_recording
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.bundle import load_bundle
-from mer_live.realtime.commands import BUNDLES
+from mer_live.realtime.config import BUNDLES
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import Recognizer

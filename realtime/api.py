@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.realtime.commands import BUNDLES
-from mer_live.realtime.config import Decide, LiveConfig
+from mer_live.realtime.config import BUNDLES, Decide, LiveConfig
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.report import build_report

@@ -13,7 +13,6 @@ import typer
 
 EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
-BUNDLES = ("madtn", "atnet", "mtm")
 
 ENDINGS = tuple(
     getattr(signal, name)

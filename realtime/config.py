@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Decide = Literal["provisional", "final", "settled"]
+BUNDLES = ("madtn", "atnet", "mtm")
+"""Whose probabilities are averaged unless others are asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from mer_live.benchmarks.peers.env import PeerError, last_line, offline, python_of
 from mer_live.benchmarks.peers.known import FEATURES, NOT_RUN, PEERS, Peer
 from mer_live.benchmarks.result import Figure, Result, Times
-from mer_live.realtime.commands import BUNDLES
+from mer_live.realtime.config import BUNDLES
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import MODEL_PATH
 from mer_live.realtime.sources.config import CameraConfig

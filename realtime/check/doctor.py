@@ -13,7 +13,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.engines.versions import versions
-from mer_live.realtime.commands import BUNDLES
+from mer_live.realtime.config import BUNDLES
 from mer_live.realtime.face.landmarks import Landmarker, LandmarkerError
 from mer_live.realtime.sources.camera import list_cameras
 from mer_live.realtime.sources.config import CameraConfig, SourceError

@@ -14,24 +14,20 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mer_live.engines.errors import BackendError, BundleError
 from mer_live.engines.executors import ExecutorError, make_executor
 from mer_live.realtime.batch.analyse import BatchSettings
 from mer_live.realtime.batch.recordings import Recording, find_recordings
 from mer_live.realtime.batch.run import RETRIES, run_batch
 from mer_live.realtime.commands import (
-    BUNDLES,
-    EXIT_BACKEND,
-    EXIT_INTERRUPTED,
     EXIT_OTHER,
     EXIT_USAGE,
     Backend,
     Bundles,
     Sensitivity,
-    fail,
+    codes_of_a_run,
+    errors_end,
 )
-from mer_live.realtime.config import LiveConfig
-from mer_live.realtime.face.landmarks import LandmarkerError
+from mer_live.realtime.config import BUNDLES, LiveConfig
 
 
 def command(
@@ -58,7 +54,8 @@ def command(
     """
     screen = _Screen()
     signal.signal(signal.SIGTERM, _stop)
-    try:
+    codes = {**codes_of_a_run(), EXIT_USAGE: ValueError, EXIT_OTHER: (ExecutorError, OSError)}
+    with errors_end("mer-live", codes, "stopped; the same command goes on"):
         settings = BatchSettings(tuple(bundle or BUNDLES), backend, LiveConfig(sensitivity=sensitivity))
         recordings = find_recordings(where, fps)
         runs = make_executor(executor, jobs=jobs or os.cpu_count() or 1, address=address, retries=RETRIES)
@@ -72,15 +69,6 @@ def command(
                 begun=screen.begun,
                 told=screen.told,
             )
-    except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on", err=True)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-    except ValueError as error:
-        fail("mer-live", EXIT_USAGE, error)
-    except (BundleError, BackendError, LandmarkerError) as error:
-        fail("mer-live", EXIT_BACKEND, error)
-    except (ExecutorError, OSError) as error:
-        fail("mer-live", EXIT_OTHER, error)
     typer.echo(
         f"{totals['recordings']:,} recordings, {totals['length_s'] / 3600:,.2f} h, {totals['events']:,} events, "
         f"{totals['failed']:,} not analysed to their end",

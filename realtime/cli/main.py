@@ -12,7 +12,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from mer_live.realtime.commands import (
-    BUNDLES,
     EXIT_INTERRUPTED,
     EXIT_USAGE,
     Backend,
@@ -24,6 +23,7 @@ from mer_live.realtime.commands import (
     fail,
     open_missing_streams,
 )
+from mer_live.realtime.config import BUNDLES
 
 
 def _from_file(context: typer.Context, path: Path | None) -> Path | None:

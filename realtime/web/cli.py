@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from mer_live.realtime.commands import (
-    BUNDLES,
     EXIT_USAGE,
     Backend,
     Bundles,
@@ -17,6 +16,7 @@ from mer_live.realtime.commands import (
     end_at_once,
     errors_end,
 )
+from mer_live.realtime.config import BUNDLES
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mer_live.engines.bundle import list_bundles
-from mer_live.realtime.commands import BUNDLES
+from mer_live.realtime.config import BUNDLES
 
 
 def some_bundles(count: int = 1) -> tuple[str, ...]:

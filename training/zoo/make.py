@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.executors import LocalExecutor
 from mer_live.engines.networks.base import Network
-from mer_live.realtime.commands import BUNDLES
+from mer_live.realtime.config import BUNDLES
 from mer_live.training.export.bundle import export_bundle
 from mer_live.training.export.card import told_of
 from mer_live.training.learning.pretrain import load
