@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from mer_live.engines.errors import BundleError
 from mer_live.engines.records import from_json, to_json
-from mer_live.engines.representation.specs import AdmSpec, ApexSpec, Flow3Spec, FramesSpec, MotionSpec
+from mer_live.engines.representation.specs import (
+    AdmSpec,
+    ApexSpec,
+    Flow3Spec,
+    FlowConfig,
+    FlowMethod,
+    FramesSpec,
+    MotionSpec,
+)
 
 MODEL = "model.onnx"
 CARD = "card.json"
@@ -66,6 +74,9 @@ class Card:
     papers: tuple[str, ...] = ()
     deviations: tuple[str, ...] = ()
     """Where it departs from the papers."""
+    flows: tuple[FlowMethod, ...] = ()
+    """Flows, each with its default parameters, that the inputs may be made with as well as the one that they name:
+    the network was trained on all of them, and ``scores`` says how it does on each."""
     opset: int = 20
     precision: str = "float16 weights, float32 compute"
     format: int = 1
@@ -95,6 +106,31 @@ class Bundle:
     def onnx_path(self) -> Path:
         """The network, weights included."""
         return self.path / MODEL
+
+    def with_flow(self, method: FlowMethod) -> Bundle:
+        """The same network with its inputs made with another flow; BundleError where the card does not permit it."""
+        own = {flow.method for wanted in self.card.inputs if (flow := _flow_of(wanted)) is not None}
+        if own <= {method}:
+            return self
+        if method not in self.card.flows:
+            raise BundleError(
+                f"{self.card.name} accepts {' and '.join(sorted(own | set(self.card.flows)))} flow, not {method}: "
+                "its scores hold for no other."
+            )
+        inputs = tuple(_with_flow(wanted, FlowConfig(method=method)) for wanted in self.card.inputs)
+        return replace(self, card=replace(self.card, inputs=inputs))
+
+
+def _flow_of(wanted: InputCard) -> FlowConfig | None:
+    flow: FlowConfig | None = getattr(wanted.representation, "flow", None)
+    return flow
+
+
+def _with_flow(wanted: InputCard, flow: FlowConfig) -> InputCard:
+    spec = wanted.representation
+    if not isinstance(spec, MotionSpec | AdmSpec | Flow3Spec):
+        return wanted
+    return replace(wanted, representation=replace(spec, flow=flow))
 
 
 def list_bundles() -> list[str]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.config import BUNDLES, Decide, LiveConfig
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks.base import Sink
 from mer_live.realtime.sources.base import FrameSource
@@ -89,7 +89,8 @@ class Session:
     def __enter__(self) -> Self:
         with ExitStack() as opening:
             loaded = [load_bundle(name) for name in self._bundles]
-            recognizer = opening.enter_context(Recognizer(loaded, self._backend, self._config.threads))
+            fps = self._camera.fps or 30.0
+            recognizer = opening.enter_context(open_recognizer(loaded, self._backend, self._config, fps=fps))
             source = opening.enter_context(self._open())
             self._mailbox = _Mailbox(block=source.waits)
             sinks: list[Sink] = [self._mailbox]

@@ -26,6 +26,14 @@ Bundles = Annotated[
     typer.Option("--bundle", help="Shipped bundle name or folder; repeatable. [default: madtn, atnet, mtm]"),
 ]
 Backend = Annotated[str, typer.Option(help="auto, tensorrt, openvino, onnxruntime or torch.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="auto, cpu, cuda or cuda:N; auto takes CUDA where it is there and worth it. "
+        "cpu-torch: CUDA's code on the CPU."
+    ),
+]
+Precision = Annotated[str, typer.Option(help="fp32, or fp16 of TensorRT.")]
 Sensitivity = Annotated[float, typer.Option(help="0..1; higher finds more, with more false alarms.")]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from mer_live.engines.trt.file import Precision
+
 Decide = Literal["provisional", "final", "settled"]
 BUNDLES = ("madtn", "atnet", "mtm")
 """Whose probabilities are averaged unless others are asked for."""
@@ -33,12 +35,18 @@ class LiveConfig:
     """From which state on an event is given out."""
     threads: int = 1
     """Threads of each engine."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N: where networks, and flow where the bundles permit it, are computed."""
+    precision: Precision = "fp32"
+    """Of the engines; fp16 is TensorRT's."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sensitivity <= 1.0:
             raise ValueError(f"Sensitivity must be between 0 and 1, not {self.sensitivity}.")
         if self.decide not in get_args(Decide):
             raise ValueError(f"decide is one of {', '.join(get_args(Decide))}, not {self.decide!r}.")
+        if self.precision not in get_args(Precision):
+            raise ValueError(f"--precision is {' or '.join(get_args(Precision))}, not {self.precision!r}.")
         for name in ("ring_bytes", "history_bytes", "spot_queue", "landmark_period_ms", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")

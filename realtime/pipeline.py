@@ -80,6 +80,7 @@ class Pipeline:
             open_landmarks=LandmarkThread,
             track=source.faces,
             mark=self._mark,
+            stage=recognizer.open_stage,
         )
         self._sinks = tuple(sinks)
         self._naming = Naming(recognizer, sinks, self.counters, config.decide)

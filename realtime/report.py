@@ -11,6 +11,7 @@ import psutil
 
 from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sinks import record
 
 
@@ -39,11 +40,22 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
         "engine": pipeline.recognizer.engine,
         "backend": pipeline.recognizer.backend,
         "backend_reason": pipeline.recognizer.why,
+        "device": _device(pipeline.recognizer),
         "error": None if pipeline.error is None else str(pipeline.error),
         "startup_s": _startup_s(count.first_done_ns),
         "memory_mb": round(psutil.Process().memory_info().rss / 1e6),
         "machine": {"system": platform.platform(), "cores": os.cpu_count()},
         "versions": versions(),
+    }
+
+
+def _device(recognizer: Recognizer) -> dict[str, str | None]:
+    chosen = recognizer.device
+    return {
+        "name": None if chosen is None else chosen.name,
+        "reason": None if chosen is None else chosen.why,
+        "flow": recognizer.flow,
+        "precision": recognizer.precision,
     }
 
 

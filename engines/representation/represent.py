@@ -27,6 +27,7 @@ from mer_live.engines.representation.specs import (
     ApexSpec,
     Flow3Spec,
     FramesSpec,
+    MotionSpec,
     RepresentationSpec,
 )
 
@@ -67,26 +68,36 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
         start, stop = window_bounds(clip.onset, clip.apex, last)
         rows = adm_rows(clip.gray[:stop], flow, spec.direction, start, spec.flow_px)
         return adm_window(rows, clip.onset, clip.apex, last)
-    onset = clip.gray[clip.onset]
     if isinstance(spec, Flow3Spec):
+        onset = clip.gray[clip.onset]
         apex = lit_like(clip.gray[clip.apex], onset)
         image = flow_strain(onset, apex, flow, size=spec.size, flow_px=spec.flow_px)
         if spec.dtype == "float32":
             return image
         return quantise_flow_strain(image, spec.max_px, spec.max_strain)
-    # While the offset is unknown there is no temporal centre: the apex stands in for it.
-    centre = spec.middle == "centre" and clip.offset is not None
-    middle = clip.gray[(clip.onset + last) // 2 if centre else clip.apex]
+    onset, middle, offset = motion_crops(clip, spec)
     return motion_image(
         onset,
-        lit_like(middle, onset),
-        None if clip.offset is None else lit_like(clip.gray[clip.offset], onset),
+        middle,
+        offset,
         flow,
         size=spec.size,
         scaling=spec.scaling,
         r_max_px=spec.r_max_px,
         channels=spec.channels,
     )
+
+
+def motion_crops(
+    clip: Clip, spec: MotionSpec
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """The (S, S) crops that a motion image compares, under the onset's light; the last is None while there is none."""
+    onset = clip.gray[clip.onset]
+    # While the offset is unknown there is no temporal centre: the apex stands in for it.
+    centre = spec.middle == "centre" and clip.offset is not None
+    middle = clip.gray[(clip.onset + (clip.offset or 0)) // 2 if centre else clip.apex]
+    offset = None if clip.offset is None else lit_like(clip.gray[clip.offset], onset)
+    return onset, lit_like(middle, onset), offset
 
 
 def input_shape(spec: RepresentationSpec) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ GRID = 8
 ROW = 2 * GRID * GRID
 STEPS = 64
 """Rows of an ADM window."""
+FlowMethod = Literal["dis", "farneback"]
 Scaling = Literal["minmax", "fixed"]
 Channel = Literal["onset", "face", "offset"]
 CHANNELS: tuple[Channel, Channel, Channel] = ("onset", "face", "offset")
@@ -25,7 +26,7 @@ CHANNELS: tuple[Channel, Channel, Channel] = ("onset", "face", "offset")
 class FlowConfig:
     """Which flow and with which parameters; a model card carries it, the live path obeys it."""
 
-    method: Literal["dis", "farneback"] = "dis"
+    method: FlowMethod = "dis"
     preset: Literal["ultrafast", "fast", "medium"] = "fast"
     """DIS preset (Kroeger et al., ECCV 2016). On one core, 224 px: ultrafast .9, fast 2, medium 9 ms."""
     levels: int = 3

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Arrays = Mapping[str, NDArray[np.float32]]
 
@@ -29,6 +32,13 @@ class Runner(Protocol):
 
     def infer(self, inputs: Arrays) -> dict[str, NDArray[np.float32]]:
         """Logits of a batch."""
+        ...
+
+    def infer_tensors(self, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        """Logits (B, C) of inputs that lie on a device; a backend that runs there takes them where they are. Waits.
+
+        The device's current stream is the one that made the inputs.
+        """
         ...
 
     def close(self) -> None:
@@ -60,6 +70,10 @@ class RunnerBase:
         if self._closed:
             raise ValueError(f"the {self.backend} runner of {self.card.name} is closed")
         return {"logits": self._run(self._checked(inputs))}
+
+    def infer_tensors(self, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
+        """See ``Runner``; a backend of the CPU takes them from host memory."""
+        return self.infer({name: tensor.cpu().numpy() for name, tensor in inputs.items()})["logits"]
 
     def close(self) -> None:
         """See ``Runner``."""

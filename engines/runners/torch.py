@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -38,11 +39,16 @@ class TorchRunner(RunnerBase):
         self._order = network.input_names
         self._warm_up()
 
-    def _run(self, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
-        with self._torch.inference_mode():
-            tensors = [self._torch.from_numpy(inputs[name]).to(self._device) for name in self._order]
+    def infer_tensors(self, inputs: Mapping[str, Any]) -> NDArray[np.float32]:
+        """See ``Runner``."""
+        # By default convolutions and LSTMs may take TF32 on CUDA, which is not float32.
+        with self._torch.inference_mode(), self._torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            tensors = [inputs[name].to(self._device) for name in self._order]
             logits: NDArray[np.float32] = self._network(*tensors).cpu().numpy()
         return logits
+
+    def _run(self, inputs: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+        return self.infer_tensors({name: self._torch.from_numpy(array) for name, array in inputs.items()})
 
     def _free(self) -> None:
         self._network = None

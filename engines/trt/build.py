@@ -42,14 +42,18 @@ class Engine:
 
 
 def engine_key(
-    bundle: Bundle, precision: Precision, flavour: Flavour, compute_capability: str | None = None
+    bundle: Bundle,
+    precision: Precision,
+    flavour: Flavour,
+    compute_capability: str | None = None,
+    gpu_index: int = 0,
 ) -> EngineKey:
-    """Key of the engine that ``bundle`` needs; without a compute capability, for the GPU that is here.
+    """Key of the engine that ``bundle`` needs; without a compute capability, for the GPU of that number here.
 
     Raises BackendError when the flavour's library is missing, EngineError when there is no GPU to build for.
     """
     library = load_flavour(flavour)
-    gpu = present_gpu()
+    gpu = present_gpu(gpu_index)
     if compute_capability is None:
         if gpu is None:
             raise EngineError(

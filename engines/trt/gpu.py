@@ -11,7 +11,7 @@ _MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """The first GPU that CUDA sees."""
+    """A GPU that CUDA sees."""
 
     name: str
     compute_capability: str
@@ -21,15 +21,15 @@ class Gpu:
     memory_bytes: int
 
 
-def present_gpu() -> Gpu | None:
-    """The first visible GPU, or None without a driver or a device."""
+def present_gpu(index: int = 0) -> Gpu | None:
+    """The visible GPU of this number, or None without a driver or such a device."""
     driver = _driver()
     if driver is None or driver.cuInit(0) != 0:
         return None
     device, count = ctypes.c_int(), ctypes.c_int()
-    if driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value < 1:
+    if driver.cuDeviceGetCount(ctypes.byref(count)) != 0 or count.value <= index:
         return None
-    if driver.cuDeviceGet(ctypes.byref(device), 0) != 0:
+    if driver.cuDeviceGet(ctypes.byref(device), index) != 0:
         return None
     name, memory, version = ctypes.create_string_buffer(256), ctypes.c_size_t(), ctypes.c_int()
     capability = []

@@ -43,7 +43,8 @@ def as_recorded(options: Options, explicit: Collection[str]) -> tuple[Options, s
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return options, None
     own = {name: getattr(options.live, name) for name in ("sensitivity", "decide") if name in explicit}
-    live = replace(live, **own)
+    # What computes is this machine's.
+    live = replace(live, **own, device=options.live.device, precision=options.live.precision)
     told = []
     if "bundle" in explicit:
         bundles = options.bundles

@@ -16,6 +16,8 @@ from mer_live.realtime.commands import (
     EXIT_USAGE,
     Backend,
     Bundles,
+    Device,
+    Precision,
     Sensitivity,
     codes_of_a_run,
     end_at_once,
@@ -79,6 +81,8 @@ def live(
     ] = None,
     bundle: Bundles = None,
     backend: Backend = "auto",
+    device: Device = "auto",
+    precision: Precision = "fp32",
     sensitivity: Sensitivity = 0.5,
     decide: Annotated[
         str, typer.Option(help="Give events out from this state on: provisional, final or settled.")
@@ -153,6 +157,8 @@ def live(
             pace=pace,
             bundles=tuple(bundle or BUNDLES),
             backend=backend,
+            device=device,
+            precision=precision,
             sensitivity=sensitivity,
             decide=decide,
             events=tuple(events or ()),

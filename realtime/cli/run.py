@@ -14,7 +14,9 @@ from typing import Any, cast
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
+from mer_live.engines.device.choice import check_device
 from mer_live.engines.runners import BACKENDS
+from mer_live.engines.trt.file import Precision
 from mer_live.realtime.check.findings import judge
 from mer_live.realtime.commands import ENDINGS
 from mer_live.realtime.config import Decide, LiveConfig
@@ -25,7 +27,7 @@ from mer_live.realtime.outputs import check_outputs, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
 from mer_live.realtime.session.layout import Codec, RecordConfig
@@ -38,6 +40,8 @@ from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Frame
 
 _REFRESH_S = 0.125
+_USUAL_FPS = 30.0
+"""Of a camera that was asked for no rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Options:
         record_codec: str | None = None,
         record_blurred: bool = False,
         lsl: str | None = None,
+        device: str = "auto",
+        precision: str = "fp32",
         given: dict[str, Any] | None = None,
     ) -> Options:
         """Check everything that needs no device. Raises ValueError with one sentence."""
@@ -87,6 +93,7 @@ class Options:
             raise ValueError("Give exactly one of --camera, --video and --demo (see mer-live --help).")
         if backend not in BACKENDS:
             raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
+        check_device(device, backend)
         if pace not in (None, "max", "realtime"):
             raise ValueError(f"--pace is max or realtime, not {pace!r}.")
         if camera is None and (size or fourcc):
@@ -124,7 +131,12 @@ class Options:
             pace="realtime" if pace == "realtime" else "max",
             duration_s=duration_s,
         )
-        live = LiveConfig(sensitivity=sensitivity, decide=cast(Decide, decide))
+        live = LiveConfig(
+            sensitivity=sensitivity,
+            decide=cast(Decide, decide),
+            device=device,
+            precision=cast(Precision, precision),
+        )
         return cls(config, demo, bundles, backend, live, events, report, ui, session, lsl, given or {})
 
 
@@ -139,7 +151,9 @@ def live(options: Options) -> None:
     console = PipedConsole(stderr=True) if "-" in options.events else PipedConsole()
     bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
-        recognizer = closing.enter_context(Recognizer(bundles, options.backend, options.live.threads))
+        recognizer = closing.enter_context(
+            open_recognizer(bundles, options.backend, options.live, fps=options.source.fps or _USUAL_FPS)
+        )
         source = closing.enter_context(open_source(options.source))
         stop = _await_signals()  # until here nothing was begun, and a signal has ended the process
         terminal = TerminalSink(console) if options.ui else None
@@ -176,8 +190,7 @@ def live(options: Options) -> None:
         pipeline = Pipeline(source, recognizer, sinks, options.live, listen)
         if recorder is not None:
             begin(recorder, pipeline)
-        engine = f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})"
-        notes.print(f"{source.description} · {engine}", highlight=False, soft_wrap=True)
+        notes.print(f"{source.description} · {recognizer.line}", highlight=False, soft_wrap=True)
         _drive(pipeline, terminal, stop)
         if options.report is not None:
             write_report(options.report, build_report(pipeline))

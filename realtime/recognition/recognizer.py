@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle
+from mer_live.engines.device.choice import DeviceChoice, choose_device
+from mer_live.engines.errors import BackendError
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.represent import network_input, represent
 from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
 from mer_live.engines.runners import Runner, open_runner
+from mer_live.engines.trt.file import Precision
+from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.motion.cpu import CpuStage
+from mer_live.realtime.motion.stage import FlowSpec, MotionStage
+
+if TYPE_CHECKING:
+    from mer_live.engines.device.inputs import DeviceInputs
+    from mer_live.engines.device.rows import AdmRows
+
+TOGETHER = 8
+"""Clips that go through a device at once: the largest batch of the engines' profile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +41,52 @@ class Recognition:
     probs: NDArray[np.float32]
     """(3,) mean of the bundles' softmax probabilities."""
     stages_ns: tuple[tuple[str, int], ...]
-    """(stage, nanoseconds): 'represent', then one entry a bundle."""
+    """(stage, nanoseconds): 'represent', then one entry a bundle; of the batch that the clip went with."""
+
+
+@dataclass(slots=True)
+class _Waiting:
+    clip: Clip
+    answer: Recognition | None = None
+    error: Exception | None = None
 
 
 class Recognizer:
-    """The engines of one run; a context manager, used by one thread at a time.
+    """The engines of one run; a context manager, used from any thread: clips take turns.
 
-    ``recognize`` takes a clip of any origin: of `FacePath`, or cut by hand.
+    ``recognize`` takes a clip of any origin: of `FacePath`, or cut by hand. On a device the clips that wait go
+    together in the next batch.
     """
 
-    def __init__(self, bundles: Sequence[Bundle], backend: str = "auto", threads: int = 1) -> None:
-        """Open a runner for each bundle.
+    def __init__(
+        self,
+        bundles: Sequence[Bundle],
+        backend: str = "auto",
+        threads: int = 1,
+        *,
+        device: DeviceChoice | None = None,
+        precision: Precision = "fp32",
+        faces: int = 1,
+    ) -> None:
+        """Open a runner for each bundle, and the device where one was chosen; ``faces``: followed at once on it.
 
-        Raises BackendError when the backend cannot be used, and closes what was opened.
+        Raises BackendError when backend or device cannot be used, and closes what was opened.
         """
         if not bundles:
             raise ValueError("At least one bundle is needed.")
-        self._bundles = tuple(bundles)
+        self.device = device
+        self.precision = precision
         self._runners: list[Runner] = []
         self._flows: dict[FlowConfig, Flow] = {}
-        specs = [wanted.representation for bundle in bundles for wanted in bundle.card.inputs]
-        self._adm = next((spec for spec in specs if isinstance(spec, AdmSpec)), None)
+        self._turn = threading.Lock()
+        self._queue: deque[_Waiting] = deque()
+        self._inputs: DeviceInputs | None = None
+        self._rows: AdmRows | None = None
         try:
-            for bundle in bundles:
-                self._runners.append(open_runner(bundle, backend=backend, threads=threads))
+            self._bundles = self._on_device(bundles, faces)
+            for bundle in self._bundles:
+                where = None if device is None else (device.torch or "cpu")
+                self._runners.append(open_runner(bundle, backend, threads, precision, where))
         except BaseException:
             self.close()
             raise
@@ -56,6 +94,27 @@ class Recognizer:
         """The backends really used, joined by '+' where they differ."""
         self.why = self._runners[0].why
         """One line that says why this backend and not a better one."""
+
+    def _on_device(self, bundles: Sequence[Bundle], faces: int) -> tuple[Bundle, ...]:
+        """Open the device, if any; the bundles with the flow that it computes where their cards permit it."""
+        name = None if self.device is None else self.device.torch
+        if name is None:
+            self._adm = _adm_of(bundles)
+            return tuple(bundles)
+        from mer_live.engines.device.device import Device
+        from mer_live.engines.device.inputs import DeviceInputs, made_on_device, with_device_flow
+        from mer_live.engines.device.rows import AdmRows
+
+        bundles = tuple(with_device_flow(bundle) for bundle in bundles)
+        self._adm = _adm_of(bundles)
+        try:
+            opened = Device(name)
+            self._inputs = DeviceInputs(opened, TOGETHER)
+            if self._adm is not None and made_on_device(self._adm):
+                self._rows = AdmRows(opened, self._adm, faces)
+        except RuntimeError as error:  # torch's: no such device, no memory left on it
+            raise BackendError(f"{name} cannot be used: {error}") from error
+        return bundles
 
     @property
     def engine(self) -> str:
@@ -67,37 +126,90 @@ class Recognizer:
         """The ADM rows that clips should carry: those of the first bundle that wants them; None if none does."""
         return self._adm
 
+    @property
+    def line(self) -> str:
+        """What computes, in one line: device, flow, engine, precision, and why."""
+        where = "" if self.device is None else f"device {self.device.name} ({self.device.why}), "
+        return f"{where}flow {self.flow}, {self.engine} on {self.backend} {self.precision} ({self.why})"
+
+    @property
+    def flow(self) -> str:
+        """Which flow the networks see, and where it is computed, such as 'dis on the CPU'."""
+        specs = [wanted.representation for bundle in self._bundles for wanted in bundle.card.inputs]
+        taken = [config.method for spec in specs if (config := getattr(spec, "flow", None)) is not None]
+        there = self._inputs is not None
+        places = (f"{m} on the {'device' if there and m == 'farneback' else 'CPU'}" for m in taken)
+        return " and ".join(dict.fromkeys(places)) or "none"
+
+    def open_stage(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> MotionStage:
+        """The motion stage for one more face: on the device where it makes the rows, else on the CPU."""
+        if self._rows is None or adm != self._rows.spec:
+            return CpuStage(size, tracked, adm)
+        from mer_live.realtime.motion.cuda import CudaStage
+
+        return CudaStage(size, tracked, self._rows)
+
     def recognize(self, clip: Clip) -> Recognition:
         """Probabilities for ``clip``; a representation shared by bundles is made once.
 
         ``clip.adm`` must be of ``adm``; a bundle that was trained with another has them made anew.
         """
-        made: dict[RepresentationSpec, NDArray[np.float32]] = {}
+        mine = _Waiting(clip)
+        self._queue.append(mine)
+        with self._turn:
+            while mine.answer is None and mine.error is None:
+                together = 1 if self._inputs is None else TOGETHER
+                self._answer([self._queue.popleft() for _ in range(min(together, len(self._queue)))])
+        if mine.error is not None:
+            raise mine.error
+        assert mine.answer is not None
+        return mine.answer
+
+    def _answer(self, taken: list[_Waiting]) -> None:
+        try:
+            found = self._recognize([one.clip for one in taken])
+        except Exception as error:
+            for one in taken:
+                one.error = error
+            return
+        for one, answer in zip(taken, found, strict=True):
+            one.answer = answer
+
+    def _recognize(self, clips: list[Clip]) -> list[Recognition]:
+        made: dict[RepresentationSpec, Any] = {}
         stages: list[tuple[str, int]] = []
         started = time.monotonic_ns()
         for bundle in self._bundles:
             for wanted in bundle.card.inputs:
                 if (spec := wanted.representation) not in made:
-                    known = (
-                        replace(clip, adm=None) if isinstance(spec, AdmSpec) and spec != self._adm else clip
-                    )
-                    made[spec] = network_input(represent(known, spec, self._flow_of(spec)), spec)[None]
+                    anew = isinstance(spec, AdmSpec) and spec != self._adm
+                    known = [replace(clip, adm=None) for clip in clips] if anew else clips
+                    made[spec] = self._made(known, spec)
         stages.append(("represent", time.monotonic_ns() - started))
-        total = np.zeros(3, np.float64)
+        total = np.zeros((len(clips), 3), np.float64)
         for bundle, runner in zip(self._bundles, self._runners, strict=True):
             started = time.monotonic_ns()
             inputs = {wanted.name: made[wanted.representation] for wanted in bundle.card.inputs}
-            total += _softmax(runner.infer(inputs)["logits"][0])
+            total += _softmax(self._infer(runner, inputs))
             stages.append((bundle.card.name, time.monotonic_ns() - started))
-        return Recognition((total / len(self._bundles)).astype(np.float32), tuple(stages))
+        probs = (total / len(self._bundles)).astype(np.float32)
+        return [Recognition(row, tuple(stages)) for row in probs]
 
-    def _flow_of(self, spec: RepresentationSpec) -> Flow | None:
-        config = getattr(spec, "flow", None)
-        if config is None:
-            return None
-        if config not in self._flows:
+    def _made(self, clips: list[Clip], spec: RepresentationSpec) -> Any:
+        """(B, ...) one input of a network, an array or a tensor on the device."""
+        if self._inputs is not None:
+            return self._inputs.make(clips, spec)
+        config: FlowConfig | None = getattr(spec, "flow", None)
+        if config is not None and config not in self._flows:
             self._flows[config] = make_flow(config)
-        return self._flows[config]
+        flow = None if config is None else self._flows[config]
+        return network_input(np.stack([represent(clip, spec, flow) for clip in clips]), spec)
+
+    def _infer(self, runner: Runner, inputs: dict[str, Any]) -> NDArray[np.float32]:
+        if self._inputs is None:
+            return runner.infer(inputs)["logits"]
+        with self._inputs.device.on(self._inputs.stream):
+            return runner.infer_tensors(inputs)
 
     def close(self) -> None:
         """Close every runner."""
@@ -113,6 +225,23 @@ class Recognizer:
         self.close()
 
 
+def open_recognizer(
+    bundles: Sequence[Bundle], backend: str, live: LiveConfig, *, sources: int = 1, fps: float = 30.0
+) -> Recognizer:
+    """Engines for so many faces at once, on the device that ``live`` asks for or that is worth it.
+
+    Raises BackendError, ValueError as `choose_device`.
+    """
+    wanted = "tensorrt" if live.precision == "fp16" and backend == "auto" else backend
+    device = choose_device(live.device, sources=sources, fps=fps, backend=wanted)
+    return Recognizer(bundles, backend, live.threads, device=device, precision=live.precision, faces=sources)
+
+
+def _adm_of(bundles: Sequence[Bundle]) -> AdmSpec | None:
+    specs = [wanted.representation for bundle in bundles for wanted in bundle.card.inputs]
+    return next((spec for spec in specs if isinstance(spec, AdmSpec)), None)
+
+
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    exponent = np.exp(logits.astype(np.float64) - logits.max())
-    return np.asarray(exponent / exponent.sum())
+    exponent = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponent / exponent.sum(axis=1, keepdims=True))

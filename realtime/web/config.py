@@ -7,16 +7,21 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from mer_live.engines.trt.file import Precision
 from mer_live.realtime.config import LiveConfig
 
 
-def browser_config(sensitivity: float = 0.5) -> LiveConfig:
+def browser_config(
+    sensitivity: float = 0.5, device: str = "auto", precision: Precision = "fp32"
+) -> LiveConfig:
     """The live path for a visitor's camera, which gives 60 fps at most.
 
     The ring is short, since it bounds the delay of a server that cannot keep up: 0.5 s at 30 fps. Landmarks
     come at 10 Hz, for several visitors share the cores; point tracking follows the head between them.
     """
-    return LiveConfig(ring_s=0.5, landmark_period_ms=80, sensitivity=sensitivity)
+    return LiveConfig(
+        ring_s=0.5, landmark_period_ms=80, sensitivity=sensitivity, device=device, precision=precision
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from mer_live.engines.representation.clip import Clip
-from mer_live.realtime.recognition.recognizer import Recognition, Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.web.config import WebConfig
@@ -30,17 +28,6 @@ from mer_live.realtime.web.visit.sessions import Sessions
 from mer_live.realtime.web.visit.viewer import Viewer
 
 _ANSWER_S = 10.0
-
-
-class SharedRecognizer(Recognizer):
-    """One set of engines for every session; their clips take turns, some 20 ms each."""
-
-    _turn = threading.Lock()
-
-    def recognize(self, clip: Clip) -> Recognition:
-        """See ``Recognizer``; may be called from several threads."""
-        with self._turn:
-            return super().recognize(clip)
 
 
 @dataclass(slots=True)

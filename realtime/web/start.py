@@ -9,17 +9,21 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from mer_live.engines.bundle import load_bundle
+from mer_live.engines.device.choice import check_device
 from mer_live.engines.runners import BACKENDS
+from mer_live.engines.trt.file import Precision
 from mer_live.realtime.commands import ENDINGS, end_at_once
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.process import settle_process
+from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web.config import WebConfig, browser_config
 from mer_live.realtime.web.door import bind, load_tls
-from mer_live.realtime.web.server import SharedRecognizer, serve
+from mer_live.realtime.web.server import serve
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class WebOptions:
         key: Path | None,
         bundles: tuple[str, ...],
         backend: str,
+        device: str,
+        precision: str,
         sensitivity: float,
         idle_s: float,
         total_s: float,
@@ -58,6 +64,7 @@ class WebOptions:
             raise ValueError("--fps goes with --camera or --video; a visitor's camera has its own rate.")
         if backend not in BACKENDS:
             raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
+        check_device(device, backend)
         source: CameraConfig | None = None
         where = camera if camera is not None else video
         if where is not None:
@@ -72,7 +79,7 @@ class WebOptions:
             sessions=sessions,
             idle_s=idle_s,
             total_s=total_s,
-            live=browser_config(sensitivity),
+            live=browser_config(sensitivity, device, cast(Precision, precision)),
         )
         load_tls(web)
         return cls(web, source, bundles, backend)
@@ -89,9 +96,10 @@ def run(options: WebOptions, say: Callable[[str], None]) -> None:
     logging.getLogger("aioice").setLevel(logging.WARNING)
     bundles = [load_bundle(name) for name in options.bundles]
     Landmarker().close()  # the first one takes a second: better now than in the first visitor's first second
-    with SharedRecognizer(bundles, options.backend, web.live.threads) as recognizer:
+    many = web.sessions if options.camera is None else 1
+    with open_recognizer(bundles, options.backend, web.live, sources=many) as recognizer:
         source = None if options.camera is None else open_source(options.camera)
-        say(f"{recognizer.engine} on {recognizer.backend} ({recognizer.why})")
+        say(recognizer.line)
         if source is not None:
             say(source.description)
         if web.warning is not None:

@@ -159,8 +159,8 @@ def test_the_start_can_be_ended_while_engines_compile(
 ) -> None:
     files = ["--report", str(tmp_path / "r.json"), "--events", str(tmp_path / "e.jsonl")]
     names, arguments = {
-        "mer-live": (("cli", "run", "Recognizer", "main"), ["--demo", *files]),
-        "mer-web": (("web", "start", "SharedRecognizer", "cli"), ["--port", "0"]),
+        "mer-live": (("cli", "run", "open_recognizer", "main"), ["--demo", *files]),
+        "mer-web": (("web", "start", "open_recognizer", "cli"), ["--port", "0"]),
     }[program]
     script = START.format(**dict(zip(("module", "where", "name", "main"), names, strict=True)))
     with subprocess.Popen(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
+from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.recognition.recognizer import Recognition
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import Site, make_app
@@ -29,6 +30,7 @@ class SureRecognizer:
 
     engine, backend, why = "sure", "none", "a test"
     adm = AdmSpec()
+    open_stage = CpuStage
 
     def recognize(self, clip: Clip) -> Recognition:
         return Recognition(np.array([0.1, 0.2, 0.7], np.float32), ())

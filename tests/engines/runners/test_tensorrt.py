@@ -151,6 +151,15 @@ def test_runner_equals_onnx_runtime(name: str) -> None:
     assert_close("runner-torch", single, expected[3:4])
 
 
+def test_tensors_of_the_device_need_no_host_copy() -> None:
+    """19 > 8: in three parts; the logits are the same as by way of host memory."""
+    samples = samples_of(random_network("atnet"), count=19, seed=5)
+    with runner_of("atnet") as runner:
+        through_host = runner.infer(samples)["logits"]
+        got = runner.infer_tensors({name: torch.from_numpy(array) for name, array in samples.items()})
+    np.testing.assert_array_equal(got, through_host)
+
+
 def test_the_caller_owns_what_it_gets() -> None:
     first, second = (samples_of(random_network("madtn"), seed=s) for s in (1, 2))
     with runner_of("madtn") as runner:
@@ -207,7 +216,7 @@ def test_engine_that_cannot_be_loaded() -> None:
 def test_without_a_gpu_the_backend_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorrt, "load_flavour", lambda _: fake_tensorrt.library())
     monkeypatch.setattr(tensorrt, "installed_flavours", lambda: ["rtx"])
-    monkeypatch.setattr(tensorrt, "present_gpu", lambda: None)
+    monkeypatch.setattr(tensorrt, "present_gpu", lambda *_: None)
     with pytest.raises(BackendError, match="needs an NVIDIA GPU and its driver, and none is here"):
         open_runner(random_bundle("madtn"), "tensorrt")
 
@@ -219,7 +228,7 @@ def test_without_the_library_the_backend_gives_the_line_to_install(monkeypatch: 
 
 
 def test_torch_without_cuda_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorrt, "present_gpu", lambda: Gpu("test", "8.9", "13.0", 1))
+    monkeypatch.setattr(tensorrt, "present_gpu", lambda *_: Gpu("test", "8.9", "13.0", 1))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BackendError, match="install the other one with: pip install"):
         tensorrt._torch_with_cuda()
@@ -242,7 +251,7 @@ def test_rtx_refuses_to_load_without_a_driver() -> None:
 @pytest.fixture
 def with_gpu(monkeypatch: pytest.MonkeyPatch) -> EngineKey:
     """A build on a machine with a GPU, acted out: the fake library compiles and runs."""
-    monkeypatch.setattr(build_module, "present_gpu", lambda: Gpu("test", "8.9", "13.0", 1 << 30))
+    monkeypatch.setattr(build_module, "present_gpu", lambda *_: Gpu("test", "8.9", "13.0", 1 << 30))
     monkeypatch.setattr(build_module, "load_flavour", lambda _: fake_tensorrt.library())
     monkeypatch.setattr(build_module, "compile_onnx", lambda model, *_: model)
     monkeypatch.setattr(torch, "device", lambda _: torch.zeros(0).device)

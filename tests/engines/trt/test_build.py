@@ -35,7 +35,7 @@ KEY = EngineKey("madtn", "0" * 64, "fp32", "rtx", "1.7.1", "8.9")
 @pytest.fixture(autouse=True)
 def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests say the same on a machine with a GPU."""
-    monkeypatch.setattr(build_module, "present_gpu", lambda: None)
+    monkeypatch.setattr(build_module, "present_gpu", lambda *_: None)
 
 
 def write(folder: Path, key: EngineKey = KEY, data: bytes = b"engine" * 1000) -> Path:

@@ -21,12 +21,12 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.engines.errors import BundleError
 from mer_live.realtime.demo.clip import demo_clip, demo_truth
 from mer_live.realtime.face.landmarks import Landmarker
+from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.web import server
 from mer_live.realtime.web.config import WebConfig
-from mer_live.realtime.web.server import SharedRecognizer
 from mer_live.realtime.web.visit.server_camera import ServerCamera
 
 FPS = 30
@@ -69,7 +69,7 @@ async def watched(page: Visitor, track: ClipTrack) -> None:
 
 def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> None:
     try:
-        engines: Any = SharedRecognizer([load_bundle("madtn")], backend="onnxruntime")
+        engines: Any = Recognizer([load_bundle("madtn")], backend="onnxruntime")
     except BundleError:
         engines = SureRecognizer()  # what is seen and when does not depend on the engine
 
