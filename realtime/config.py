@@ -21,6 +21,9 @@ class LiveConfig:
     ring_bytes: int = 64 << 20
     """... unless it would take more than this: 0.36 s at 640x480 and 200 fps. Very large pictures get the fewest
     places that a ring works with, which may be more."""
+    behind_s: float | None = None
+    """A live worker that lags this far drops every second frame, at twice that two of three, and so on; None: only
+    a full ring drops."""
     history_s: float = 3.0
     """How far back face crops are held for spots: 30 MB at 200 fps."""
     history_bytes: int = 96 << 20
@@ -50,6 +53,8 @@ class LiveConfig:
         for name in ("ring_bytes", "history_bytes", "spot_queue", "landmark_period_ms", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        if self.behind_s is not None and not 0.0 < self.behind_s < 3600.0:
+            raise ValueError(f"behind_s must be above 0 and under an hour, not {self.behind_s}.")
         for name in ("ring_s", "history_s"):
             if not 0.0 < getattr(self, name) < 3600.0:
                 raise ValueError(f"{name} must be above 0 and under an hour, not {getattr(self, name)}.")

@@ -71,7 +71,7 @@ class Pipeline:
         self.error: Exception | None = None
         """What ended the run early: an error of the source, of a sink, or of a stage."""
         self._ring = make_ring(source, config)
-        self._reader = self._ring.reader()
+        self._reader = self._ring.reader(behind_s=None if source.waits else config.behind_s)
         self._lap_ns = 0
         self._path = FacePath(
             config,

@@ -150,13 +150,14 @@ class FrameRing:
             self._news.notify_all()
             self._room.notify_all()
 
-    def reader(self, *, passive: bool = False) -> RingReader:
+    def reader(self, *, passive: bool = False, behind_s: float | None = None) -> RingReader:
         """Open a cursor that starts at the next frame to be published.
 
-        A ``passive`` reader never holds the writer back, also with ``block=True``: it may drop frames.
+        A ``passive`` reader never holds the writer back, also with ``block=True``: it may drop frames. For
+        ``behind_s`` see RingReader.
         """
         with self._lock:
-            reader = RingReader(self, self._written, passive)
+            reader = RingReader(self, self._written, passive, behind_s)
             if not passive:
                 self._readers.append(reader)
             return reader
@@ -169,12 +170,18 @@ def _read_only(slot: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class RingReader:
-    """One consumer's cursor; used by one thread. Published = read + dropped + skipped + unread."""
+    """One consumer's cursor; used by one thread. Published = read + dropped + skipped + unread.
 
-    def __init__(self, ring: FrameRing, start: int, passive: bool) -> None:
+    With ``behind_s`` a reader that cannot keep up sheds load evenly, before the ring overflows: one that lags
+    by k times that long drops k frames for each it reads. Its lag then settles near what its pace asks for,
+    where a full ring would keep every frame waiting for as long as it holds.
+    """
+
+    def __init__(self, ring: FrameRing, start: int, passive: bool, behind_s: float | None = None) -> None:
         self._ring = ring
         self._passive = passive
         self._cursor = start
+        self._behind_ns = None if behind_s is None else round(behind_s * 1e9)
         self._keeps = start  # the ring must not give up this frame or a later one (block=True)
         self._closed = False
         self._dropped = 0
@@ -205,6 +212,7 @@ class RingReader:
                 if remaining is not None and remaining <= 0:
                     raise TimeoutError(f"no frame within {timeout_s} s")
                 ring._news.wait(remaining)
+            self._shed()
             return self._take()
 
     def latest(self) -> Frame | None:
@@ -263,6 +271,17 @@ class RingReader:
         if lost > 0:
             self._dropped += lost
             self._cursor += lost
+
+    def _shed(self) -> None:
+        """Pass over as many frames as the lag asks for, the newest never (lock held)."""
+        if self._behind_ns is None:
+            return
+        self._count_drops()
+        ring, newest = self._ring, self._ring._written - 1
+        lag_ns = ring._t_ns[newest % ring.capacity] - ring._t_ns[self._cursor % ring.capacity]
+        shed = min(lag_ns // self._behind_ns, newest - self._cursor)
+        self._cursor += shed
+        self._dropped += shed
 
     def _take(self) -> Frame:
         """Hand out the frame at the cursor, which is published and whole (lock held)."""

@@ -212,6 +212,33 @@ def test_a_passive_reader_holds_nobody_back() -> None:
     watcher.close()
 
 
+def test_a_reader_that_cannot_keep_up_sheds_load_evenly_and_lags_by_little() -> None:
+    ring = FrameRing(40, 4, 6, block=False)
+    patient, brisk = ring.reader(), ring.reader(behind_s=6e-6)  # six frames of `fill`
+    lags, steps, last = [], [], -1
+    for _ in range(100):
+        fill(ring, 3)
+        waited, frame = patient.read(0), brisk.read(0)
+        assert waited is not None
+        assert frame is not None
+        lags.append(ring.written - 1 - frame.index)
+        steps.append(frame.index - last)
+        last = frame.index
+    assert ring.written - 1 - waited.index >= 38  # what the ring holds
+    assert max(lags) < 20  # three times six
+    assert set(steps[30:]) <= {2, 3, 4}
+    assert brisk.dropped + brisk.frames_read + lags[-1] == ring.written
+    ring.close()
+
+
+def test_a_short_halt_loses_nothing() -> None:
+    ring = FrameRing(40, 4, 6, block=False)
+    reader = ring.reader(behind_s=6e-6)
+    fill(ring, 6)
+    ring.close()
+    assert drain(reader) == list(range(6))
+
+
 def test_closing_a_reader_wakes_its_read(live: FrameRing) -> None:
     reader = live.reader()
     out: list[object] = []

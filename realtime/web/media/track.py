@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -25,10 +26,18 @@ class TrackSource(FrameSource):
     Between the loop and the capture thread lie at most ``depth`` frames; when the thread cannot keep up the
     oldest is dropped. A frame that comes ``late_s`` later than the quickest is not analysed, so that a
     backlog before us (aiortc decodes whatever arrives, however late) is worked off at the price of decoding
-    alone. Both are counted in ``lost``. Another picture size is scaled into the first one (`place`).
+    alone. Both are counted in ``lost``, with what ``undecoded`` (frames given up before the decoder, so far) has
+    grown by since the start. Another picture size is scaled into the first one (`place`).
     """
 
-    def __init__(self, size: tuple[int, int], *, depth: int = 8, late_s: float = 0.5) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        *,
+        depth: int = 8,
+        late_s: float = 0.5,
+        undecoded: Callable[[], int] = lambda: 0,
+    ) -> None:
         super().__init__(
             CameraConfig(source="webrtc"),
             size=size,
@@ -41,8 +50,8 @@ class TrackSource(FrameSource):
         """Frames decoded, muted ones included."""
         self.received_size: tuple[int, int] | None = None
         """(width, height) of the newest frame as it arrived."""
-        self.lost = 0
-        """Frames that came late, or were dropped between the event loop and the capture thread."""
+        self._lost = 0
+        self._undecoded, self._undecoded_before = undecoded, undecoded()
         self.muted = False
         """While set, frames are received and thrown away unseen."""
         self._depth = depth
@@ -50,6 +59,11 @@ class TrackSource(FrameSource):
         self._waiting: deque[tuple[VideoFrame, int]] = deque()
         self._news = threading.Condition()
         self._late_since_ns: int | None = None
+
+    @property
+    def lost(self) -> int:
+        """Frames that were not decoded, came late, or were dropped on the way to the capture thread."""
+        return self._lost + self._undecoded() - self._undecoded_before
 
     def offer(self, frame: VideoFrame, arrived_ns: int) -> None:
         """Hand a decoded frame over; called by the event loop, for every frame in order of arrival."""
@@ -63,7 +77,7 @@ class TrackSource(FrameSource):
         with self._news:
             if len(self._waiting) >= self._depth:
                 self._waiting.popleft()
-                self.lost += self._ring is not None  # before the start there is nobody to lose them
+                self._lost += self._ring is not None  # before the start there is nobody to lose them
             self._waiting.append((frame, t_ns))
             self._news.notify()
 
@@ -75,7 +89,7 @@ class TrackSource(FrameSource):
         if arrived_ns - self._late_since_ns > PATIENCE_NS:
             self.clock.restart()
             self._late_since_ns = None
-        self.lost += self._ring is not None
+        self._lost += self._ring is not None
         return True
 
     def fill(self, slot: NDArray[np.uint8]) -> int | None:

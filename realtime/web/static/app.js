@@ -73,9 +73,8 @@ async function useCamera(deviceId) {
 
 function stop(name, words) {
   link?.close();
-  link = null;
   closeCamera(stream);
-  stream = null;
+  link = stream = null;
   $("video").srcObject = null;
   overlay.clear();
   ring.clear();
@@ -172,7 +171,8 @@ function onHealth(health) {
   if (!link || link.muted || performance.now() - openedAt < 5000) return;
   const small = Math.min(width, height) < 240 || Math.max(width, height) < 320;
   const done = Math.round(state?.fps ?? 0);
-  if (small) notice("weak", t("weak.size", { width, height }));
+  if (health.picture !== "ok") notice("weak", t(`weak.${health.picture}`));
+  else if (small) notice("weak", t("weak.size", { width, height }));
   else if (arrive < 25) notice("weak", t(server.mode === "own" ? "weak.fps" : "weak.camera", { fps: arrive }));
   else if (done < 0.85 * arrive) notice("weak", t("weak.server", { done, fps: arrive }));
   else if ($("notice").dataset.kind === "weak") notice();

@@ -120,7 +120,10 @@ class OwnCamera(Connection):
                         (frame.width, frame.height), self._announced, self.config.most_pixels
                     )
                     self._source = TrackSource(
-                        size, depth=self.config.handover_frames, late_s=self.config.late_s
+                        size,
+                        depth=self.config.handover_frames,
+                        late_s=self.config.late_s,
+                        undecoded=lambda: 0 if self._gate is None else self._gate.dropped,
                     )
                     self._source.muted = self._muted
                     self.spawn(self._analyse(self._source))

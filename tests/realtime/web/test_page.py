@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.motion.regions import REGIONS
 from mer_live.realtime.types import CLASSES, STATES
 from mer_live.realtime.web import page
@@ -49,6 +51,8 @@ def test_every_word_that_the_scripts_ask_for_is_there_and_none_is_left_over() ->
         assert f"class.{name}" in words
     for state in STATES.values():
         assert f"state.{state}" in words
+    for state in set(get_args(PictureState)) - {"ok"}:
+        assert f"weak.{state}" in words
     plural = dict(re.findall(r"(\w+): \"(\w+)\"", (STATIC / "moves.js").read_text("utf-8")))
     for region in REGIONS:
         match = re.fullmatch(r"(brow|.+?)(?:_inner|_outer)?(?:_(right|left))?", region)

@@ -60,6 +60,14 @@ def test_what_the_thread_cannot_take_is_dropped_oldest_first_and_counted() -> No
     assert np.array_equal(slot, expected)
 
 
+def test_what_was_given_up_before_the_decoder_is_lost_too() -> None:
+    undecoded = 3  # before the start: nobody's loss
+    source = TrackSource((64, 48), undecoded=lambda: undecoded)
+    assert source.lost == 0
+    undecoded = 10
+    assert source.lost == 7
+
+
 def test_offering_never_waits_for_a_thread_that_converts() -> None:
     source = TrackSource((64, 48))
     done = threading.Thread(target=offer, args=(source, 0, 500))
