@@ -37,6 +37,8 @@ def bounded_qp(matrix: Matrix, linear: Matrix, upper: float, low: float, high: f
     pace = 1.0
     for _ in range(_STEPS):
         moved = _project(ahead - step * (matrix @ ahead - linear), upper, low, high)
+        if np.dot(ahead - moved, moved - s) > 0:
+            pace = 1.0  # it runs past the minimum: begin anew (O'Donoghue, Candes 2015, eq. 12)
         faster = (1 + np.sqrt(1 + 4 * pace**2)) / 2
         ahead = moved + (pace - 1) / faster * (moved - s)
         change, s, pace = float(np.abs(moved - s).max()), moved, float(faster)
