@@ -24,7 +24,7 @@ from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, Frame
 from mer_live.training.spotter.match import decide
-from mer_live.training.spotter.recordings import watch
+from mer_live.training.spotter.recordings import tracked
 
 SECONDS = 3.5
 """Long enough for the first event of the demo clip."""
@@ -280,7 +280,7 @@ def test_every_way_of_a_frame_gives_the_same_decisions(clip: Recording, recogniz
         spots = [one.spot for step in steps for one in step.spotted] + [one.spot for one in path.finish()]
     assert [(s.id, s.span.since(zero), s.decided.since(zero)) for s in spots] == live
 
-    recorded = watch("demo", "natural", clip.frames, 200.0)
+    recorded = tracked("demo", "natural", clip.frames, 200.0)
     judged = decide(recorded).decisions
     assert [d.span.apex.t_ns for d in judged] == [item.span.apex.t_ns for item in pipeline_ends(sink)]
 
