@@ -23,12 +23,12 @@ from mer_live.realtime.batch.tables import EVENTS, RECORDINGS
 _COMMAND = [sys.executable, "-m", "mer_live.realtime.cli", "batch"]
 _CUTS = 20
 _SIZE = (320, 240)
-_BEGIN_S, _LENGTH_S, _STEP_S = 0.2, 2.0, 0.02
+_BEGIN_S, _LENGTH_S, _STEP_S = 0.4, 1.5, 0.01
 _PATIENCE_S = 3600.0
 
 
 def make_archive(folder: Path, count: int) -> float:
-    """Write ``count`` videos of 2 s at 200 fps around the demo clip's first event; seconds of video in all.
+    """Write ``count`` videos of 1.5 s at 200 fps around the demo clip's first event; seconds of video in all.
 
     Twenty are cut at places of their own; the others are copies of these.
     """

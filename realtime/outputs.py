@@ -11,8 +11,16 @@ from typing import Any, TextIO
 
 from mer_live.engines.files import write_json
 
-_OURS = (b'{"type": ', b"type,id,revision,", b'{\n "source": ')
-"""How events as JSON lines, events as CSV and reports begin."""
+_OURS = (
+    *(b'{"type": ', b"type,id,revision,", b'{\n "source": '),
+    b'{\n "@context": "http://www.w3.org/ns/csvw",\n "dc:creator": "mer-live"',
+)
+"""How events as JSON lines, events as CSV, reports and what stands beside a CSV begin."""
+
+
+def sidecar(path: str | Path) -> Path:
+    """Where the start of a CSV's times is told: a file beside it."""
+    return Path(f"{path}-metadata.json")
 
 
 def check_outputs(events: Sequence[str], report: Path | None, source: int | str) -> None:
@@ -23,6 +31,7 @@ def check_outputs(events: Sequence[str], report: Path | None, source: int | str)
             seen[name] = "the source"
     for path in (
         *(path for path in events if path != "-" and not path.startswith("ws:")),
+        *(str(sidecar(path)) for path in events if path.endswith(".csv")),
         *([] if report is None else [str(report)]),
     ):
         for name in _names(path):

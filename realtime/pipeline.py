@@ -17,9 +17,11 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
+from mer_live.realtime.clock import StartTime, start_time
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.tracker import WHY, FaceTracker
+from mer_live.realtime.markers.marking import Marking
 from mer_live.realtime.measured.figures import InputWatch
 from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
@@ -29,6 +31,7 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recognition.spot_queue import SpotQueue, Waiting
 from mer_live.realtime.ring import FrameRing, RingReader
 from mer_live.realtime.sinks.base import Sink
+from mer_live.realtime.sinks.fan import SinkFan
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.sources.config import SourceError
 from mer_live.realtime.spotter.spotter import Spotter
@@ -70,6 +73,8 @@ class Pipeline:
         """What the input is like."""
         self.error: Exception | None = None
         """What ended the run early: an error of the source, of a sink, or of a stage."""
+        self.began: StartTime | None = None
+        """When the first frame was; the sinks are told the same."""
         self._ring = make_ring(source, config)
         self._reader = self._ring.reader(behind_s=None if source.waits else config.behind_s)
         self._lap_ns = 0
@@ -82,8 +87,10 @@ class Pipeline:
             mark=self._mark,
             stage=recognizer.open_stage,
         )
-        self._sinks = tuple(sinks)
-        self._naming = Naming(recognizer, sinks, self.counters, config.decide)
+        self._sinks = SinkFan(sinks)
+        self.marking = Marking(source, self.counters, self._sinks)
+        """Takes markers from outside."""
+        self._naming = Naming(recognizer, self._sinks, self.counters, config.decide)
         self._spots = SpotQueue(config.spot_queue, block=source.waits)
         self._peak_level = 0.0
         self._threads = (
@@ -134,7 +141,7 @@ class Pipeline:
             if thread.is_alive():
                 return False
         self.source.join()
-        self.error = self.error or self.source.error
+        self.error = self.error or self.source.error or self.marking.error
         return True
 
     def viewer(self, *, every: bool = False) -> RingReader:
@@ -192,7 +199,11 @@ class Pipeline:
                     count.torn += 1
                     self._hand_over(step.spotted, decided)
                     continue
-                count.first_ns = frame.t_ns if count.first_ns is None else count.first_ns
+                if count.first_ns is None:
+                    self.began = self.source.began or start_time(frame.t_ns, live=self.source.live)
+                    self._sinks.started(self.began)
+                    count.first_ns = frame.t_ns
+                count.newest_ns = frame.t_ns
                 if self._listen is not None:
                     self._listen(frame, step)
                 self._hand_over(step.spotted, decided)
@@ -230,12 +241,11 @@ class Pipeline:
             self._close_sinks()
 
     def _close_sinks(self) -> None:
-        """Close each, also after another failed to; the first failure is the run's error."""
-        for sink in self._sinks:
-            try:
-                sink.close()
-            except Exception as error:
-                self.error = self.error or error
+        """The first failure is the run's error."""
+        try:
+            self._sinks.close()
+        except Exception as error:
+            self.error = self.error or error
 
     # -- both threads ----------------------------------------------------------------------------
 

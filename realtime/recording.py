@@ -82,7 +82,7 @@ def begin(recorder: Recorder, pipeline: Pipeline) -> None:
 def end(recorder: Recorder, pipeline: Pipeline) -> str:
     """Complete the session of a pipeline that has been joined; one line about it. Raises what went wrong: OSError."""
     source, count = pipeline.source, pipeline.counters
-    start = source.began or start_time(count.first_ns or 0, live=source.live)
+    start = pipeline.began or source.began or start_time(0, live=source.live)
     frames = {"captured": source.captured, "analysed": count.processed, "dropped": pipeline.dropped}
     recorder.finish(start, {"frames": frames})
     if recorder.error is not None:

@@ -13,6 +13,7 @@ from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sinks import record
+from mer_live.realtime.sinks.base import marker_record
 
 
 def build_report(pipeline: Pipeline) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
     wall_s = (count.last_done_ns - count.first_done_ns) / 1e9
     return {
         "source": pipeline.source.description,
+        "start": None if pipeline.began is None else pipeline.began.to_json(),
         "frames": {
             "captured": pipeline.source.captured,
             "processed": count.processed,
@@ -35,6 +37,7 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
         "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
         "compute_ms": {kind: times.summary(50, 95, 99) for kind, times in count.compute.items()},
         "events": [record(event) for event in pipeline.events.values()],
+        "markers": [marker_record(marker) for marker in pipeline.marking.kept],
         "states": dict(count.states),
         "lost_spots": pipeline.lost_spots,
         "engine": pipeline.recognizer.engine,

@@ -161,6 +161,18 @@ class Speaking:
 
 
 @dataclass(frozen=True, slots=True)
+class Marker:
+    """What somebody or something marked from outside while the run lasted."""
+
+    t_ns: int
+    """From the first frame's capture."""
+    text: str
+    """One line."""
+    by: str
+    """Where it came from: key, http, page or lsl."""
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """Whose movement it is."""
 

@@ -66,18 +66,15 @@ def analyse(settings: BatchSettings, recording: Recording) -> dict[str, Any]:
     if not source.recorded:
         source.stop()
         return row | {"reason": "this is no recording: it has no end"}
-    speaking, last_ns = SpeakingTime(), 0
+    speaking = SpeakingTime()
 
     def listen(frame: Frame, step: Step) -> None:
-        nonlocal last_ns
-        last_ns = frame.t_ns
         speaking.add(step.speaking)
 
     with source, Pipeline(source, recognizer, (), settings.live, listen) as pipeline:
         pipeline.join()
     count, seen = pipeline.counters, pipeline.input.figures()
-    first_ns = count.first_ns or 0
-    length_ns = last_ns - first_ns
+    length_ns = count.newest_ns - (count.first_ns or 0)
     return row | {
         "reason": "" if pipeline.error is None else _one_line(pipeline.error),
         "hint": source.hint or "",
@@ -85,8 +82,8 @@ def analyse(settings: BatchSettings, recording: Recording) -> dict[str, Any]:
         "length_s": round(length_ns / 1e9, 3),
         "fps": None if seen.fps is None else round(seen.fps, 2),
         "usable": round(seen.usable, 4),
-        "speaking": round(speaking.total_ns(last_ns) / length_ns, 4) if length_ns > 0 else 0.0,
-        "start": (source.began or start_time(first_ns, live=False)).to_json(),
+        "speaking": round(speaking.total_ns(count.newest_ns) / length_ns, 4) if length_ns > 0 else 0.0,
+        "start": (pipeline.began or start_time(0, live=False)).to_json(),
         "seconds": round(time.monotonic() - started, 2),
         "events": [record(event) for event in pipeline.events.values()],
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.realtime.cli.run import Options
+from mer_live.realtime.cli.options import Options
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.session.layout import INFO, is_session
 

@@ -11,8 +11,8 @@ import typer
 
 from mer_live.engines.files import write_atomically, write_json
 from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, errors_end
-from mer_live.realtime.session.layout import MARKERS, VIDEO
-from mer_live.realtime.session.read import RecordedSession, SessionError, read_lines, read_session
+from mer_live.realtime.session.layout import VIDEO
+from mer_live.realtime.session.read import RecordedSession, SessionError, read_session
 from mer_live.realtime.sinks.csv import COLUMNS, flat
 from mer_live.realtime.sinks.elan import write_eaf
 from mer_live.realtime.types import CLASSES
@@ -32,12 +32,6 @@ _BIDS: dict[str, dict[str, Any]] = {
 }
 
 
-def last_revisions(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The newest revision of each event by id, in the order of their onsets; those withdrawn left out."""
-    newest = {line["id"]: line for line in lines if line["type"] in ("event", "withdrawn")}
-    return sorted((line for line in newest.values() if line["type"] == "event"), key=lambda e: e["onset_s"])
-
-
 def export(
     session: RecordedSession, to: str, out: Path, subject: str = "01", task: str = "mer"
 ) -> list[Path]:
@@ -52,7 +46,7 @@ def export(
         ValueError: an unknown format, or a label that BIDS does not allow.
         ElanError, OSError: one sentence.
     """
-    events = last_revisions(session.events)
+    events = session.last_revisions
     if to == "elan":
         media = session.folder / VIDEO
         path = out / "events.eaf"
@@ -61,7 +55,7 @@ def export(
             events,
             media=media if media.is_file() else None,
             shift_s=session.media_shift_s,
-            markers=read_lines(session.folder / MARKERS),
+            markers=session.markers,
             properties={f"start_{key}": value for key, value in session.info["start"].items()},
         )
         return [path]

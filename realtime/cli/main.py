@@ -108,6 +108,9 @@ def live(
         str | None,
         typer.Option(help="Send events and motion by Lab Streaming Layer to this machine or the network."),
     ] = None,
+    lsl_markers: Annotated[
+        str | None, typer.Option(help="Take markers from the Lab Streaming Layer stream of this name.")
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -134,6 +137,7 @@ def live(
     from mer_live.realtime.cli import run
     from mer_live.realtime.cli.as_recorded import as_recorded
     from mer_live.realtime.cli.config_file import show_config as as_toml
+    from mer_live.realtime.cli.options import Options
 
     chosen = {k: v for k, v in context.params.items() if k not in _NOT_SETTINGS}
     if show_config:
@@ -147,7 +151,7 @@ def live(
         if list_cameras:
             run.print_cameras()
             return
-        options = run.Options.checked(
+        options = Options.checked(
             camera=camera,
             video=video,
             demo=demo,
@@ -169,6 +173,7 @@ def live(
             record_codec=record_codec,
             record_blurred=record_blurred,
             lsl=lsl,
+            lsl_markers=lsl_markers,
             given={k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         )
         explicit = {k for k in chosen if (s := context.get_parameter_source(k)) and s.name != "DEFAULT"}
@@ -195,6 +200,7 @@ def _check(
     report: Path | None,
 ) -> NoReturn:
     from mer_live.realtime.check.command import run_check
+    from mer_live.realtime.sources.config import CameraConfig
 
     given = [one for one in (target, camera, video) if one is not None]
     with errors_end("mer-live", {**codes_of_a_run(), EXIT_USAGE: ValueError}):
@@ -204,7 +210,7 @@ def _check(
         if given:
             # A path that is only digits is a path with --video.
             number = given[0].isdecimal() and video is None
-            cfg = run.CameraConfig(source=int(given[0]) if number else given[0], fps=fps, duration_s=duration)
+            cfg = CameraConfig(source=int(given[0]) if number else given[0], fps=fps, duration_s=duration)
         raise typer.Exit(run_check(cfg, report))
 
 

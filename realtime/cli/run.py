@@ -3,141 +3,40 @@
 from __future__ import annotations
 
 import math
-import re
 import signal
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, cast
 
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.engines.device.choice import check_device
-from mer_live.engines.runners import BACKENDS
-from mer_live.engines.trt.file import Precision
 from mer_live.realtime.check.findings import judge
+from mer_live.realtime.cli.options import Options
 from mer_live.realtime.commands import ENDINGS
-from mer_live.realtime.config import Decide, LiveConfig
-from mer_live.realtime.demo.clip import demo_clip, demo_table, demo_truth
+from mer_live.realtime.demo.clip import demo_table, demo_truth
 from mer_live.realtime.face.landmarks import preload
+from mer_live.realtime.markers.keys import KeyMarkers
+from mer_live.realtime.markers.lsl import LslMarkers
 from mer_live.realtime.motion.regions import REGIONS
-from mer_live.realtime.outputs import check_outputs, write_report
+from mer_live.realtime.outputs import write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
-from mer_live.realtime.session.layout import Codec, RecordConfig
-from mer_live.realtime.sinks import Sink, check_events_path, open_sink
+from mer_live.realtime.sinks import Sink, open_sink
 from mer_live.realtime.sinks.lsl import LslSink
+from mer_live.realtime.sinks.socket import SocketSink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.camera import list_cameras
-from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Frame
 
 _REFRESH_S = 0.125
 _USUAL_FPS = 30.0
 """Of a camera that was asked for no rate."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user asked for, checked."""
-
-    source: CameraConfig
-    demo: bool
-    bundles: tuple[str, ...]
-    backend: str
-    live: LiveConfig
-    events: tuple[str, ...]
-    report: Path | None
-    ui: bool
-    record: RecordConfig | None
-    lsl: str | None
-    given: dict[str, Any]
-    """The command's options as they were given, for whoever repeats the run."""
-
-    @classmethod
-    def checked(
-        cls,
-        *,
-        camera: str | None,
-        video: str | None,
-        demo: bool,
-        fps: float | None,
-        size: str | None,
-        fourcc: str | None,
-        pace: str | None,
-        bundles: tuple[str, ...],
-        backend: str,
-        sensitivity: float,
-        decide: str,
-        events: tuple[str, ...],
-        report: Path | None,
-        ui: bool,
-        duration_s: float | None,
-        record: Path | None = None,
-        record_codec: str | None = None,
-        record_blurred: bool = False,
-        lsl: str | None = None,
-        device: str = "auto",
-        precision: str = "fp32",
-        given: dict[str, Any] | None = None,
-    ) -> Options:
-        """Check everything that needs no device. Raises ValueError with one sentence."""
-        if (camera is not None) + (video is not None) + demo != 1:
-            raise ValueError("Give exactly one of --camera, --video and --demo (see mer-live --help).")
-        if backend not in BACKENDS:
-            raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
-        check_device(device, backend)
-        if pace not in (None, "max", "realtime"):
-            raise ValueError(f"--pace is max or realtime, not {pace!r}.")
-        if camera is None and (size or fourcc):
-            raise ValueError("--size and --fourcc are requests to a camera; use them with --camera.")
-        if camera is not None and pace is not None:
-            raise ValueError("--pace is for files; a camera has its own pace.")
-        if duration_s is not None and not 0 < duration_s < math.inf:
-            raise ValueError(f"--duration must be above 0, not {duration_s}.")
-        if lsl not in (None, "machine", "network"):
-            raise ValueError(f"--lsl is machine or network, not {lsl!r}.")
-        if lsl and camera is None and pace != "realtime":
-            raise ValueError("--lsl sends times of now: use it with --camera or --pace realtime.")
-        for path in events:
-            check_events_path(path)
-        if report is not None and not report.absolute().parent.is_dir():
-            raise ValueError(f"The folder of {str(report)!r} does not exist; create it first.")
-        if record is None and (record_codec is not None or record_blurred):
-            raise ValueError(
-                "--record-codec and --record-blurred are about a recording: give --record DIR too."
-            )
-        session = (
-            None
-            if record is None
-            else RecordConfig(record, cast(Codec, record_codec or "ffv1"), record_blurred)
-        )
-        where: int | str = str(demo_clip()) if demo else (video or "")
-        if camera is not None:
-            where = int(camera) if camera.isdigit() else camera
-        check_outputs(events, report, where)
-        config = CameraConfig(
-            source=where,
-            fps=fps,
-            size=_parse_size(size),
-            fourcc=_parse_fourcc(fourcc),
-            pace="realtime" if pace == "realtime" else "max",
-            duration_s=duration_s,
-        )
-        live = LiveConfig(
-            sensitivity=sensitivity,
-            decide=cast(Decide, decide),
-            device=device,
-            precision=cast(Precision, precision),
-        )
-        return cls(config, demo, bundles, backend, live, events, report, ui, session, lsl, given or {})
 
 
 def live(options: Options) -> None:
@@ -188,6 +87,7 @@ def live(options: Options) -> None:
                 recorder.note(frame, step.crop, pipeline.spotter.level)
 
         pipeline = Pipeline(source, recognizer, sinks, options.live, listen)
+        _take_markers(pipeline, sinks, options, closing, notes)
         if recorder is not None:
             begin(recorder, pipeline)
         notes.print(f"{source.description} · {recognizer.line}", highlight=False, soft_wrap=True)
@@ -208,6 +108,23 @@ def live(options: Options) -> None:
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")
+
+
+def _take_markers(
+    pipeline: Pipeline, sinks: Sequence[Sink], options: Options, closing: ExitStack, notes: Console
+) -> None:
+    """Markers come from keys where there is a display, by HTTP to the ports of ``sinks``, and by LSL if asked for."""
+    mark = pipeline.marking.mark
+    for sink in sinks:
+        if isinstance(sink, SocketSink):
+            sink.mark_by = mark
+    if options.lsl_markers is not None:
+        network = options.lsl == "network"
+        closing.enter_context(
+            LslMarkers(options.lsl_markers, lambda text, at_ns: mark(text, "lsl", at_ns), network=network)
+        )
+    if options.ui and closing.enter_context(KeyMarkers(lambda key: mark(key, "key"))).listens:
+        notes.print("any key sets a marker", highlight=False)
 
 
 def _await_signals() -> threading.Event:
@@ -278,18 +195,3 @@ def print_cameras() -> None:
         console.print(f"{info.source}: {width}x{height}, {info.fps:g} fps by default", highlight=False)
     if not found:
         console.print("No camera found. Plug one in, or use --video PATH or --demo.")
-
-
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    found = re.fullmatch(r"(\d{2,5})[xX](\d{2,5})", text)
-    if not found:
-        raise ValueError(f"--size is WIDTHxHEIGHT, such as 640x480, not {text!r}.")
-    return int(found[1]), int(found[2])
-
-
-def _parse_fourcc(text: str | None) -> str | None:
-    if text is not None and (len(text) != 4 or not text.isascii()):
-        raise ValueError(f"--fourcc is four characters, such as MJPG, not {text!r}.")
-    return text

@@ -85,6 +85,8 @@ class Counters:
     """Frames that were overwritten while they were read; counted as dropped."""
     first_ns: int | None = None
     """Capture time of the first frame: zero of all event times."""
+    newest_ns: int = 0
+    """Capture time of the newest frame."""
     first_done_ns: int = 0
     last_done_ns: int = 0
     """Monotonic time when the first and the newest frame were through."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import replace
 
 from mer_live.engines.representation.clip import Clip
@@ -12,7 +11,7 @@ from mer_live.realtime.config import Decide
 from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recognition.spot_queue import Waiting
-from mer_live.realtime.sinks.base import Sink
+from mer_live.realtime.sinks.fan import SinkFan
 from mer_live.realtime.types import CLASSES, STATES, Event, State
 
 _KEPT_EVENTS = 10_000
@@ -23,13 +22,11 @@ _RANK: dict[State, int] = {"provisional": 0, "final": 1, "settled": 2}
 class Naming:
     """Turns decisions into events, in one thread. Every event that is given out ends settled or withdrawn."""
 
-    def __init__(
-        self, recognizer: Recognizer, sinks: Sequence[Sink], counters: Counters, decide: Decide
-    ) -> None:
+    def __init__(self, recognizer: Recognizer, sinks: SinkFan, counters: Counters, decide: Decide) -> None:
         self.events: OrderedDict[int, Event] = OrderedDict()
         """Newest revision of each event by id, those withdrawn left out."""
         self._recognizer = recognizer
-        self._sinks = tuple(sinks)
+        self._sinks = sinks
         self._counters = counters
         self._least = _RANK[decide]
         self._told: set[int] = set()
@@ -99,6 +96,5 @@ class Naming:
         else:
             self._told.add(event.id)
         started = time.monotonic_ns()
-        for sink in self._sinks:
-            sink.write(event)
+        self._sinks.write(event)
         self._counters.stages["emit"].add(time.monotonic_ns() - started)

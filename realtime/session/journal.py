@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, TextIO
 
-from mer_live.realtime.session.layout import ANCHORS, FRAME_COLUMNS, FRAMES, HEALTH
+from mer_live.realtime.session.layout import ANCHORS, FRAME_COLUMNS, FRAMES, HEALTH, MARKERS
 from mer_live.realtime.types import FaceCrop, Frame
 
 _MOST = 1 << 16
@@ -23,6 +23,9 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         """Open the files in ``folder``. Raises OSError."""
+        self._folder = folder
+        self._markers: TextIO | None = None
+        """Opened for the first one."""
         self._frames, self._anchors, self._health = (
             (folder / name).open("w", encoding="utf-8", newline="") for name in (FRAMES, ANCHORS, HEALTH)
         )
@@ -54,6 +57,14 @@ class Journal:
         """Write one line. Raises OSError."""
         self._health.write(json.dumps(figures, allow_nan=False) + "\n")
         self._health.flush()
+
+    def mark(self, marker: dict[str, Any]) -> None:
+        """Write one line. Raises OSError."""
+        with self._lock:
+            if self._markers is None:
+                self._markers = (self._folder / MARKERS).open("w", encoding="utf-8")
+            self._markers.write(json.dumps(marker, allow_nan=False) + "\n")
+            self._markers.flush()
 
     def flush(self, *, to_end: bool = False) -> None:
         """Write the rows that are complete; at the end all. Raises OSError."""
@@ -94,7 +105,8 @@ class Journal:
 
     @property
     def _files(self) -> tuple[TextIO, ...]:
-        return self._frames, self._anchors, self._health
+        markers = () if self._markers is None else (self._markers,)
+        return self._frames, self._anchors, self._health, *markers
 
     def _next(self) -> int | None:
         heads = [queue[0][0] for queue in (self._analysed, self._pictured) if queue]

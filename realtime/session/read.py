@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.face.recorded import Anchoring, FaceTrack
-from mer_live.realtime.session.layout import ANCHORS, EVENTS, FORMAT, FRAME_COLUMNS, FRAMES, INFO, VIDEO
+from mer_live.realtime.session.layout import (
+    ANCHORS,
+    EVENTS,
+    FORMAT,
+    FRAME_COLUMNS,
+    FRAMES,
+    INFO,
+    MARKERS,
+    VIDEO,
+)
 
 NONE = -1
 _FAR = 60
@@ -87,7 +96,18 @@ class RecordedSession:
     @property
     def events(self) -> list[dict[str, Any]]:
         """Lines of events.jsonl: every revision of every event."""
-        return read_lines(self.folder / EVENTS)
+        return [line for line in read_lines(self.folder / EVENTS) if line["type"] in ("event", "withdrawn")]
+
+    @property
+    def last_revisions(self) -> list[dict[str, Any]]:
+        """The newest revision of each event in the order of their onsets; those withdrawn left out."""
+        newest = {line["id"]: line for line in self.events}
+        return sorted((e for e in newest.values() if e["type"] == "event"), key=lambda e: float(e["onset_s"]))
+
+    @property
+    def markers(self) -> list[dict[str, Any]]:
+        """Lines of markers.jsonl."""
+        return read_lines(self.folder / MARKERS)
 
 
 def read_session(folder: str | Path) -> RecordedSession:

@@ -21,7 +21,8 @@ from mer_live.realtime.session.info import finish_info, write_info
 from mer_live.realtime.session.journal import Journal
 from mer_live.realtime.session.layout import VIDEO, RecordConfig
 from mer_live.realtime.session.video_file import SessionVideo
-from mer_live.realtime.types import Event, FaceCrop, Frame
+from mer_live.realtime.sinks.base import marker_record
+from mer_live.realtime.types import Event, FaceCrop, Frame, Marker
 
 _log = logging.getLogger(__name__)
 _MOST_CROPS = 64
@@ -33,6 +34,9 @@ _NO_FACE = np.empty((0, 0), np.uint8)
 
 class EventWriter(Protocol):
     """Takes events; `JsonlSink` is one."""
+
+    def started(self, start: StartTime) -> None:
+        """Take when the first frame was."""
 
     def write(self, item: Event) -> None:
         """Take one."""
@@ -77,6 +81,7 @@ class Recorder:
         self._journal = Journal(config.folder)
         self._crops: deque[Frame] = deque()
         self._wake = threading.Condition()
+        self._start: StartTime | None = None
         self._ended = False
         self._waits = False
         self._threads: tuple[threading.Thread, ...] = ()
@@ -115,10 +120,24 @@ class Recorder:
     def write(self, item: Event) -> None:
         """Take an event."""
         if self.error is None:
-            try:
-                self._events.write(item)
-            except OSError as error:
-                self.error = error
+            self._tell(lambda: self._events.write(item))
+
+    def _tell(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self.error = error
+
+    def started(self, start: StartTime) -> None:
+        """The first frame was then; the recorder's thread puts it into session.json."""
+        self._start = start
+        if self.error is None:
+            self._tell(lambda: self._events.started(start))
+
+    def mark(self, marker: Marker) -> None:
+        """Take a marker."""
+        if self.error is None:
+            self._tell(lambda: self._journal.mark(marker_record(marker)))
 
     def close(self) -> None:
         """There are no more events; see ``stop`` and ``finish``."""
@@ -149,10 +168,13 @@ class Recorder:
     # -- recorder's thread -----------------------------------------------------------------------
 
     def _work(self, what: Recorded, video: SessionVideo) -> None:
-        next_ns = 0
+        next_ns, told = 0, False
         try:
             for frame in self._frames(what.reader):
                 self._take(frame, what, video)
+                if self._start is not None and not told:  # now: a power cut must not take it
+                    write_info(self.config.folder, {**self._info, "start": self._start.to_json()})
+                    told = True
                 if frame.t_ns >= next_ns:
                     next_ns = frame.t_ns + 1_000_000_000
                     self._journal.health({"t_ns": frame.t_ns, **what.health(), "not_recorded": self.lost})

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from mer_live.realtime.types import CLASSES, Event
+from mer_live.realtime.clock import StartTime
+from mer_live.realtime.types import CLASSES, Event, Marker
+
+FORMAT = 2
+"""Version of the event lines' schema: 2 has lines of the start and of markers."""
 
 
 class Sink(Protocol):
@@ -17,6 +21,29 @@ class Sink(Protocol):
     def close(self) -> None:
         """Finish; called once, also after an error."""
         ...
+
+
+@runtime_checkable
+class TimedSink(Protocol):
+    """A sink that also tells when the run began and what was marked; `SinkFan` gives it one item at a time."""
+
+    def started(self, start: StartTime) -> None:
+        """The first frame was captured then; called once, before any event, unless there is no frame."""
+        ...
+
+    def mark(self, marker: Marker) -> None:
+        """Take a marker, from any thread."""
+        ...
+
+
+def start_record(start: StartTime) -> dict[str, Any]:
+    """The documented JSON object that stands before all others."""
+    return {"type": "start", "format": FORMAT, **start.to_json()}
+
+
+def marker_record(marker: Marker) -> dict[str, Any]:
+    """The documented JSON object of a marker; its time as those of events."""
+    return {"type": "marker", "t_s": _s(marker.t_ns), "text": marker.text, "by": marker.by}
 
 
 def record(item: Event) -> dict[str, Any]:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mer_live.realtime.outputs import open_output, unwritable
+from mer_live.engines.files import write_json
+from mer_live.realtime.clock import StartTime
+from mer_live.realtime.outputs import open_output, sidecar, unwritable
 from mer_live.realtime.sinks.base import record
-from mer_live.realtime.types import CLASSES, Event
+from mer_live.realtime.types import CLASSES, Event, Marker
 
 COLUMNS = (
     *("type", "id", "revision", "state", "label"),
@@ -30,7 +32,11 @@ def flat(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class CsvSink:
-    """Writes a header, then one row an event, each flushed; unknown values are empty cells."""
+    """Writes a header, then one row an event, each flushed; unknown values are empty cells.
+
+    When it began stands in a file beside it, as "CSV on the Web" has it (W3C, Metadata Vocabulary for Tabular Data,
+    5.2), since a CSV has no place for it that every reader passes over.
+    """
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
@@ -46,6 +52,20 @@ class CsvSink:
             self._file.flush()
         except OSError as error:
             raise unwritable(self._path, error) from error
+
+    def started(self, start: StartTime) -> None:
+        """Write PATH-metadata.json; of what is no file (a pipe) there is none. Raises OSError."""
+        path = Path(self._path)
+        if not path.is_file():
+            return
+        about = {"@context": "http://www.w3.org/ns/csvw", "dc:creator": "mer-live", "url": path.name}
+        try:
+            write_json(sidecar(path), {**about, "notes": [{"start": start.to_json()}]})
+        except OSError as error:
+            raise unwritable(sidecar(path), error) from error
+
+    def mark(self, marker: Marker) -> None:
+        """Rows are events; markers stand in JSON lines and in sessions."""
 
     def close(self) -> None:
         """Close the file."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from mer_live.realtime.clock import StartTime
 from mer_live.realtime.outputs import open_output, unwritable
-from mer_live.realtime.sinks.base import record
-from mer_live.realtime.types import Event
+from mer_live.realtime.sinks.base import marker_record, record, start_record
+from mer_live.realtime.types import Event, Marker
 
 
 class JsonlSink:
@@ -24,14 +26,25 @@ class JsonlSink:
 
         Raises ValueError for a number that JSON does not have: no line is written that a parser refuses.
         """
-        line = json.dumps(record(item), allow_nan=False) + "\n"
-        try:
-            self._file.write(line)
-            self._file.flush()
-        except OSError as error:
-            raise unwritable(self._path, error) from error
+        self._append(record(item))
+
+    def started(self, start: StartTime) -> None:
+        """Write when the first frame was."""
+        self._append(start_record(start))
+
+    def mark(self, marker: Marker) -> None:
+        """Append a marker."""
+        self._append(marker_record(marker))
 
     def close(self) -> None:
         """Close the file; stdout stays open."""
         if self._own:
             self._file.close()
+
+    def _append(self, content: dict[str, Any]) -> None:
+        line = json.dumps(content, allow_nan=False) + "\n"
+        try:
+            self._file.write(line)
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._path, error) from error

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sinks.base import record
-from mer_live.realtime.types import Event, Motion
+from mer_live.realtime.clock import StartTime
+from mer_live.realtime.sinks.base import marker_record, record
+from mer_live.realtime.types import Event, Marker, Motion
 
 EVENTS, MOTION = "mer-live events", "mer-live motion"
 _TRIES = 9
@@ -51,14 +52,8 @@ class LslSink:
         Raises:
             LslError: pylsl is missing, or its library.
         """
-        try:
-            import pylsl
-        except (ImportError, RuntimeError) as error:
-            raise LslError("--lsl needs pylsl: pip install 'mer-live[lab]'") from error
-        if not network:
-            pylsl.set_config_content(_LOOPBACK)
-        ahead_s = clock_ahead_s(pylsl.local_clock)
-        self._ahead_s = ahead_s if abs(ahead_s) > _SAME_S else 0.0
+        pylsl = open_lsl(network)
+        self._ahead_s = clock_ahead_s(pylsl.local_clock)
         self._epoch_ns, self._first_ns = epoch_ns, first_ns
         axes = [f"{name} {axis}" for name in regions for axis in "xy"]
         about = pylsl.StreamInfo(EVENTS, "Markers", 1, 0, pylsl.cf_string, "mer-live-events")
@@ -81,6 +76,14 @@ class LslSink:
         line = json.dumps(record(item), allow_nan=False)
         self._events.push_sample([line], self._stamp(self._first_ns() + item.span.apex.t_ns))
 
+    def started(self, start: StartTime) -> None:
+        """LSL's clock is told of every sample."""
+
+    def mark(self, marker: Marker) -> None:
+        """Send the marker's JSON line at its time, so that it stands beside the events."""
+        line = json.dumps(marker_record(marker), allow_nan=False)
+        self._events.push_sample([line], self._stamp(self._first_ns() + marker.t_ns))
+
     def close(self) -> None:
         """Close the outlets."""
         del self._events, self._motion
@@ -89,8 +92,22 @@ class LslSink:
         return self._ahead_s + (self._epoch_ns() + t_ns) / 1e9
 
 
+def open_lsl(network: bool) -> Any:
+    """The module pylsl, which talks to this machine alone unless ``network``. Raises LslError."""
+    try:
+        import pylsl
+    except (ImportError, RuntimeError) as error:
+        raise LslError("Lab Streaming Layer needs pylsl: pip install 'mer-live[lab]'") from error
+    if not network:
+        pylsl.set_config_content(_LOOPBACK)
+    return pylsl
+
+
 def clock_ahead_s(local_clock: Any) -> float:
-    """How far ``local_clock``, seconds, is ahead of the monotonic clock; the closest pair of readings counts."""
+    """How far ``local_clock``, seconds, is ahead of the monotonic clock; 0.0 where both are the same within .1 ms.
+
+    The closest pair of readings counts.
+    """
     best_s, ahead_s = float("inf"), 0.0
     for _ in range(_TRIES):
         before = time.monotonic()
@@ -98,4 +115,4 @@ def clock_ahead_s(local_clock: Any) -> float:
         after = time.monotonic()
         if after - before < best_s:
             best_s, ahead_s = after - before, there - (before + after) / 2
-    return ahead_s
+    return ahead_s if abs(ahead_s) > _SAME_S else 0.0

@@ -7,12 +7,15 @@ import contextlib
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
-from mer_live.realtime.sinks.base import record
-from mer_live.realtime.types import Event
+from mer_live.realtime.clock import StartTime
+from mer_live.realtime.sinks.base import marker_record, record, start_record
+from mer_live.realtime.types import Event, Marker
 
 MOST_WAITING = 256
 """Lines that wait for one reader; its oldest give way."""
@@ -53,6 +56,10 @@ class SocketSink:
         self._ended = asyncio.Event()
         self._ready = threading.Event()
         self._error: OSError | None = None
+        self.mark_by: Callable[[str, str], Marker | None] | None = None
+        """Takes a text and where it came from: what POST /marker does."""
+        self._start = ""
+        """The line of the start, which every reader gets first."""
         self.port = self._port
         """The port that is listened on; another than asked for where that was 0."""
         self._thread = threading.Thread(target=self._run, name="mer-socket")
@@ -64,15 +71,27 @@ class SocketSink:
 
     def write(self, item: Event) -> None:
         """Hand ``item`` to every reader; never waits."""
-        line = json.dumps(record(item), allow_nan=False)
-        with contextlib.suppress(RuntimeError):  # closed
-            self._loop.call_soon_threadsafe(self._publish, line)
+        self._hand_over(record(item))
+
+    def started(self, start: StartTime) -> None:
+        """Hand the start to every reader, those who come later included."""
+        self._start = json.dumps(start_record(start))
+        self._hand_over(start_record(start))
+
+    def mark(self, marker: Marker) -> None:
+        """Hand a marker to every reader; never waits."""
+        self._hand_over(marker_record(marker))
 
     def close(self) -> None:
         """End every connection and join the thread; a second call does nothing."""
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()
+
+    def _hand_over(self, content: dict[str, Any]) -> None:
+        line = json.dumps(content, allow_nan=False)
+        with contextlib.suppress(RuntimeError):  # closed
+            self._loop.call_soon_threadsafe(self._publish, line)
 
     def _publish(self, line: str) -> None:
         for reader in self._readers:
@@ -88,8 +107,9 @@ class SocketSink:
             self._loop.close()
 
     async def _serve(self) -> None:
-        app = web.Application()
+        app = web.Application(client_max_size=4096)
         app.router.add_get("/", self._answer)
+        app.router.add_post("/marker", self._take_marker)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         try:
@@ -104,12 +124,26 @@ class SocketSink:
         finally:
             await runner.cleanup()
 
+    async def _take_marker(self, request: web.Request) -> web.Response:
+        """POST /marker: the body's line is the text; the answer is the marker as readers get it."""
+        _refuse_pages(request)
+        try:
+            text = (await request.read()).decode()
+            marker = None if self.mark_by is None else self.mark_by(text, "http")
+        except ValueError as error:
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        if marker is None:
+            raise web.HTTPServiceUnavailable(text="no frame has been analysed yet\n")
+        return web.json_response(marker_record(marker))
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        if "Origin" in request.headers:  # a page of any site may open a socket to this machine
-            raise web.HTTPForbidden(text="for programs of this machine, not for web pages\n")
+        _refuse_pages(request)
         socket = web.WebSocketResponse(heartbeat=20, max_msg_size=4096)
         await socket.prepare(request)
         reader = _Reader()
+        if self._start:
+            reader.lines.append(self._start)
+            reader.more.set()
         self._readers.add(reader)
         sending = asyncio.ensure_future(self._send(reader, socket))
         ended = asyncio.ensure_future(self._ended.wait())
@@ -129,6 +163,11 @@ class SocketSink:
             reader.more.clear()
             while reader.lines:
                 await socket.send_str(reader.lines.popleft())
+
+
+def _refuse_pages(request: web.Request) -> None:
+    if "Origin" in request.headers:  # a page of any site may call on this machine
+        raise web.HTTPForbidden(text="for programs of this machine, not for web pages\n")
 
 
 async def _until_closed(socket: web.WebSocketResponse) -> None:

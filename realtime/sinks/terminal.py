@@ -10,12 +10,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from mer_live.realtime.clock import StartTime
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.spotter.spotter import Spotter
-from mer_live.realtime.types import CLASSES, Event
+from mer_live.realtime.types import CLASSES, Event, Marker
 
 COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -59,14 +60,21 @@ class TerminalSink:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._events: OrderedDict[int, Event] = OrderedDict()
-        self._unprinted: deque[Event] = deque()
+        self._events: OrderedDict[int | str, Event | Marker] = OrderedDict()
+        self._unprinted: deque[Event | Marker] = deque()
         self._levels: deque[float] = deque(maxlen=60)
         self._live: Live | None = None
 
     def write(self, item: Event) -> None:
         """File ``item`` for the next refresh."""
         self._unprinted.append(item)
+
+    def started(self, start: StartTime) -> None:
+        """A terminal shows times from the start."""
+
+    def mark(self, marker: Marker) -> None:
+        """File ``marker`` for the next refresh."""
+        self._unprinted.append(marker)
 
     def refresh(self, pipeline: Running) -> None:
         """Draw; the main thread calls it some eight times a second, and once more at the end."""
@@ -76,7 +84,7 @@ class TerminalSink:
                 self._console.print(plain_line(item), highlight=False, soft_wrap=True)
             return
         for item in fresh:
-            self._events[item.id] = item
+            self._events[f"marker {item.t_ns}" if isinstance(item, Marker) else item.id] = item
             if len(self._events) > _SHOWN:
                 self._events.popitem(last=False)
         self._levels.append(pipeline.take_level())
@@ -130,8 +138,10 @@ def bar(p: float, width: int = 8) -> str:
     return "█" * filled + "░" * (width - filled)
 
 
-def plain_line(item: Event) -> str:
+def plain_line(item: Event | Marker) -> str:
     """One line for an output that is not a terminal."""
+    if isinstance(item, Marker):
+        return f"marker {item.t_ns / 1e9:.3f} s  {item.text}"
     if item.state == "withdrawn":
         return f"#{item.id} withdrawn ({item.reason})"
     probs = " ".join(f"{name} {p:.2f}" for name, p in zip(CLASSES, item.probs, strict=True))
@@ -141,7 +151,9 @@ def plain_line(item: Event) -> str:
     )
 
 
-def _event_cells(item: Event) -> list[Text]:
+def _event_cells(item: Event | Marker) -> list[Text]:
+    if isinstance(item, Marker):
+        return [Text("mark"), Text(item.text, style="bold magenta"), Text(f"at {item.t_ns / 1e9:.3f} s")]
     if item.state == "withdrawn":
         return [Text(f"#{item.id}"), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
     bars = Text()

@@ -133,7 +133,9 @@ def test_every_ending_leaves_complete_files(tmp_path: Path, ending: str) -> None
         _, said = process.communicate(timeout=200)
         assert process.returncode == 0, said
     assert isinstance(json.loads(report.read_text())["frames"]["processed"], int)
-    assert all(json.loads(line)["id"] for line in events.read_text().splitlines())
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    assert [line["type"] for line in lines[:1]] in ([], ["start"]), "without a frame nothing began"
+    assert all(line["id"] for line in lines[1:])
     assert not list(tmp_path.glob("*.partial"))
 
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 
@@ -13,10 +15,12 @@ import pytest
 from support.events import FINAL
 
 from mer_live.realtime.clock import start_time
+from mer_live.realtime.markers.keys import KeyMarkers
+from mer_live.realtime.markers.lsl import LslMarkers
 from mer_live.realtime.sinks import check_events_path, record
 from mer_live.realtime.sinks.lsl import EVENTS, LslSink, clock_ahead_s
 from mer_live.realtime.sinks.socket import MOST_WAITING, SocketSink, parse_address
-from mer_live.realtime.types import Motion
+from mer_live.realtime.types import Marker, Motion
 
 
 def test_each_reader_gets_every_line_and_one_that_never_reads_loses_the_oldest() -> None:
@@ -66,6 +70,125 @@ def test_web_pages_and_other_machines_are_refused() -> None:
     for wrong in ("ws://0.0.0.0:1", "ws://127.0.0.1", "ws://127.0.0.1:99999", "ws://10.0.0.1:80"):
         with pytest.raises(ValueError, match="this machine"):
             check_events_path(wrong)
+
+
+def test_readers_get_the_start_first_and_markers_come_in_by_http() -> None:
+    sink = SocketSink("ws://127.0.0.1:0")
+    got: list[Marker] = []
+
+    def mark(text: str, by: str) -> Marker | None:
+        if not text:
+            raise ValueError("A marker is a line of 1 to 200 characters.")
+        if not got and text == "early":
+            return None
+        got.append(Marker(7_000_000, text, by))
+        sink.mark(got[-1])
+        return got[-1]
+
+    async def visit() -> list[object]:
+        async with aiohttp.ClientSession() as client:
+            url = f"http://127.0.0.1:{sink.port}"
+            found: list[object] = []
+            sink.started(start_time(time.monotonic_ns(), live=True))
+            async with client.ws_connect(url) as reader:
+                found.append(json.loads(await reader.receive_str(timeout=60))["type"])
+                for body, headers in (
+                    ("early", {}),
+                    ("", {}),
+                    ("\xff", {}),
+                    ("onset", {"Origin": "http://evil.example"}),
+                    ("onset of block 2", {}),
+                ):
+                    data = body.encode("latin-1")
+                    async with client.post(f"{url}/marker", data=data, headers=headers) as answer:
+                        found.append(answer.status)
+                found.append(json.loads(await reader.receive_str(timeout=60)))
+            async with client.ws_connect(url) as late:
+                found.append(json.loads(await late.receive_str(timeout=60))["type"])
+            return found
+
+    try:
+        sink.mark_by = mark
+        found = asyncio.run(visit())
+    finally:
+        sink.close()
+    marker = {"type": "marker", "t_s": 0.007, "text": "onset of block 2", "by": "http"}
+    assert found == ["start", 503, 400, 400, 403, 200, marker, "start"]
+
+
+def test_each_key_is_a_marker_and_the_terminal_is_left_as_it_was() -> None:
+    termios = pytest.importorskip("termios", reason="terminals of Unix")
+    code = """
+import os, sys, threading, termios
+from mer_live.realtime.markers.keys import KeyMarkers
+keys, two = [], threading.Event()
+def pressed(key):
+    keys.append(key)
+    if len(keys) == 3: two.set()
+before = termios.tcgetattr(0)
+with KeyMarkers(pressed) as markers:
+    print("READY" if markers.listens else "DEAF", flush=True)
+    two.wait(60)
+print(keys, termios.tcgetattr(0) == before, flush=True)
+"""
+    controller, terminal = os.openpty()
+    command = [sys.executable, "-c", "import os; os.login_tty(0)\n" + code]
+    with subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, start_new_session=True) as process:
+        # login_tty gives stdout to the terminal too
+        os.close(terminal)
+        said = b""
+        while b"READY" not in said and b"DEAF" not in said:
+            said += os.read(controller, 1000)
+        os.write(controller, "a é".encode())
+        while b"]" not in said:
+            said += os.read(controller, 1000)
+        process.wait(60)
+    os.close(controller)
+    assert termios is not None
+    assert "['a', 'space', 'é'] True" in said.decode()
+    with KeyMarkers(lambda key: None, number=10**6) as deaf:
+        assert not deaf.listens
+
+
+GIVE = """
+import sys, time, pylsl
+from mer_live.realtime.sinks.lsl import _LOOPBACK
+pylsl.set_config_content(_LOOPBACK)
+outlet = pylsl.StreamOutlet(pylsl.StreamInfo("stimuli", "Markers", 1, 0, pylsl.cf_string, "test"))
+print("READY" if outlet.wait_for_consumers(30) else "NOTHING", flush=True)
+sys.stdin.readline()
+outlet.push_sample(["picture 4"], float(sys.argv[1]))
+sys.stdin.readline()
+"""
+
+
+def test_markers_of_a_stimulus_program_keep_their_times() -> None:
+    pylsl = pytest.importorskip("pylsl", reason="LSL needs: pip install pylsl")
+    at_s = pylsl.local_clock() - 0.25
+    got: list[tuple[str, int]] = []
+    came = threading.Event()
+
+    def told(text: str, at_ns: int) -> None:
+        got.append((text, at_ns))
+        came.set()
+
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", GIVE, repr(at_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process,
+        LslMarkers("stimuli", told),
+    ):
+        assert process.stdout is not None
+        assert process.stdin is not None
+        if process.stdout.readline().strip() == "READY":
+            process.stdin.write("\n")
+            process.stdin.flush()
+            came.wait(60)
+        process.stdin.close()
+    if not got:
+        pytest.skip("LSL's multicast finds nothing on this machine's loopback")
+    assert got[0][0] == "picture 4"
+    assert abs(got[0][1] / 1e9 - at_s) < 1e-3 + abs(pylsl.local_clock() - time.monotonic())
 
 
 READ = f"""

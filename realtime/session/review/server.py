@@ -13,8 +13,7 @@ import cv2
 import numpy as np
 from aiohttp import web
 
-from mer_live.realtime.session.layout import MARKERS
-from mer_live.realtime.session.read import RecordedSession, read_lines
+from mer_live.realtime.session.read import RecordedSession
 from mer_live.realtime.session.review.agreement import agreement
 from mer_live.realtime.session.review.coder import CoderFile, CodingError
 from mer_live.realtime.session.review.loop import event_loop
@@ -30,18 +29,12 @@ _HEADERS = {
 }
 
 
-def newest(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last revision of each event; those withdrawn left out."""
-    found = {line["id"]: line for line in lines}
-    return [line for line in found.values() if line["type"] == "event"]
-
-
 class Review:
     """What the page asks for; one session, one coder."""
 
     def __init__(self, session: RecordedSession, coder: str = "") -> None:
         self._session = session
-        self._events = newest(session.events)
+        self._events = session.last_revisions
         self._file = CoderFile(session.folder, coder)
         self._pictures = PictureIndex(session)
         self._lock = asyncio.Lock()
@@ -86,7 +79,7 @@ class Review:
                 "t_s": np.round((frames.t_ns - zero) / 1e9, 5).tolist(),
                 "curve": curve,
                 "machine": self._events,
-                "markers": read_lines(self._session.folder / MARKERS),
+                "markers": self._session.markers,
             }
         )
 

@@ -26,7 +26,7 @@ BATCH = [sys.executable, "-m", "mer_live.realtime.cli", "batch"]
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four recordings of 2 s, one of which is no video."""
+    """Four recordings of 1.5 s, one of which is no video."""
     folder = tmp_path_factory.mktemp("archive") / "a"
     make_archive(folder, 3)
     (folder / "more").mkdir()
@@ -56,7 +56,7 @@ def test_an_archive_has_the_events_of_single_runs_also_where_a_worker_was_killed
     assert list(rows) == ["000.mp4", "001.mp4", "002.mp4", "more/broken.mp4"]
     assert "broken.mp4" in rows["more/broken.mp4"]["reason"]
     assert {rows[name]["reason"] for name in list(rows)[:3]} == {""}
-    assert {rows[name]["frames"] for name in list(rows)[:3]} == {"400"}
+    assert {rows[name]["frames"] for name in list(rows)[:3]} == {"300"}
     assert all(float(rows[name]["usable"]) == 1 for name in list(rows)[:3])
     events = without_compute(out / EVENTS)
     assert events

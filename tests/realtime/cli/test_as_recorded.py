@@ -12,7 +12,7 @@ from support.made_session import make_session
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.cli.as_recorded import as_recorded
-from mer_live.realtime.cli.run import Options
+from mer_live.realtime.cli.options import Options
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.session.layout import EVENTS, INFO
 

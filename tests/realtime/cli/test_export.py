@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,14 @@ import jsonschema
 import pytest
 from support.events import FINAL, GONE, PROVISIONAL, SETTLED
 
-from mer_live.realtime.cli.export import export, last_revisions
+from mer_live.realtime.cli.export import export
+from mer_live.realtime.clock import start_time
 from mer_live.realtime.session.info import write_info
 from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, VIDEO
 from mer_live.realtime.session.read import RecordedSession, read_session
 from mer_live.realtime.sinks import record
+from mer_live.realtime.sinks.base import marker_record, start_record
+from mer_live.realtime.types import Marker
 
 
 @pytest.fixture
@@ -68,7 +72,7 @@ def test_csv_and_bids_hold_the_last_revisions(session: RecordedSession, tmp_path
 
 
 def test_what_was_withdrawn_is_not_exported(session: RecordedSession) -> None:
-    assert [event["id"] for event in last_revisions(session.events)] == [3]
+    assert [event["id"] for event in session.last_revisions] == [3]
 
 
 def _schema() -> dict[str, Any]:
@@ -82,6 +86,18 @@ def test_every_line_obeys_the_published_schema(event: Any) -> None:
     jsonschema.Draft202012Validator(_schema()).validate(record(event))
     described = _schema()["$defs"]["withdrawn" if event is GONE else "event"]["properties"]
     assert set(record(event)) == set(described), "a field that the schema does not tell of"
+
+
+def test_lines_of_the_start_and_of_markers_obey_it_too() -> None:
+    validator = jsonschema.Draft202012Validator(_schema())
+    for kind, line in (
+        ("start", start_record(start_time(time.monotonic_ns(), live=True))),
+        ("start", start_record(start_time(0, live=False))),
+        ("marker", marker_record(Marker(5_000_000, "stimulus 7", "lsl"))),
+    ):
+        validator.validate(line)
+        assert set(line) == set(_schema()["$defs"][kind]["properties"])
+    assert not validator.is_valid({"type": "marker", "t_s": 1.0, "text": "", "by": "key"})
 
 
 def test_the_schema_refuses_what_is_no_event() -> None:

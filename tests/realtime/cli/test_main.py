@@ -29,13 +29,17 @@ def test_events_report_and_csv_of_a_file(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
-    events = [json.loads(line) for line in jsonl.read_text().splitlines()]
+    start, *events = (json.loads(line) for line in jsonl.read_text().splitlines())
     content = json.loads(report.read_text())
     assert [content["frames"][name] for name in ("captured", "processed", "dropped")] == [700, 700, 0]
     assert content["input"]["usable"] == 1
     assert {event["face"]["id"] for event in events if event["type"] == "event"} == {1}
     assert any(event["state"] == "final" for event in events if event["type"] == "event")
     assert len(table.read_text().splitlines()) == len(events) + 1
+    told = {"utc": None, "unix_ns": None, "uncertainty_ns": 0, "clock": "media"}
+    assert start == {"type": "start", "format": 2, **told}
+    assert content["start"] == told
+    assert json.loads((tmp_path / "e.csv-metadata.json").read_text())["notes"] == [{"start": told}]
     assert set(content["stages_ms"]["frame"]) == {"p50", "p95", "p99", "n"}
     assert content["compute_ms"]["final"]["n"] >= 1
 

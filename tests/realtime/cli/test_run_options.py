@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mer_live.realtime.cli.run import Options
+from mer_live.realtime.cli.options import Options
 
 GOOD: dict[str, Any] = {
     "camera": None,

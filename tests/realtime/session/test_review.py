@@ -17,7 +17,6 @@ from mer_live.realtime.session.review.agreement import agreement, cohen_kappa
 from mer_live.realtime.session.review.coder import CoderFile, CodingError
 from mer_live.realtime.session.review.loop import event_loop, magnify
 from mer_live.realtime.session.review.pictures import PictureIndex
-from mer_live.realtime.session.review.server import newest
 
 
 @pytest.fixture
@@ -76,7 +75,7 @@ def test_a_coder_accepts_rejects_moves_and_adds_by_keyboard(folder: Path) -> Non
         finally:
             opened.close()
     session = read_session(folder)
-    coded = {one["id"]: one for one in CoderFile(folder).decided(newest(session.events))}
+    coded = {one["id"]: one for one in CoderFile(folder).decided(session.last_revisions)}
     assert [coded[name]["verdict"] for name in "123"] == ["accepted", "rejected", None]
     assert (coded["3"]["label"], coded["3"]["apex_frame"]) == ("negative", 104)
     (added,) = (one for one in coded.values() if one["added"])
@@ -89,7 +88,7 @@ def width(view: object) -> float:
 
 
 def test_steps_are_saved_at_once_and_taken_back(folder: Path) -> None:
-    events = newest(read_session(folder).events)
+    events = read_session(folder).last_revisions
     file = CoderFile(folder)
     file.add({"op": "accept", "id": "1"})
     file.add({"op": "comment", "id": "1", "text": "sure"})
@@ -154,7 +153,7 @@ def test_magnified_motion_is_the_measured_one_times_the_gain() -> None:
 def test_a_loop_shows_the_event_and_says_what_moved(folder: Path) -> None:
     session = read_session(folder)
     pictures = PictureIndex(session)
-    for event in reversed(newest(session.events)):
+    for event in reversed(session.last_revisions):
         loop = event_loop(session, pictures, event, 10.0)
         assert loop["index"][0] < event["onset_frame"] < event["offset_frame"] < loop["index"][-1]
         assert len(loop["plain"]) == len(loop["magnified"]) == len(loop["index"])

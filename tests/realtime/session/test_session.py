@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from support.killed_sessions import record_and_kill
 
 from mer_live.engines.bundle import Bundle, load_bundle
+from mer_live.realtime.clock import StartTime
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.face.landmarks import FaceDetection
@@ -100,6 +101,8 @@ def record_run(
 
         source.taken = taken  # type: ignore[method-assign]
     with pipeline:
+        while codec == "crops" and pipeline.marking.mark("stimulus 1", "http") is None:
+            assert not pipeline.join(0.01)
         assert pipeline.join(200)
     assert pipeline.error is None
     return recorder, pipeline
@@ -142,6 +145,8 @@ def test_a_live_session_replays_event_for_event(
     assert again == live
     assert played.source.began == session.start
     assert (session.frames.picture != NONE).sum() == recorder.recorded
+    assert (folder / EVENTS).read_text().startswith('{"type": "start", "format": 2, "utc": "20')
+    assert [marker["text"] for marker in session.markers] == (["stimulus 1"] if codec == "crops" else [])
 
 
 def test_frames_that_the_analysis_dropped_are_dropped_again(
@@ -267,6 +272,8 @@ def test_a_blurred_face_cannot_be_read_and_the_rest_stays(clip: NDArray[np.uint8
 
 def test_events_of_a_failed_writer_are_an_error_of_the_recording(tmp_path: Path) -> None:
     class Full:
+        def started(self, start: StartTime) -> None: ...
+
         def write(self, item: Event) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 

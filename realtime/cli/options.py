@@ -1,0 +1,136 @@
+"""What the user asked ``mer-live`` for, checked before anything is opened."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from mer_live.engines.device.choice import check_device
+from mer_live.engines.runners import BACKENDS
+from mer_live.engines.trt.file import Precision
+from mer_live.realtime.config import Decide, LiveConfig
+from mer_live.realtime.demo.clip import demo_clip
+from mer_live.realtime.outputs import check_outputs
+from mer_live.realtime.session.layout import Codec, RecordConfig
+from mer_live.realtime.sinks import check_events_path
+from mer_live.realtime.sources.config import CameraConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, checked."""
+
+    source: CameraConfig
+    demo: bool
+    bundles: tuple[str, ...]
+    backend: str
+    live: LiveConfig
+    events: tuple[str, ...]
+    report: Path | None
+    ui: bool
+    record: RecordConfig | None
+    lsl: str | None
+    lsl_markers: str | None
+    given: dict[str, Any]
+    """The command's options as they were given, for whoever repeats the run."""
+
+    @classmethod
+    def checked(
+        cls,
+        *,
+        camera: str | None,
+        video: str | None,
+        demo: bool,
+        fps: float | None,
+        size: str | None,
+        fourcc: str | None,
+        pace: str | None,
+        bundles: tuple[str, ...],
+        backend: str,
+        sensitivity: float,
+        decide: str,
+        events: tuple[str, ...],
+        report: Path | None,
+        ui: bool,
+        duration_s: float | None,
+        record: Path | None = None,
+        record_codec: str | None = None,
+        record_blurred: bool = False,
+        lsl: str | None = None,
+        lsl_markers: str | None = None,
+        device: str = "auto",
+        precision: str = "fp32",
+        given: dict[str, Any] | None = None,
+    ) -> Options:
+        """Check everything that needs no device. Raises ValueError with one sentence."""
+        if (camera is not None) + (video is not None) + demo != 1:
+            raise ValueError("Give exactly one of --camera, --video and --demo (see mer-live --help).")
+        if backend not in BACKENDS:
+            raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
+        check_device(device, backend)
+        if pace not in (None, "max", "realtime"):
+            raise ValueError(f"--pace is max or realtime, not {pace!r}.")
+        if camera is None and (size or fourcc):
+            raise ValueError("--size and --fourcc are requests to a camera; use them with --camera.")
+        if camera is not None and pace is not None:
+            raise ValueError("--pace is for files; a camera has its own pace.")
+        if duration_s is not None and not 0 < duration_s < math.inf:
+            raise ValueError(f"--duration must be above 0, not {duration_s}.")
+        if lsl not in (None, "machine", "network"):
+            raise ValueError(f"--lsl is machine or network, not {lsl!r}.")
+        if (lsl or lsl_markers) and camera is None and pace != "realtime":
+            raise ValueError(
+                "--lsl and --lsl-markers are about times of now: use them with --camera or --pace realtime."
+            )
+        for path in events:
+            check_events_path(path)
+        if report is not None and not report.absolute().parent.is_dir():
+            raise ValueError(f"The folder of {str(report)!r} does not exist; create it first.")
+        if record is None and (record_codec is not None or record_blurred):
+            raise ValueError(
+                "--record-codec and --record-blurred are about a recording: give --record DIR too."
+            )
+        session = (
+            None
+            if record is None
+            else RecordConfig(record, cast(Codec, record_codec or "ffv1"), record_blurred)
+        )
+        where: int | str = str(demo_clip()) if demo else (video or "")
+        if camera is not None:
+            where = int(camera) if camera.isdigit() else camera
+        check_outputs(events, report, where)
+        config = CameraConfig(
+            source=where,
+            fps=fps,
+            size=_parse_size(size),
+            fourcc=_parse_fourcc(fourcc),
+            pace="realtime" if pace == "realtime" else "max",
+            duration_s=duration_s,
+        )
+        live = LiveConfig(
+            sensitivity=sensitivity,
+            decide=cast(Decide, decide),
+            device=device,
+            precision=cast(Precision, precision),
+        )
+        return cls(
+            config, demo, bundles, backend, live, events, report, ui, session, lsl, lsl_markers, given or {}
+        )
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{2,5})[xX](\d{2,5})", text)
+    if not found:
+        raise ValueError(f"--size is WIDTHxHEIGHT, such as 640x480, not {text!r}.")
+    return int(found[1]), int(found[2])
+
+
+def _parse_fourcc(text: str | None) -> str | None:
+    if text is not None and (len(text) != 4 or not text.isascii()):
+        raise ValueError(f"--fourcc is four characters, such as MJPG, not {text!r}.")
+    return text
