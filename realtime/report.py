@@ -13,7 +13,6 @@ from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sinks import record
-from mer_live.realtime.sinks.base import marker_record
 
 
 def build_report(pipeline: Pipeline) -> dict[str, Any]:
@@ -37,7 +36,7 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
         "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
         "compute_ms": {kind: times.summary(50, 95, 99) for kind, times in count.compute.items()},
         "events": [record(event) for event in pipeline.events.values()],
-        "markers": [marker_record(marker) for marker in pipeline.marking.kept],
+        "markers": [marker.to_json() for marker in pipeline.marking.kept],
         "states": dict(count.states),
         "lost_spots": pipeline.lost_spots,
         "engine": pipeline.recognizer.engine,

@@ -171,6 +171,10 @@ class Marker:
     by: str
     """Where it came from: key, http, page or lsl."""
 
+    def to_json(self) -> dict[str, str | float]:
+        """The documented object (events.schema.json); its time as those of events, s."""
+        return {"type": "marker", "t_s": round(self.t_ns / 1e9, 6), "text": self.text, "by": self.by}
+
 
 @dataclass(frozen=True, slots=True)
 class Face:

@@ -21,7 +21,6 @@ from mer_live.realtime.session.info import finish_info, write_info
 from mer_live.realtime.session.journal import Journal
 from mer_live.realtime.session.layout import VIDEO, RecordConfig
 from mer_live.realtime.session.video_file import SessionVideo
-from mer_live.realtime.sinks.base import marker_record
 from mer_live.realtime.types import Event, FaceCrop, Frame, Marker
 
 _log = logging.getLogger(__name__)
@@ -137,7 +136,7 @@ class Recorder:
     def mark(self, marker: Marker) -> None:
         """Take a marker."""
         if self.error is None:
-            self._tell(lambda: self._journal.mark(marker_record(marker)))
+            self._tell(lambda: self._journal.mark(marker.to_json()))
 
     def close(self) -> None:
         """There are no more events; see ``stop`` and ``finish``."""

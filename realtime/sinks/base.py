@@ -41,11 +41,6 @@ def start_record(start: StartTime) -> dict[str, Any]:
     return {"type": "start", "format": FORMAT, **start.to_json()}
 
 
-def marker_record(marker: Marker) -> dict[str, Any]:
-    """The documented JSON object of a marker; its time as those of events."""
-    return {"type": "marker", "t_s": _s(marker.t_ns), "text": marker.text, "by": marker.by}
-
-
 def record(item: Event) -> dict[str, Any]:
     """The documented JSON object of an event (README, "Event JSONL"); times in s and ms."""
     if item.state == "withdrawn":

@@ -9,7 +9,7 @@ from typing import Any
 
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.outputs import open_output, unwritable
-from mer_live.realtime.sinks.base import marker_record, record, start_record
+from mer_live.realtime.sinks.base import record, start_record
 from mer_live.realtime.types import Event, Marker
 
 
@@ -34,7 +34,7 @@ class JsonlSink:
 
     def mark(self, marker: Marker) -> None:
         """Append a marker."""
-        self._append(marker_record(marker))
+        self._append(marker.to_json())
 
     def close(self) -> None:
         """Close the file; stdout stays open."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.sinks.base import marker_record, record
+from mer_live.realtime.sinks.base import record
 from mer_live.realtime.types import Event, Marker, Motion
 
 EVENTS, MOTION = "mer-live events", "mer-live motion"
@@ -81,7 +81,7 @@ class LslSink:
 
     def mark(self, marker: Marker) -> None:
         """Send the marker's JSON line at its time, so that it stands beside the events."""
-        line = json.dumps(marker_record(marker), allow_nan=False)
+        line = json.dumps(marker.to_json(), allow_nan=False)
         self._events.push_sample([line], self._stamp(self._first_ns() + marker.t_ns))
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSMsgType, web
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.sinks.base import marker_record, record, start_record
+from mer_live.realtime.sinks.base import record, start_record
 from mer_live.realtime.types import Event, Marker
 
 MOST_WAITING = 256
@@ -80,7 +80,7 @@ class SocketSink:
 
     def mark(self, marker: Marker) -> None:
         """Hand a marker to every reader; never waits."""
-        self._hand_over(marker_record(marker))
+        self._hand_over(marker.to_json())
 
     def close(self) -> None:
         """End every connection and join the thread; a second call does nothing."""
@@ -134,7 +134,7 @@ class SocketSink:
             raise web.HTTPBadRequest(text=f"{error}\n") from error
         if marker is None:
             raise web.HTTPServiceUnavailable(text="no frame has been analysed yet\n")
-        return web.json_response(marker_record(marker))
+        return web.json_response(marker.to_json())
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         _refuse_pages(request)

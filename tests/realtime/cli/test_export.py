@@ -17,7 +17,7 @@ from mer_live.realtime.session.info import write_info
 from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, VIDEO
 from mer_live.realtime.session.read import RecordedSession, read_session
 from mer_live.realtime.sinks import record
-from mer_live.realtime.sinks.base import marker_record, start_record
+from mer_live.realtime.sinks.base import start_record
 from mer_live.realtime.types import Marker
 
 
@@ -93,7 +93,7 @@ def test_lines_of_the_start_and_of_markers_obey_it_too() -> None:
     for kind, line in (
         ("start", start_record(start_time(time.monotonic_ns(), live=True))),
         ("start", start_record(start_time(0, live=False))),
-        ("marker", marker_record(Marker(5_000_000, "stimulus 7", "lsl"))),
+        ("marker", Marker(5_000_000, "stimulus 7", "lsl").to_json()),
     ):
         validator.validate(line)
         assert set(line) == set(_schema()["$defs"][kind]["properties"])
