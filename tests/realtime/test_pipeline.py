@@ -5,11 +5,15 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mer_live.benchmarks import latency
+from mer_live.benchmarks.inputs import HeldClip
+from mer_live.benchmarks.result import Result
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.demo.clip import demo_clip, demo_truth, match
@@ -23,6 +27,9 @@ from mer_live.realtime.sources.config import CameraConfig, Pace, SourceError
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, Frame
+from mer_live.training.datasets.sample import Sample
+from mer_live.training.prepare.config import PrepareConfig, parse_representations
+from mer_live.training.prepare.deployable import spot_clip
 from mer_live.training.spotter.match import decide
 from mer_live.training.spotter.recordings import tracked
 
@@ -265,8 +272,24 @@ def test_the_bundle_changes_nothing_of_what_is_spotted(clip: Recording, name: st
     assert found == when("madtn")
 
 
-def test_every_way_of_a_frame_gives_the_same_decisions(clip: Recording, recognizer: Recognizer) -> None:
-    """Live, frame by frame, and as the spotter is fitted and judged."""
+@dataclass(frozen=True)
+class Pictures:
+    """A recording as the readers of databases give it."""
+
+    images: NDArray[np.uint8]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return tuple(range(len(self.images)))
+
+    def read(self, positions: range) -> Iterator[NDArray[np.uint8]]:
+        yield from (self.images[k] for k in positions)
+
+
+def test_every_way_of_a_frame_gives_the_same_decisions(
+    clip: Recording, recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Live, frame by frame, as the spotter is fitted and judged, as sets are prepared, as latency is measured."""
     sink = Collect()
     run(again(clip), recognizer, sink)
     live = [(item.id, item.span, item.decided) for item in sink.items]
@@ -282,7 +305,30 @@ def test_every_way_of_a_frame_gives_the_same_decisions(clip: Recording, recogniz
 
     recorded = tracked("demo", "natural", clip.frames, 200.0)
     judged = decide(recorded).decisions
-    assert [d.span.apex.t_ns for d in judged] == [item.span.apex.t_ns for item in pipeline_ends(sink)]
+    ends = pipeline_ends(sink)
+    assert [d.span.apex.t_ns for d in judged] == [item.span.apex.t_ns for item in ends]
+
+    sample = Sample("a", "a", "a/1", 0, 200.0, Pictures(clip.frames), 0, None, len(clip.frames) - 1)  # type: ignore[arg-type]
+    spotted = spot_clip(
+        sample, PrepareConfig(parse_representations("apex"), "deployable", lead_s=0, tail_s=0)
+    )
+    best = max((item for item in ends if item.state != "withdrawn"), key=lambda item: item.score)
+    assert spotted is not None
+    assert spotted[0].span == best.span
+
+    class Kept(Pipeline):
+        runs: ClassVar[list[Pipeline]] = []
+
+        def start(self) -> None:
+            self.runs.append(self)
+            super().start()
+
+    monkeypatch.setattr(latency, "Pipeline", Kept)
+    held = HeldClip(clip.frames, np.asarray(clip.t_ns), ())
+    latency._whole(Result("latency"), held, [load_bundle("madtn")])
+    assert [item.span for item in Kept.runs[0].events.values()] == [
+        item.span for item in ends if item.state != "withdrawn"
+    ]
 
 
 def pipeline_ends(sink: Collect) -> list[Event]:
