@@ -38,8 +38,8 @@ from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Event, Frame
 
 _log = logging.getLogger(__name__)
-_LEAST_PLACES = 4
-"""Of a live source's ring; a source that waits needs two."""
+_LEAST_PLACES = 3
+"""Of a live source's ring: one is filled, one is read, one waits. A source that waits needs two."""
 _UNTOLD_FPS = 30.0
 _LARGEST_RING = 256 << 20
 

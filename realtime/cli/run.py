@@ -69,6 +69,7 @@ def live(options: Options) -> None:
                 first_ns=lambda: pipeline.counters.first_ns or 0,
                 network=options.lsl == "network",
             )
+            closing.callback(lsl.close)
             sinks.append(lsl)
             others = (
                 "other machines on the network" if options.lsl == "network" else "programs of this machine"

@@ -17,6 +17,8 @@ from mer_live.realtime.face.landmarks import FaceDetection, Landmarker
 from mer_live.realtime.face.search import Look, Region
 
 _log = logging.getLogger(__name__)
+_LONGEST_PX = 1920
+"""Side of what is looked at; larger is shrunk. A face is then still large: the detector sees none under an eighth."""
 
 
 class Detector(Protocol):
@@ -81,6 +83,7 @@ class DetectionBuffer:
         self._memory: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._rgb: NDArray[np.uint8] = np.empty((0, 0, 3), np.uint8)  # a view of it
         self._origin: NDArray[np.float32] = np.zeros(2, np.float32)
+        self._scale: NDArray[np.float32] = np.ones(2, np.float32)
         self._turned = self._confirm = False
         self.failures = 0
 
@@ -88,11 +91,16 @@ class DetectionBuffer:
         """Copy a frame in, or only what a look sees of it."""
         height, width = image_bgr.shape[:2]
         (left, top, right, bottom), self._turned = look or (Region(0, 0, width, height), False)
-        shape = (bottom - top, right - left, 3)
+        shrink = max(1.0, max(bottom - top, right - left) / _LONGEST_PX)
+        shape = (round((bottom - top) / shrink), round((right - left) / shrink), 3)
+        self._scale = np.array([(right - left) / shape[1], (bottom - top) / shape[0]], np.float32)
         if self._memory.size < np.prod(shape):
             self._memory = np.empty(int(np.prod(shape)), np.uint8)
         self._rgb = self._memory[: shape[0] * shape[1] * 3].reshape(shape)
-        cv2.cvtColor(image_bgr[top:bottom, left:right], cv2.COLOR_BGR2RGB, dst=self._rgb)
+        part = image_bgr[top:bottom, left:right]
+        if shrink > 1:
+            part = cv2.resize(part, shape[1::-1], dst=self._rgb, interpolation=cv2.INTER_AREA)
+        cv2.cvtColor(part, cv2.COLOR_BGR2RGB, dst=self._rgb)
         if self._turned:
             self._rgb[:] = self._rgb[::-1, ::-1].copy()
         self._origin = np.array([left, top], np.float32)
@@ -131,7 +139,7 @@ class DetectionBuffer:
         if self._turned:
             height, width = self._rgb.shape[:2]
             points = np.array([width - 1, height - 1], np.float32) - points
-        return points + self._origin
+        return points * self._scale + self._origin
 
 
 class InlineLandmarks:

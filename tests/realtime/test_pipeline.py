@@ -253,7 +253,7 @@ def test_large_pictures_take_no_gigabytes(width: int, height: int) -> None:
 
     assert make_ring(Large(waits=True), LiveConfig()).capacity * width * height * 3 < 250e6
     if width < 5000:
-        assert make_ring(Large(waits=False), LiveConfig()).capacity * width * height * 3 < 250e6
+        assert make_ring(Large(waits=False), LiveConfig()).capacity * width * height * 3 < 80e6
     else:
         with pytest.raises(SourceError, match="choose a smaller size"):
             make_ring(Large(waits=False), LiveConfig())
