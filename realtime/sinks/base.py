@@ -19,7 +19,7 @@ class Sink(Protocol):
         ...
 
     def close(self) -> None:
-        """Finish; called once, also after an error."""
+        """Finish, also after an error; a second call does nothing."""
         ...
 
 

@@ -63,8 +63,8 @@ class LslSink:
             channels.append_child("channel").append_child_value("label", axis).append_child_value(
                 "unit", "px"
             )
-        self._events = pylsl.StreamOutlet(about)
-        self._motion = pylsl.StreamOutlet(shape)
+        self._events: Any = pylsl.StreamOutlet(about)
+        self._motion: Any = pylsl.StreamOutlet(shape)
 
     def motion(self, motion: Motion) -> None:
         """Send the displacement of each region of one frame, px of the 224 px crop."""
@@ -85,8 +85,8 @@ class LslSink:
         self._events.push_sample([line], self._stamp(self._first_ns() + marker.t_ns))
 
     def close(self) -> None:
-        """Close the outlets."""
-        del self._events, self._motion
+        """Close the outlets; a second call does nothing."""
+        self._events = self._motion = None
 
     def _stamp(self, t_ns: int) -> float:
         return self._ahead_s + (self._epoch_ns() + t_ns) / 1e9
