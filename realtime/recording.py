@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from mer_live.engines.bundle import Bundle
 from mer_live.engines.versions import versions
 from mer_live.realtime.clock import start_time
 from mer_live.realtime.config import LiveConfig
@@ -21,7 +19,6 @@ from mer_live.realtime.sources.base import FrameSource
 def open_recorder(
     record: RecordConfig,
     source: FrameSource,
-    bundles: Sequence[Bundle],
     recognizer: Recognizer,
     live: LiveConfig,
     options: dict[str, Any],
@@ -43,7 +40,7 @@ def open_recorder(
             "nominal_fps": source.nominal_fps,
             "live": source.live,
         },
-        "bundles": [{"name": one.card.name, "sha256": one.card.sha256} for one in bundles],
+        "bundles": [{"name": one.card.name, "sha256": one.card.sha256} for one in recognizer.bundles],
         "backend": recognizer.backend,
         "config": asdict(live),
         "options": options,

@@ -77,7 +77,7 @@ def live(options: Options) -> None:
             notes.print(f"LSL: events and motion are sent to {others}", highlight=False, soft_wrap=True)
         recorder = None
         if options.record is not None:
-            recorder = open_recorder(options.record, source, bundles, recognizer, options.live, options.given)
+            recorder = open_recorder(options.record, source, recognizer, options.live, options.given)
             closing.callback(recorder.stop)
             sinks.append(recorder)
 

@@ -117,6 +117,11 @@ class Recognizer:
         return bundles
 
     @property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """Whose probabilities are averaged."""
+        return self._bundles
+
+    @property
     def engine(self) -> str:
         """Bundle names joined by '+', as events carry them."""
         return "+".join(bundle.card.name for bundle in self._bundles)

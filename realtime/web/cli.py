@@ -46,6 +46,12 @@ def web(
     ] = None,
     cert: Annotated[Path | None, typer.Option(help="TLS certificate chain, PEM.")] = None,
     key: Annotated[Path | None, typer.Option(help="TLS key, PEM.")] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Record the sessions of visitors who agree to it, each in a folder of its own here."
+        ),
+    ] = None,
     bundle: Bundles = None,
     backend: Backend = "auto",
     device: Device = "auto",
@@ -56,7 +62,9 @@ def web(
 ) -> None:
     """Serve a page that shows micro-expressions, of the visitor's camera or of the server's.
 
-    Nothing is stored: no picture reaches the disk. Not a lie detector. Tell people that they are analysed.
+    Nothing is stored and no picture reaches the disk, unless --record is given and the visitor agrees.
+
+    Not a lie detector. Tell people that they are analysed.
     """
     from mer_live.realtime.web import start
 
@@ -79,6 +87,7 @@ def web(
             sensitivity=sensitivity,
             idle_s=idle,
             total_s=total,
+            record=record,
         )
     with errors_end("mer-web", codes_of_a_run()):
         start.run(options, lambda line: typer.echo(line, err=True))

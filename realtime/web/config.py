@@ -86,6 +86,8 @@ class WebConfig:
     """A frame that arrives this much later than the quickest is dropped and counted."""
     most_pixels: int = 1280 * 720
     """Larger pictures are scaled down to this many pixels for the analysis."""
+    record: Path | None = None
+    """Folder in which sessions of visitors who agree are recorded; None records nobody."""
     live: LiveConfig = field(default_factory=browser_config)
 
     def __post_init__(self) -> None:
@@ -103,6 +105,10 @@ class WebConfig:
                 raise ValueError(f"There is no file {str(path)!r}: check --cert and --key.")
         if self.token is not None and len(self.token) < 8:
             raise ValueError("--token needs at least 8 characters.")
+        if self.record is not None and not self.record.is_dir():
+            raise ValueError(
+                f"There is no folder {str(self.record)!r}: create it, for --record makes one a visit in it."
+            )
         for origin in self.origins:
             if not origin.startswith(("http://", "https://")) or origin.endswith("/"):
                 raise ValueError(f"--origin is like https://lab.example, not {origin!r}.")

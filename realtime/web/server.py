@@ -85,7 +85,13 @@ class Site:
 
     async def about(self, request: web.Request) -> web.Response:
         """GET /about: what the page must know before it asks for the camera."""
-        return web.json_response({"mode": self.mode, "token": self.config.token is not None})
+        return web.json_response(
+            {
+                "mode": self.mode,
+                "token": self.config.token is not None,
+                "record": self.config.record is not None,
+            }
+        )
 
     async def health(self, request: web.Request) -> web.Response:
         """GET /healthz: whether the server can do its work, and nothing else, for anybody may ask."""

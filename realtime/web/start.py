@@ -56,6 +56,7 @@ class WebOptions:
         sensitivity: float,
         idle_s: float,
         total_s: float,
+        record: Path | None = None,
     ) -> WebOptions:
         """Check everything that needs no device. Raises ValueError with one sentence."""
         if camera is not None and video is not None:
@@ -69,6 +70,10 @@ class WebOptions:
         where = camera if camera is not None else video
         if where is not None:
             source = CameraConfig(source=where, fps=fps, pace="realtime")
+        if record is not None and where is not None:
+            raise ValueError(
+                "--record is about visitors; mer-live --camera N --record DIR records a camera here."
+            )
         web = WebConfig(
             host=host,
             port=port,
@@ -79,6 +84,7 @@ class WebOptions:
             sessions=sessions,
             idle_s=idle_s,
             total_s=total_s,
+            record=record,
             live=browser_config(sensitivity, device, cast(Precision, precision)),
         )
         load_tls(web)

@@ -29,6 +29,7 @@ class SureRecognizer:
     """Stands in for the engines where the class of an event is not what is tested."""
 
     engine, backend, why = "sure", "none", "a test"
+    bundles = ()
     adm = AdmSpec()
     open_stage = CpuStage
 

@@ -3,6 +3,7 @@
 import { CameraError, closeCamera, listCameras, openCamera } from "./camera.js";
 import { Cards } from "./cards.js";
 import { Curve } from "./curve.js";
+import { Lab } from "./lab.js";
 import { Link, tokenInAddress } from "./link.js";
 import { Ring } from "./loop.js";
 import { Overlay } from "./overlay.js";
@@ -18,15 +19,13 @@ const cards = new Cards({ list: $("cards"), latest: $("latest"), empty: $("empty
 const curve = new Curve($("curve"), $("curve-text"));
 const overlay = new Overlay($("overlay"), $("video"), $("phase"));
 const records = new Records();
-const tryIt = $("try-it"); // it leaves the page with the first event
-const summary = new Summary($("summary"));
+const lab = new Lab((mark) => link?.send(mark));
+const [summary, tryIt] = [new Summary($("summary")), $("try-it")]; // it leaves the page with the first event
 let server = { mode: "own", token: false };
-let link = null;
-let stream = null;
+let [link, stream] = [null, null];
 let chosen; // camera, once the visitor has chosen one
 let openedAt = 0;
-let events = 0;
-let hiddenEvents = 0;
+let [events, hiddenEvents] = [0, 0];
 let state = null; // the newest one
 let awake = null;
 
@@ -41,7 +40,7 @@ async function begin() {
       await useCamera(chosen);
     }
     link?.close();
-    link = new Link({ stream, token, on: { state: onState, message: onMessage, stream: onStream } });
+    link = new Link({ stream, token, record: lab.agreed, on: { state: onState, message: onMessage, stream: onStream } });
     $("consent").hidden = true;
     $("live").hidden = false;
     $("stop").textContent = t("stop");
@@ -97,7 +96,7 @@ function mute(on) {
   stageWords(on ? t("stage.paused") : "");
 }
 
-// -- from the connection ---------------------------------------------------------------------------
+// -- from the connection
 
 function onState(name, reason) {
   state = null;
@@ -123,11 +122,9 @@ function onState(name, reason) {
 function onMessage(message) {
   dispatchEvent(new CustomEvent("mer:message", { detail: message }));
   const shown = {
-    hello: onHello,
-    state: onFrame,
-    health: onHealth,
-    event: onEvent,
-    withdrawn: onEvent,
+    ...{ hello: onHello, state: onFrame, health: onHealth, event: onEvent, withdrawn: onEvent },
+    start: (m) => records.add(m, streamOf(m)),
+    marker: (m) => records.add(m, streamOf(m)) && curve.flag(m),
     moves: (m) => cards.moves(keyOf(m), m.moves, context()),
     bump: (m) => curve.bump(m),
     trouble: (m) => notice("wait", t("server.trouble", m)),
@@ -135,7 +132,8 @@ function onMessage(message) {
   shown?.(message);
 }
 
-function onHello({ engine, backend, why, source }) {
+function onHello({ engine, backend, why, source, recording }) {
+  lab.hello({ recording });
   curve.clear();
   $("f-engine").textContent = t("figures.models", { count: engine.split("+").length, engine: engine.replaceAll("+", ", "), backend });
   $("f-engine").title = [why, source].filter(Boolean).join("\n");
@@ -178,12 +176,13 @@ function onHealth(health) {
   else if ($("notice").dataset.kind === "weak") notice();
 }
 
-const keyOf = (message) => `${link.stream}.${message.run}.${message.id}`;
+const streamOf = (message) => `${link.stream}.${message.run}`;
+const keyOf = (message) => `${streamOf(message)}.${message.id}`;
 const context = () => state && { box: state.box, frame: state.frame, mirrored: overlay.mirrored };
 
 function onEvent(event) {
   const key = keyOf(event);
-  if (!records.add(event, `${link.stream}.${event.run}`)) return; // known already: all who come get the newest
+  if (!records.add(event, streamOf(event))) return; // known already: all who come get the newest
   let seen = null;
   let late = null;
   if (event.type === "event" && state && state.zero_ms !== null) {
@@ -251,6 +250,7 @@ async function start() {
   } catch {
     // shown when connecting fails; until then the page can be read
   }
+  lab.about(server);
   if (server.mode === "server") {
     $("consent-picture").textContent = t("consent.picture.server");
     $("agree-words").textContent = t("consent.agree.server");

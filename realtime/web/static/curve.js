@@ -17,6 +17,7 @@ export class Curve {
     this.text = text; // the same in words, for those who do not see it
     this.told = 0;
     this.bumps = []; // { at_s, why }
+    this.flags = []; // markers
     this.samples = []; // [t_s, level]
     this.marks = new Map();
     this.drawn = 0;
@@ -28,6 +29,7 @@ export class Curve {
     this.samples = [];
     this.marks.clear();
     this.bumps = [];
+    this.flags = [];
     this.draw();
   }
 
@@ -41,6 +43,7 @@ export class Curve {
     this.samples.push([t_s, level]);
     while (this.samples.length > 2 && this.samples[1][0] < t_s - WINDOW_S) this.samples.shift();
     while (this.bumps[0]?.at_s < t_s - WINDOW_S) this.bumps.shift();
+    while (this.flags[0]?.t_s < t_s - WINDOW_S) this.flags.shift();
     this.tell();
     for (const [key, mark] of this.marks) if ((mark.offset_s ?? mark.apex_s) < t_s - WINDOW_S) this.marks.delete(key);
     const now = performance.now();
@@ -56,6 +59,10 @@ export class Curve {
 
   bump(bump) {
     this.bumps.push(bump);
+  }
+
+  flag(marker) {
+    this.flags.push(marker);
   }
 
   tell() {
@@ -137,6 +144,8 @@ export class Curve {
     c.lineJoin = "round";
     c.stroke(line);
     this.reasons(c, x, height, colour);
+    c.fillStyle = colour("ink");
+    for (const { t_s } of this.flags) c.fillRect(x(t_s) - 1, 4, 2, height - 20);
   }
 
   // A letter for each larger bump that is no event.

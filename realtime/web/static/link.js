@@ -11,7 +11,8 @@ const MAX_BITRATE = 10_000_000;
 const AGAIN = new Set(["shutdown", "error", "lost", "connect", "busy", "wait", "unreachable", "server"]);
 
 export class Link {
-  constructor({ stream, token, on }) {
+  constructor({ stream, token, record, on }) {
+    this.record = record; // the visitor agrees to be recorded
     this.on = on;
     this.token = token;
     this.camera = stream; // null: watch the server's
@@ -39,7 +40,7 @@ export class Link {
       await this.attach(pc);
       await pc.setLocalDescription();
       await gathered(pc);
-      const answer = await this.post({ sdp: pc.localDescription.sdp, video: this.settings() });
+      const answer = await this.post({ sdp: pc.localDescription.sdp, video: this.settings(), record: this.record });
       if (pc !== this.pc) return;
       await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
       await this.prefer(!this.muted);

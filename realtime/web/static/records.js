@@ -15,9 +15,9 @@ export class Records {
     this.known = new Set();
   }
 
-  // False for a revision that was added before.
+  // An event, the start of a run, or a marker; false for one that was added before.
   add({ v, run, ...record }, stream) {
-    const key = `${stream}.${record.id}.${record.revision}`;
+    const key = [stream, record.id ?? record.type, record.revision ?? record.t_s, record.text].join(".");
     if (this.known.has(key)) return false;
     this.known.add(key);
     this.records.push({ ...record, stream });
@@ -30,7 +30,7 @@ export class Records {
   }
 
   csv() {
-    const rows = this.records.map((record) => {
+    const rows = this.records.filter((record) => record.id).map((record) => {
       const flat = { ...record };
       for (const name of CLASSES) flat[`prob_${name}`] = record.probs?.[name];
       if (record.face) Object.assign(flat, { face: record.face.id, face_box: record.face.box.join(" ") });

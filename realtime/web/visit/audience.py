@@ -8,13 +8,21 @@ import secrets
 from collections import deque
 from collections.abc import Callable
 
+from mer_live.realtime.clock import StartTime
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.types import Event, Frame
+from mer_live.realtime.sinks.base import start_record
+from mer_live.realtime.types import Event, Frame, Marker
 from mer_live.realtime.web.media.track import TrackSource
 from mer_live.realtime.web.metrics import Metrics
 from mer_live.realtime.web.visit.bumps import Bumps, CurveLook
-from mer_live.realtime.web.visit.messages import encode, event_message, state_message, stream_s
+from mer_live.realtime.web.visit.messages import (
+    encode,
+    event_message,
+    record_message,
+    state_message,
+    stream_s,
+)
 from mer_live.realtime.web.visit.moves import MoveTrail
 from mer_live.realtime.web.visit.outbox import Outbox
 
@@ -34,6 +42,8 @@ class Audience:
         self._boxes: set[Outbox] = set()
         self._trail = MoveTrail()
         self._bumps = Bumps()
+        self._start: str | None = None
+        """When the run began, for pages that come later."""
         self._past: deque[str] = deque(maxlen=_BACKLOG)
 
     def begin(self) -> Callable[[Frame, Step], None]:
@@ -45,7 +55,7 @@ class Audience:
 
     def join(self, box: Outbox) -> None:
         """Send everything from now on to ``box``, after the newest events so far."""
-        for message in self._past:
+        for message in (*([] if self._start is None else [self._start]), *self._past):
             box.put(message)
         self._boxes.add(box)
 
@@ -62,6 +72,17 @@ class Audience:
             messages.append(encode("moves", run=self.run, id=item.id, moves=moves))
         with contextlib.suppress(RuntimeError):  # the server has ended, and its loop with it
             self._loop.call_soon_threadsafe(self._publish, item, messages)
+
+    def started(self, start: StartTime) -> None:
+        """Tell every page when the run began."""
+        self._start = record_message(start_record(start), self.run)
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.tell, self._start)
+
+    def mark(self, marker: Marker) -> None:
+        """Tell every page of a marker."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._keep, record_message(marker.to_json(), self.run))
 
     def close(self) -> None:
         """Nothing to finish."""
@@ -94,8 +115,11 @@ class Audience:
             offset = item.span.offset
             self._bumps.event(item.span.onset.t_ns / 1e9, None if offset is None else offset.t_ns / 1e9)
         for message in messages:
-            self._past.append(message)
-            self.tell(message)
+            self._keep(message)
+
+    def _keep(self, message: str) -> None:
+        self._past.append(message)
+        self.tell(message)
 
 
 class Counted:

@@ -21,7 +21,7 @@ from mer_live.realtime.web.media.sdp import OfferError, ask_for_bitrate, clean_o
 from mer_live.realtime.web.media.track import now_ns
 from mer_live.realtime.web.metrics import Metrics, SessionFigures
 from mer_live.realtime.web.visit.lifetime import Allowance, Lifetime
-from mer_live.realtime.web.visit.messages import MessageError, Mute, Offer, Ping, Stop, encode, parse
+from mer_live.realtime.web.visit.messages import Mark, MessageError, Mute, Offer, Ping, Stop, encode, parse
 from mer_live.realtime.web.visit.outbox import Outbox
 
 _log = logging.getLogger(__name__)
@@ -90,6 +90,9 @@ class Connection(ABC):
 
     def mute(self, on: bool) -> None:  # noqa: B027
         """The page wants analysing to stop or to go on."""
+
+    def mark(self, text: str) -> None:  # noqa: B027
+        """The page marks this moment."""
 
     async def answer(self, offer: Offer, address: str) -> str:
         """The answer to an offer that came from ``address``. Raises OfferError, one sentence."""
@@ -187,5 +190,8 @@ class Connection(ABC):
                     self.box.put(encode("pong", t=message.t, mono_ms=round(now / 1e6, 2)))
             case Mute():
                 self.mute(message.on)
+            case Mark():
+                with contextlib.suppress(ValueError):  # no line of text
+                    self.mark(message.text)
             case Stop():
                 self.end("stop")

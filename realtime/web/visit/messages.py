@@ -1,9 +1,9 @@
 """The data channel's language: typed, versioned JSON objects, one a message.
 
-Server to page: hello, state, health, event, withdrawn, moves (where the face moved in an event), bump (why a
-rise of the curve was no event), pong, trouble, bye. Page to server: ping, mute, stop.
-``event`` and ``withdrawn`` are the records of the JSONL output with ``v`` and ``run`` added. Times ``*_s``
-count from the first analysed frame of a run; ``mono_ms`` and ``zero_ms`` are the server's monotonic clock.
+Server to page: hello, start (when time 0 was), state, health, event, withdrawn, marker, moves (where the face moved in
+an event), bump (why a rise of the curve was no event), pong, trouble, bye. Page to server: ping, mute, marker, stop.
+``start``, ``event``, ``withdrawn`` and ``marker`` are the records of the JSONL output with ``v`` and ``run`` added.
+Times ``*_s`` count from the first analysed frame of a run; ``mono_ms``, ``zero_ms`` are the server's monotonic clock.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mer_live.realtime.markers.marking import MOST_CHARACTERS
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
 from mer_live.realtime.types import Event
@@ -50,6 +51,13 @@ class Mute(_Message):
     on: bool
 
 
+class Mark(_Message):
+    """The visitor marks this moment."""
+
+    type: Literal["marker"]
+    text: Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS)]
+
+
 class Stop(_Message):
     """The visitor has ended the session."""
 
@@ -68,14 +76,16 @@ class Offer(_Strict):
 
     sdp: str
     video: PictureSize | None = None
+    record: bool = False
+    """The visitor has agreed that the session is recorded."""
 
 
-_MESSAGE: TypeAdapter[Ping | Mute | Stop] = TypeAdapter(
-    Annotated[Ping | Mute | Stop, Field(discriminator="type")]
+_MESSAGE: TypeAdapter[Ping | Mute | Mark | Stop] = TypeAdapter(
+    Annotated[Ping | Mute | Mark | Stop, Field(discriminator="type")]
 )
 
 
-def parse(data: str | bytes, most_bytes: int) -> Ping | Mute | Stop:
+def parse(data: str | bytes, most_bytes: int) -> Ping | Mute | Mark | Stop:
     """Read a page's message. Raises MessageError for anything that is not exactly one of them."""
     if not isinstance(data, str):
         raise MessageError("messages are text")
@@ -84,7 +94,7 @@ def parse(data: str | bytes, most_bytes: int) -> Ping | Mute | Stop:
     try:
         return _MESSAGE.validate_json(data)
     except ValidationError as error:
-        raise MessageError(f"a message is a ping, mute or stop of version {VERSION}") from error
+        raise MessageError(f"a message is a ping, mute, marker or stop of version {VERSION}") from error
 
 
 def parse_offer(body: bytes, most_chars: int) -> Offer:
@@ -105,7 +115,12 @@ def encode(kind: str, **content: Any) -> str:
 
 def event_message(item: Event, run: int) -> str:
     """An event, as every sink writes it."""
-    return json.dumps({"v": VERSION, "run": run, **record(item)}, separators=(",", ":"))
+    return record_message(record(item), run)
+
+
+def record_message(content: dict[str, Any], run: int) -> str:
+    """A line of the JSONL output as a message."""
+    return json.dumps({"v": VERSION, "run": run, **content}, separators=(",", ":"))
 
 
 def newest_ns(pipeline: Pipeline) -> int | None:

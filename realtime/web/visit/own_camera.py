@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
-from mer_live.realtime.types import CLASSES
+from mer_live.realtime.recording import begin, end, open_recorder
+from mer_live.realtime.session.layout import RecordConfig
+from mer_live.realtime.session.recorder import Recorder
+from mer_live.realtime.sinks import Sink
+from mer_live.realtime.types import CLASSES, Frame
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.gate import Gate, put_gate
 from mer_live.realtime.web.media.jitter import hasten
@@ -22,11 +30,12 @@ from mer_live.realtime.web.visit.health import Health
 from mer_live.realtime.web.visit.messages import Offer
 from mer_live.realtime.web.visit.outbox import Outbox
 
+_log = logging.getLogger(__name__)
 _JOIN_S = 5.0
 
 
 class OwnCamera(Connection):
-    """Analyses what the page sends; nothing of it is kept or sent back."""
+    """Analyses what the page sends; nothing of it is sent back, and nothing kept unless the visitor agrees."""
 
     mode = "own"
     sends_video = True
@@ -42,6 +51,9 @@ class OwnCamera(Connection):
         self._muted = False
         self._gate: Gate | None = None
         self._health = Health()
+        self._folder: Path | None = None
+        """Where the session is recorded: the visitor has agreed, and the server does record."""
+        self._recorder: Recorder | None = None
         self.pc.on("track", self._on_track)
 
     def hello(self) -> dict[str, Any]:
@@ -53,6 +65,7 @@ class OwnCamera(Connection):
             "backend": self._recognizer.backend,
             "why": self._recognizer.why,
             "source": "browser camera",
+            "recording": self._folder is not None,
         }
 
     async def prepare(self, offer: Offer) -> None:
@@ -62,6 +75,8 @@ class OwnCamera(Connection):
             self._gate = put_gate(
                 transceiver.receiver, self.config.largest_px, self.config.encoded_frames, self._refuse
             )
+        if offer.record and self.config.record is not None:
+            self._folder = self.config.record / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{self.id}"
         if offer.video is not None:
             self._announced = (offer.video.width, offer.video.height)
 
@@ -80,6 +95,11 @@ class OwnCamera(Connection):
         if self._source is not None:
             self._source.muted = on
 
+    def mark(self, text: str) -> None:
+        """Into the page's events, and the recording if there is one."""
+        if self._pipeline is not None:
+            self._pipeline.marking.mark(text, "page")
+
     def figures(self) -> SessionFigures:
         """For /metrics."""
         fps = self._pipeline.counters.rate.hz if self._pipeline is not None else 0.0
@@ -94,13 +114,37 @@ class OwnCamera(Connection):
         if self._pipeline is not None:
             self._pipeline.stop()
             await asyncio.to_thread(self._pipeline.join, _JOIN_S)
+            if self._recorder is not None:
+                await asyncio.to_thread(self._end_recording, self._recorder, self._pipeline)
         self._pipeline = self._source = None
 
     def _start(self, source: TrackSource) -> Pipeline:
-        listen = self._audience.begin()
-        self._pipeline = Pipeline(source, self._recognizer, [self._audience], self.config.live, listen)
-        self._pipeline.start()
-        return self._pipeline
+        sinks: list[Sink] = [self._audience]
+        heard = self._audience.begin()
+        recorder = None
+        if self._folder is not None:
+            recorder = open_recorder(
+                RecordConfig(self._folder), source, self._recognizer, self.config.live, {"consent": True}
+            )
+            sinks.append(recorder)
+
+        def listen(frame: Frame, step: Step) -> None:
+            heard(frame, step)
+            if recorder is not None:
+                recorder.note(frame, step.crop, pipeline.spotter.level)
+
+        pipeline = Pipeline(source, self._recognizer, sinks, self.config.live, listen)
+        if recorder is not None:
+            begin(recorder, pipeline)
+        self._pipeline, self._recorder = pipeline, recorder
+        pipeline.start()
+        return pipeline
+
+    def _end_recording(self, recorder: Recorder, pipeline: Pipeline) -> None:
+        try:
+            _log.info("%s", end(recorder, pipeline))
+        except OSError as error:
+            _log.warning("a session was not recorded to its end: %s", error)
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._source is None:

@@ -59,6 +59,11 @@ class Viewer(Connection):
             if not on:
                 self._camera.audience.join(self.box)
 
+    def mark(self, text: str) -> None:
+        """For all who watch."""
+        if (pipeline := self._camera.pipeline) is not None:
+            pipeline.marking.mark(text, "page")
+
     def figures(self) -> SessionFigures:
         """For /metrics."""
         pipeline = self._camera.pipeline

@@ -83,7 +83,7 @@ def record_run(
     source: MemorySource, bundles: list[Bundle], recognizer: Recognizer, folder: Path, codec: Codec
 ) -> tuple[Recorder, Pipeline]:
     live = LiveConfig(ring_bytes=16 * 320 * 240 * 3)
-    recorder = open_recorder(RecordConfig(folder, codec), source, bundles, recognizer, live, {})
+    recorder = open_recorder(RecordConfig(folder, codec), source, recognizer, live, {})
 
     def listen(frame: Frame, step: Step) -> None:
         recorder.note(frame, step.crop, pipeline.spotter.level)

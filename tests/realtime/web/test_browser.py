@@ -107,7 +107,9 @@ def test_from_consent_to_the_downloaded_events(
         with page.expect_download() as download:
             page.click("#jsonl")
         download.value.save_as(tmp_path / "events.jsonl")
-        assert all(json.loads(line)["id"] for line in (tmp_path / "events.jsonl").read_text().splitlines())
+        start, *lines = map(json.loads, (tmp_path / "events.jsonl").read_text().splitlines())
+        assert (start["type"], start["clock"]) == ("start", "CLOCK_MONOTONIC")
+        assert all(line["id"] for line in lines)
         page.click("#stop")
         page.wait_for_selector("#status[data-state=closed]")
         assert page.evaluate("document.getElementById('video').srcObject") is None

@@ -12,6 +12,7 @@ from mer_live.realtime.sinks import record
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.visit.lifetime import Allowance
 from mer_live.realtime.web.visit.messages import (
+    Mark,
     MessageError,
     Mute,
     Ping,
@@ -23,9 +24,11 @@ from mer_live.realtime.web.visit.messages import (
 from mer_live.realtime.web.visit.outbox import Outbox
 
 
-def test_the_three_messages_of_a_page() -> None:
+def test_the_messages_of_a_page() -> None:
     assert parse('{"v":1,"type":"ping","t":12.5}', 100) == Ping(v=1, type="ping", t=12.5)
     assert parse('{"v":1,"type":"mute","on":true}', 100) == Mute(v=1, type="mute", on=True)
+    marked = parse('{"v":1,"type":"marker","text":"block 2"}', 100)
+    assert marked == Mark(v=1, type="marker", text="block 2")
     assert parse('{"v":1,"type":"stop"}', 100) == Stop(v=1, type="stop")
 
 
@@ -47,6 +50,7 @@ def test_the_three_messages_of_a_page() -> None:
         '{"v":1.0,"type":"stop"}',
         '{"type":"stop"}',
         '{"v":1,"type":"mute","on":1}',
+        '{"v":1,"type":"marker","text":""}',
         "[" * 90,
         '{"v":1,"type":"stop"}' + " " * 100,
     ],

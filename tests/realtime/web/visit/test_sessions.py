@@ -22,6 +22,7 @@ from mer_live.engines.errors import BundleError
 from mer_live.realtime.demo.clip import demo_clip, demo_truth
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.session.read import read_session
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
@@ -104,6 +105,38 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
             await page.close()
 
     asyncio.run(run())
+
+
+def test_a_session_is_recorded_only_where_server_and_visitor_agree(
+    grey: NDArray[np.uint8], tmp_path: Path
+) -> None:
+    async def visit(config: WebConfig, agreed: bool) -> None:
+        async with serving(config) as (site, http):
+            async with http.get("/about") as response:
+                assert (await response.json())["record"] == (config.record is not None)
+            page = Visitor(http, ClipTrack(grey))
+            assert (await page.offer(record=agreed))[0] == 200
+            assert (await page.until("hello"))["recording"] == (agreed and config.record is not None)
+            assert (await page.until("start"))["clock"] == "CLOCK_MONOTONIC"
+            page.send(type="marker", text="block 2")
+            marker = await page.until("marker")
+            assert (marker["text"], marker["by"]) == ("block 2", "page")
+            page.send(type="stop")
+            await emptied(site)
+            await page.close()
+
+    asyncio.run(visit(WebConfig(record=tmp_path), agreed=False))
+    asyncio.run(visit(WebConfig(), agreed=True))
+    assert list(tmp_path.iterdir()) == []
+    asyncio.run(visit(WebConfig(record=tmp_path), agreed=True))
+    (folder,) = tmp_path.iterdir()
+    session = read_session(folder)
+    assert session.info["complete"]
+    assert session.info["options"] == {"consent": True}
+    assert [marker["text"] for marker in session.markers] == ["block 2"]
+    assert session.frames.analysed.any()
+    with pytest.raises(ValueError, match="create it"):
+        WebConfig(record=tmp_path / "nowhere")
 
 
 def test_five_percent_of_the_packets_may_be_lost(clip: NDArray[np.uint8]) -> None:
