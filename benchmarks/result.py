@@ -117,7 +117,7 @@ class Result:
             raise ValueError(f"{path} is not a result of mer-bench ({error}).") from error
 
     def tables(self) -> list[Table]:
-        """For the terminal: figures with targets, then times."""
+        """Tables for the terminal: figures with targets, then times."""
         found = [self._figure_table(), self._times_table(), *map(_text_table, self.details.get("tables", ()))]
         return [table for table in found if table.row_count]
 

@@ -12,14 +12,14 @@ _TRIES = 9
 
 @dataclass(frozen=True, slots=True)
 class StartTime:
-    """When time 0 of the events was, by the time of day."""
+    """The time of day at time 0 of the events."""
 
     unix_ns: int | None
     """Nanoseconds since 1970, UTC; None for a recording that does not tell."""
     uncertainty_ns: int
     """How far the reading of the two clocks may be off; how far the machine's own time is off is not known here."""
     clock: str
-    """Of the capture times: "CLOCK_MONOTONIC", or "media" for the times that a recording carries."""
+    """Clock of the capture times: "CLOCK_MONOTONIC", or "media" for the times that a recording carries."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``utc`` to the microsecond."""

@@ -41,7 +41,7 @@ class LiveConfig:
     device: str = "auto"
     """auto, cpu, cuda or cuda:N: where networks, and flow where the bundles permit it, are computed."""
     precision: Precision = "fp32"
-    """Of the engines; fp16 is TensorRT's."""
+    """Precision of the engines; only TensorRT computes in fp16."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.sensitivity <= 1.0:

@@ -15,11 +15,11 @@ _OURS = (
     *(b'{"type": ', b"type,id,revision,", b'{\n "source": '),
     b'{\n "@context": "http://www.w3.org/ns/csvw",\n "dc:creator": "mer-live"',
 )
-"""How events as JSON lines, events as CSV, reports and what stands beside a CSV begin."""
+"""First bytes of what mer-live writes: JSON lines, CSV, reports, and the description beside a CSV."""
 
 
 def sidecar(path: str | Path) -> Path:
-    """Where the start of a CSV's times is told: a file beside it."""
+    """The file beside a CSV that tells when its times begin."""
     return Path(f"{path}-metadata.json")
 
 

@@ -62,7 +62,7 @@ class FacePath:
 
     Args:
         config: defaults of the live path.
-        adm: ADM rows that the clips carry (`Recognizer.adm`); None makes none. What is spotted never hangs on it.
+        adm: ADM rows that the clips carry (`Recognizer.adm`); None makes none. What is spotted never depends on it.
         deterministic: of recordings: landmarks take effect at times that the frames' own times decide, so the
             same frames give the same decisions. A live path takes the newest answer there is.
         open_landmarks: opens what finds landmarks; the default works in the caller's thread.

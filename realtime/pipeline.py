@@ -22,7 +22,7 @@ from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.tracker import WHY, FaceTracker
 from mer_live.realtime.markers.marking import Marking
-from mer_live.realtime.measured.figures import InputWatch
+from mer_live.realtime.measured.figures import InputMeter
 from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.path import FacePath, Spotted, Step
@@ -69,7 +69,7 @@ class Pipeline:
         self.source = source
         self.recognizer = recognizer
         self.counters = Counters()
-        self.input = InputWatch()
+        self.input = InputMeter()
         """What the input is like."""
         self.error: Exception | None = None
         """What ended the run early: an error of the source, of a sink, or of a stage."""

@@ -130,7 +130,7 @@ class Motion:
 
     @property
     def finite(self) -> bool:
-        """Whether all that is judged is a number; the sum of what is not is none either."""
+        """Whether all that is judged is a number: a sum with NaN or infinity in it is none."""
         return isfinite(float(self.regions.sum()) + float(self.texture.sum()) + float(self.head.sum()))
 
 

@@ -1,12 +1,19 @@
-"""What must not be imported, and where."""
+"""What must not be imported, and where; and how large a file or a folder may become."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[1]
+FILES = [
+    f for package in ("realtime", "engines", "training", "benchmarks") for f in (ROOT / package).rglob("*.py")
+]
 TRAINING_ONLY = ("torch", "onnx", "pandas", "matplotlib", "skimage", "scipy", "sklearn", "ray")
 
 
@@ -49,3 +56,17 @@ def test_the_live_path_needs_no_training_package(module: str) -> None:
     blocker = f"import sys; sys.modules.update(dict.fromkeys({TRAINING_ONLY!r}))"
     found = imported_by(f"{blocker}\nimport mer_live.{module}")
     assert "mer_live" in found
+
+
+def test_a_class_name_means_one_thing() -> None:
+    names = Counter(
+        name
+        for f in FILES
+        for name in re.findall(r"^ *class (\w+)", f.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_files_and_folders_stay_small() -> None:
+    assert [f.name for f in FILES if len(f.read_text(encoding="utf-8").splitlines()) > 300] == []
+    assert [str(folder) for folder, count in Counter(f.parent for f in FILES).items() if count > 18] == []

@@ -58,44 +58,44 @@ def run(
     result = Result("gpu", {"quick": quick, "device": device, "bundles": list(bundles), "flow": "farneback"})
     result.machine["device"] = describe(place)
     usual = (1000 if place.type == "cuda" else 30) // (10 if quick else 1)
-    watch = Stopwatch(place, repeats or usual)
+    stopwatch = Stopwatch(place, repeats or usual)
     crops = demo_crops(SPOT_FRAMES)
     result.figures += flow_figures(crops, place)
-    _flow_times(result, watch, crops)
+    _flow_times(result, stopwatch, crops)
     networks = _networks(result, opened, place)
-    _network_times(result, watch, networks)
+    _network_times(result, stopwatch, networks)
     with _streams_apart(opened) as parts:
-        _network_times(result, watch, _networks(result, parts, place), group="ATNet's streams apart")
+        _network_times(result, stopwatch, _networks(result, parts, place), group="ATNet's streams apart")
     for kind in dict.fromkeys(kind for kind, _ in networks):
         chosen = [network for k, network in networks if k == kind]
         if len(chosen) == len(opened):  # an engine that could not be had leaves a figure that says why
-            _path_times(result, watch, chosen, opened, crops, kind)
-    _camera_rates(result, watch, opened, crops, cameras)
+            _path_times(result, stopwatch, chosen, opened, crops, kind)
+    _camera_rates(result, stopwatch, opened, crops, cameras)
     if page is not None:
         write_page(result, page)
     return result
 
 
-def _flow_times(result: Result, watch: Stopwatch, crops: NDArray[np.uint8]) -> None:
+def _flow_times(result: Result, stopwatch: Stopwatch, crops: NDArray[np.uint8]) -> None:
     group = "flow, 224 px"
-    network = TorchFarneback(224, 224, FARNEBACK).to(watch.device)
+    network = TorchFarneback(224, 224, FARNEBACK).to(stopwatch.device)
     for batch in (1, 8):
         prev, following = (
-            torch.from_numpy(crops[k : k + batch].copy()).to(watch.device).float() for k in (0, 8)
+            torch.from_numpy(crops[k : k + batch].copy()).to(stopwatch.device).float() for k in (0, 8)
         )
         one, two = network.expand(prev), network.expand(following)
         what = f"Farneback, batch {batch}"
-        result.times += watch.measure(what, partial(network, prev, following), group)
-        result.times += watch.measure(f"{what}: expansion", partial(network.expand, prev), group)
-        result.times += watch.measure(
+        result.times += stopwatch.measure(what, partial(network, prev, following), group)
+        result.times += stopwatch.measure(f"{what}: expansion", partial(network.expand, prev), group)
+        result.times += stopwatch.measure(
             f"{what}: displacement",
             partial(network.displace, one, two),
             group,
         )
     opencv = make_flow(FARNEBACK)
-    result.times += watch.measure("OpenCV's Farneback on the CPU", lambda: opencv(crops[0], crops[8]), group)[
-        :1
-    ]
+    result.times += stopwatch.measure(
+        "OpenCV's Farneback on the CPU", lambda: opencv(crops[0], crops[8]), group
+    )[:1]
     times = {t.name: t.p50 for t in result.times}
     reference = times["OpenCV's Farneback on the CPU (wall)"]
     for batch in (1, 8):
@@ -106,17 +106,17 @@ def _flow_times(result: Result, watch: Stopwatch, crops: NDArray[np.uint8]) -> N
                 f"flow, time a pair over OpenCV's, batch {batch}",
                 ratio,
                 "",
-                watch.repeats,
+                stopwatch.repeats,
                 target=3.0,
                 note=note,
             )
         )
     host = torch.from_numpy(crops[:1].copy())
-    pinned = host.pin_memory() if watch.device.type == "cuda" else host
-    there = torch.empty_like(host, device=watch.device)
+    pinned = host.pin_memory() if stopwatch.device.type == "cuda" else host
+    there = torch.empty_like(host, device=stopwatch.device)
     group = "copy of one crop to the device"
-    result.times += watch.measure("pinned", lambda: there.copy_(pinned, non_blocking=True), group)
-    result.times += watch.measure("pageable", lambda: there.copy_(host), group)
+    result.times += stopwatch.measure("pinned", lambda: there.copy_(pinned, non_blocking=True), group)
+    result.times += stopwatch.measure("pageable", lambda: there.copy_(host), group)
 
 
 def _networks(
@@ -148,16 +148,16 @@ def _networks(
 
 
 def _network_times(
-    result: Result, watch: Stopwatch, networks: list[tuple[str, DeviceNetwork]], group: str = "networks"
+    result: Result, stopwatch: Stopwatch, networks: list[tuple[str, DeviceNetwork]], group: str = "networks"
 ) -> None:
     for kind, network in networks:
         inputs = {
-            name: torch.from_numpy(array).to(watch.device)
+            name: torch.from_numpy(array).to(stopwatch.device)
             for name, array in sample_inputs(network.bundle, 1, seed=0).items()
         }
         with torch.no_grad():
             call = f"{network.bundle.card.name}, {kind}"
-            result.times += watch.measure(call, partial(network, inputs), group)
+            result.times += stopwatch.measure(call, partial(network, inputs), group)
 
 
 @contextmanager
@@ -171,7 +171,7 @@ def _streams_apart(bundles: Sequence[Bundle]) -> Iterator[list[Bundle]]:
 
 def _path_times(
     result: Result,
-    watch: Stopwatch,
+    stopwatch: Stopwatch,
     networks: Sequence[DeviceNetwork],
     bundles: Sequence[Bundle],
     crops: NDArray[np.uint8],
@@ -181,34 +181,36 @@ def _path_times(
     last = len(crops) - 1
     frame, fresh = np.ascontiguousarray(crops[last:]), np.zeros(1, bool)
     group = f"path, {kind}"
-    for capture in (True, False) if watch.device.type == "cuda" else (False,):
-        path = DevicePath(networks, str(watch.device), DeviceConfig(capture=capture))
+    for capture in (True, False) if stopwatch.device.type == "cuda" else (False,):
+        path = DevicePath(networks, str(stopwatch.device), DeviceConfig(capture=capture))
         how = "graph" if capture else "no graph"
         figure = path_figure(path, bundles, crops)
         result.figures.append(replace(figure, name=f"{kind}, {how}: {figure.name}"))
-        result.times += watch.measure(f"frame, {how}", partial(path.push, frame, fresh), group, path.stream)
+        result.times += stopwatch.measure(
+            f"frame, {how}", partial(path.push, frame, fresh), group, path.stream
+        )
 
         def spot(path: DevicePath = path) -> None:
             newest = path.frames - 1
             path.recognize(0, newest - last + 2, newest - last // 2, newest)
 
-        result.times += watch.measure(f"spot, {how}", spot, group, path.stream)
+        result.times += stopwatch.measure(f"spot, {how}", spot, group, path.stream)
 
 
 def _camera_rates(
     result: Result,
-    watch: Stopwatch,
+    stopwatch: Stopwatch,
     bundles: Sequence[Bundle],
     crops: NDArray[np.uint8],
     cameras: Sequence[int],
 ) -> None:
-    networks = [TorchDeviceNetwork(bundle, watch.device) for bundle in bundles]
+    networks = [TorchDeviceNetwork(bundle, stopwatch.device) for bundle in bundles]
     for count in cameras:
-        path = DevicePath(networks, str(watch.device), DeviceConfig(streams=count, capacity=64))
+        path = DevicePath(networks, str(stopwatch.device), DeviceConfig(streams=count, capacity=64))
         frames = np.repeat(crops[:1], count, axis=0)
         fresh = np.zeros(count, bool)
-        fps = watch.rate(partial(path.push, frames, fresh))
+        fps = stopwatch.rate(partial(path.push, frames, fresh))
         figure = Figure(
-            f"{count} cameras, each", fps, "fps", watch.repeats, better="higher", note="frame path"
+            f"{count} cameras, each", fps, "fps", stopwatch.repeats, better="higher", note="frame path"
         )
         result.figures.append(figure)

@@ -33,7 +33,7 @@ class Encoder:
 
     @property
     def name(self) -> str:
-        """For tables."""
+        """Its name in tables."""
         return f"{self.codec} {self.quality} g{self.key_frames}"
 
     def options(self) -> dict[str, str]:

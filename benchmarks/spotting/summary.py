@@ -76,14 +76,14 @@ def speaks(recording: Recording, t_ns: int) -> bool:
 
 
 def minutes(results: Sequence[Judgement]) -> float:
-    """With a face."""
-    return sum(r.recording.watched_s for r in results) / 60
+    """Minutes with a face."""
+    return sum(r.recording.face_s for r in results) / 60
 
 
 def false_alarms(results: Sequence[Judgement], state: State) -> float | None:
-    """A minute."""
-    watched = minutes(results)
-    return sum(len(r.answers[state].false) for r in results) / watched if watched else None
+    """False alarms a minute; None where there is no face."""
+    seen = minutes(results)
+    return sum(len(r.answers[state].false) for r in results) / seen if seen else None
 
 
 def place_of(recording: Recording, d: Decision) -> str:

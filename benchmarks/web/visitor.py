@@ -112,7 +112,7 @@ async def post_offer(http: Http, body: Message | bytes, **headers: str) -> tuple
         return response.status, await response.json()
 
 
-class Recording(MediaStreamTrack):  # type: ignore[misc]  # aiortc is untyped here
+class PlayedTrack(MediaStreamTrack):  # type: ignore[misc]  # aiortc is untyped here
     """Encoded pictures sent over and over at ``fps``, as they are: sending costs next to nothing."""
 
     kind = "video"

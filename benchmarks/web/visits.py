@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 
-from mer_live.benchmarks.web.visitor import Recording, Visitor, encoded_demo, post_offer
+from mer_live.benchmarks.web.visitor import PlayedTrack, Visitor, encoded_demo, post_offer
 
 _FPS = 15
 _KEPT = 64
@@ -40,7 +40,7 @@ class Street:
 @asynccontextmanager
 async def visit(street: Street, pictures: Sequence[bytes], fps: float = _FPS) -> AsyncIterator[Visitor]:
     """A visitor who is in: connected, and told hello."""
-    visitor = Visitor(street.http, Recording(pictures, fps), kept=_KEPT)
+    visitor = Visitor(street.http, PlayedTrack(pictures, fps), kept=_KEPT)
     try:
         status, answer = await visitor.offer()
         if status != 200:
@@ -95,7 +95,7 @@ async def resizes(street: Street) -> None:
 
 async def never_connects(street: Street) -> None:
     """Offers thrice and never takes the answer."""
-    visitor = Visitor(street.http, Recording(street.face, _FPS), kept=_KEPT)
+    visitor = Visitor(street.http, PlayedTrack(street.face, _FPS), kept=_KEPT)
     await visitor.pc.setLocalDescription(await visitor.pc.createOffer())
     for _ in range(3):
         await post_offer(street.http, {"sdp": visitor.pc.localDescription.sdp})
@@ -119,7 +119,7 @@ async def sends_without_end(street: Street) -> None:
 
 
 async def mumbles(street: Street) -> None:
-    """Messages that are none, bytes among them."""
+    """What is no message, bytes among it."""
     async with visit(street, street.face) as visitor:
         for data in ("{", "[]", '{"v":true,"type":"stop"}', '{"v":1,"type":"exec"}', "9" * 400, b"\x00\xff"):
             visitor.channel.send(data)

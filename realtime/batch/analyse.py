@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.realtime.batch.recordings import Recording
+from mer_live.realtime.batch.recordings import ArchiveItem
 from mer_live.realtime.clock import start_time
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.path import Step
@@ -48,7 +48,7 @@ class SpeakingTime:
         return self._done_ns + (0 if self._open_ns is None else now_ns - self._open_ns)
 
 
-def analyse(settings: BatchSettings, recording: Recording) -> dict[str, Any]:
+def analyse(settings: BatchSettings, recording: ArchiveItem) -> dict[str, Any]:
     """The recording's row with its events, plain values for JSON.
 
     What is wrong with the recording stands in ``reason``; BundleError, BackendError and LandmarkerError, of which the
@@ -89,7 +89,7 @@ def analyse(settings: BatchSettings, recording: Recording) -> dict[str, Any]:
     }
 
 
-def row_of(recording: Recording, reason: str = "") -> dict[str, Any]:
+def row_of(recording: ArchiveItem, reason: str = "") -> dict[str, Any]:
     """The row of a recording of which nothing is known but why."""
     start = start_time(0, live=False).to_json()
     return {

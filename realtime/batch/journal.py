@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from mer_live.realtime.batch.recordings import Recording
+from mer_live.realtime.batch.recordings import ArchiveItem
 
 JOURNAL = "batch.jsonl"
 FORMAT = 1
@@ -60,7 +60,7 @@ class BatchJournal:
                 file.seek(last[name])
                 yield json.loads(file.readline())
 
-    def left(self, recordings: Sequence[Recording], *, failed_again: bool = False) -> list[Recording]:
+    def left(self, recordings: Sequence[ArchiveItem], *, failed_again: bool = False) -> list[ArchiveItem]:
         """Those without a row, those whose file is another one now, and if wanted those that failed."""
         done = {
             line["recording"]: (line["bytes"], line["mtime_ns"])

@@ -12,7 +12,7 @@ from mer_live.realtime.sources.container import VIDEOS
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class ArchiveItem:
     """One recording of an archive."""
 
     name: str
@@ -23,10 +23,10 @@ class Recording:
     """Its true rate, where the file does not tell it."""
     bytes: int
     mtime_ns: int
-    """Size and time of the file, 0 of what is none: another file is analysed anew."""
+    """Size and time of the file, 0 without a file: where they change, it is analysed anew."""
 
 
-def find_recordings(where: Path, fps: float | None = None) -> list[Recording]:
+def find_recordings(where: Path, fps: float | None = None) -> list[ArchiveItem]:
     """Videos and sessions in a folder and its folders, or the rows of a list, in order of their names.
 
     Args:
@@ -46,7 +46,7 @@ def find_recordings(where: Path, fps: float | None = None) -> list[Recording]:
     return sorted(found, key=lambda one: one.name)
 
 
-def _listed(where: Path, fps: float | None) -> Iterator[Recording]:
+def _listed(where: Path, fps: float | None) -> Iterator[ArchiveItem]:
     for row in read_columns(where, ("path",)):
         try:
             rate = float(row["fps"].replace(",", ".")) if row.get("fps") else fps
@@ -62,7 +62,7 @@ def _listed(where: Path, fps: float | None) -> Iterator[Recording]:
         yield _recording(row["path"], source, rate)
 
 
-def _inside(folder: Path, root: Path, fps: float | None) -> Iterator[Recording]:
+def _inside(folder: Path, root: Path, fps: float | None) -> Iterator[ArchiveItem]:
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
@@ -74,10 +74,10 @@ def _inside(folder: Path, root: Path, fps: float | None) -> Iterator[Recording]:
             yield _recording(path.relative_to(root).as_posix(), str(path), fps)
 
 
-def _recording(name: str, source: str, fps: float | None) -> Recording:
+def _recording(name: str, source: str, fps: float | None) -> ArchiveItem:
     file = Path(source)
     try:
         told = (file / VIDEO if is_session(file) else file).stat()
     except (OSError, ValueError):
-        return Recording(name, source, fps, 0, 0)
-    return Recording(name, source, fps, told.st_size, told.st_mtime_ns)
+        return ArchiveItem(name, source, fps, 0, 0)
+    return ArchiveItem(name, source, fps, told.st_size, told.st_mtime_ns)

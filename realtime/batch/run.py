@@ -14,7 +14,7 @@ from mer_live.engines.versions import versions
 from mer_live.realtime.batch.analyse import BatchSettings, analyse, row_of
 from mer_live.realtime.batch.journal import BatchJournal
 from mer_live.realtime.batch.page import PAGE, add_up, write_page
-from mer_live.realtime.batch.recordings import Recording
+from mer_live.realtime.batch.recordings import ArchiveItem
 from mer_live.realtime.batch.tables import write_tables
 
 RETRIES = 3
@@ -22,14 +22,14 @@ _LOST = f"its worker died {RETRIES + 1} times: the decoder crashed, or memory wa
 
 
 def run_batch(
-    recordings: Sequence[Recording],
+    recordings: Sequence[ArchiveItem],
     settings: BatchSettings,
     out: Path,
     executor: Executor,
     *,
     failed_again: bool = False,
-    begun: Callable[[Sequence[Recording]], None] = lambda left: None,
-    told: Callable[[Recording, dict[str, Any]], None] = lambda recording, row: None,
+    begun: Callable[[Sequence[ArchiveItem]], None] = lambda left: None,
+    told: Callable[[ArchiveItem, dict[str, Any]], None] = lambda recording, row: None,
 ) -> tuple[dict[str, Any], list[Path]]:
     """Analyse what is not done yet, then write the tables and the page over all.
 

@@ -24,7 +24,7 @@ class Finding:
         return self.text if self.level == "fit" else f"{self.level}: {self.text}"
 
 
-def judge(f: Figures) -> list[Finding]:
+def assess(f: Figures) -> list[Finding]:
     """What the figures mean for finding micro-expressions, and what to do; the worst level decides."""
     found = [_rate(f), _seen(f)]
     if f.jitter_ms is not None and f.fps is not None and f.jitter_ms > 500 / f.fps:

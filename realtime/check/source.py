@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mer_live.realtime.check.findings import Finding, judge, worst
+from mer_live.realtime.check.findings import Finding, assess, worst
 from mer_live.realtime.face.tracker import WHY, FaceTracker
-from mer_live.realtime.measured.figures import Figures, InputWatch
+from mer_live.realtime.measured.figures import Figures, InputMeter
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 
@@ -48,7 +48,7 @@ def check_source(cfg: CameraConfig) -> Checked:
         SourceError: It cannot be opened.
         LandmarkerError: The face model cannot run.
     """
-    watch = InputWatch()
+    meter = InputMeter()
     problems: list[Finding] = []
     with open_source(replace(cfg, duration_s=min(STREAM_S, cfg.duration_s or STREAM_S))) as source:
         with FaceTracker(deterministic=source.recorded) as tracker:
@@ -56,14 +56,14 @@ def check_source(cfg: CameraConfig) -> Checked:
             try:
                 for frame in source.frames():
                     crop = tracker.crop(frame)
-                    watch.add(frame.image, frame.t_ns, crop, WHY[tracker.status])
-                    enough = watch.frames >= _FEWEST and time.monotonic() - begin > _WALL_S
+                    meter.add(frame.image, frame.t_ns, crop, WHY[tracker.status])
+                    enough = meter.frames >= _FEWEST and time.monotonic() - begin > _WALL_S
                     if enough:
                         break
             except SourceError as error:
                 problems.append(Finding("warning", str(error)))
         if source.hint:
             problems.append(Finding("warning", source.hint))
-        figures = watch.figures()
-        findings = (*judge(figures), *problems)
+        figures = meter.figures()
+        findings = (*assess(figures), *problems)
         return Checked(source.description, source.facts, figures, findings, EXITS[worst(list(findings))])

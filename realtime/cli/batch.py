@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mer_live.engines.executors import ExecutorError, make_executor
 from mer_live.realtime.batch.analyse import BatchSettings
-from mer_live.realtime.batch.recordings import Recording, find_recordings
+from mer_live.realtime.batch.recordings import ArchiveItem, find_recordings
 from mer_live.realtime.batch.run import RETRIES, run_batch
 from mer_live.realtime.commands import (
     EXIT_OTHER,
@@ -98,11 +98,11 @@ class _Screen:
         self._task = self.progress.add_task("", total=None, files=0, all=0, hours=0.0, failed=0)
         self._hours, self._files, self._failed = 0.0, 0, 0
 
-    def begun(self, left: Sequence[Recording]) -> None:
+    def begun(self, left: Sequence[ArchiveItem]) -> None:
         total = sum(one.bytes + 1 for one in left)
         self.progress.update(self._task, total=total, all=len(left))
 
-    def told(self, recording: Recording, row: dict[str, Any]) -> None:
+    def told(self, recording: ArchiveItem, row: dict[str, Any]) -> None:
         self._files += 1
         self._hours += row["length_s"] / 3600
         self._failed += bool(row["reason"])

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
-from mer_live.realtime.check.findings import judge
+from mer_live.realtime.check.findings import assess
 from mer_live.realtime.cli.options import Options
 from mer_live.realtime.commands import ENDINGS
 from mer_live.realtime.demo.clip import demo_table, demo_truth
@@ -99,7 +99,7 @@ def live(options: Options) -> None:
             notes.print(end(recorder, pipeline), highlight=False, soft_wrap=True)
         notes.print(_summary(pipeline), highlight=False, soft_wrap=True)
         seen = pipeline.input.figures()
-        for line in filter(None, (source.hint, *(str(found) for found in judge(seen) if found.summary))):
+        for line in filter(None, (source.hint, *(str(found) for found in assess(seen) if found.summary))):
             notes.print(line, highlight=False, soft_wrap=True)
     if pipeline.error is not None:
         raise pipeline.error

@@ -24,7 +24,7 @@ _NEAR, _NEARER = 3.0, 2.5
 _LYING_ROLL = np.sin(np.radians(40))
 
 
-def judge(
+def look_again(
     find: Find, image_rgb: NDArray[np.uint8], landmarks: NDArray[np.float32]
 ) -> tuple[Doubt, NDArray[np.float32]]:
     """Look at a face again, and where that gives another mesh, with the picture upside down.

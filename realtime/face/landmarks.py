@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.errors import BackendError
-from mer_live.realtime.face.doubt import Doubt, judge
+from mer_live.realtime.face.doubt import Doubt, look_again
 
 MODEL_PATH = Path(__file__).parents[1] / "models" / "face_landmarker.task"
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -138,7 +138,7 @@ class Landmarker:
         def find(part: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
             return [found.landmarks for found in self.detect_rgb(part)]
 
-        doubt, landmarks = judge(find, image_rgb, face.landmarks)
+        doubt, landmarks = look_again(find, image_rgb, face.landmarks)
         return FaceDetection(landmarks, doubt)
 
     def detect(self, image_bgr: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:

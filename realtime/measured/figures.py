@@ -61,7 +61,7 @@ class Figures:
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
-class InputWatch:
+class InputMeter:
     """Takes every frame that was analysed, in order; memory is bounded, and a frame costs some ten microseconds."""
 
     def __init__(self) -> None:

@@ -118,7 +118,7 @@ class Picture:
         )
 
     def _returned(self, difference: float) -> None:
-        """A refresh is over at once; what goes on moving is none."""
+        """A refresh is over at once; what goes on moving is something else."""
         if self._pending_ns and difference <= _RETURN * self._usual + _FLOOR:
             self._refreshed.append(self._pending_ns)
         self._pending_ns = self._jumps = 0

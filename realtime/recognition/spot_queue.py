@@ -39,7 +39,7 @@ class SpotQueue:
         """Clips that gave way."""
 
     def put(self, item: Waiting) -> None:
-        """Add a decision; after ``close`` it is let go."""
+        """Add a decision; after ``close`` it is dropped."""
         with self._changed:
             if item.clip is not None and self._block:
                 self._changed.wait_for(lambda: self._closed or self._clips() < self._most)

@@ -100,7 +100,7 @@ class Journal:
                 file.close()
 
     def filenos(self) -> tuple[int, ...]:
-        """For fsync."""
+        """The files' numbers, for fsync."""
         return tuple(file.fileno() for file in self._files)
 
     @property

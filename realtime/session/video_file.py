@@ -43,7 +43,7 @@ class SessionVideo:
         """Taken so far."""
 
     def fileno(self) -> int:
-        """For fsync."""
+        """The file's number, for fsync."""
         return self._file.fileno()
 
     def copy(self, image: NDArray[np.uint8]) -> av.VideoFrame:

@@ -54,7 +54,7 @@ class CsvSink:
             raise unwritable(self._path, error) from error
 
     def started(self, start: StartTime) -> None:
-        """Write PATH-metadata.json; of what is no file (a pipe) there is none. Raises OSError."""
+        """Write PATH-metadata.json; a pipe gets none. Raises OSError."""
         path = Path(self._path)
         if not path.is_file():
             return

@@ -32,7 +32,7 @@ class SinkFan:
                 sink.write(item)
 
     def mark(self, marker: Marker) -> None:
-        """Give out a marker; after the end it is let go. Raises what a sink raises."""
+        """Give out a marker; after the end it is dropped. Raises what a sink raises."""
         with self._turn:
             for sink in () if self._closed else self._sinks:
                 if isinstance(sink, TimedSink):

@@ -48,7 +48,7 @@ class PictureNames:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name is a picture's; macOS puts a ``._`` twin that is none beside each on foreign disks."""
+    """Whether a file name is a picture's; macOS puts a ``._`` file, which is none, beside each on foreign disks."""
     return not name.startswith(".") and PurePath(name).suffix.lower() in PICTURES
 
 

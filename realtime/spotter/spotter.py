@@ -66,7 +66,7 @@ class Spotter:
         self._held: Hypothesis | None = None
         self._announced: Spot | None = None
         self._rise: Hypothesis | None = None
-        """Of what has been announced."""
+        """The rise of what has been announced."""
         self._settling = Settling(self.config, self._scorer, self._window, listen)
         self._speaking = Intervals()
         self._count = 0

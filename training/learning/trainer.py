@@ -66,7 +66,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def derive(seed: int, *path: int) -> int:
-    """Return a seed for one purpose; all randomness of a run hangs on the one seed it was given."""
+    """Return a seed for one purpose; all randomness of a run depends on the one seed it was given."""
     return int(np.random.SeedSequence([seed, *path]).generate_state(1, np.uint32)[0])
 
 

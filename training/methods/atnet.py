@@ -58,7 +58,7 @@ class AtnetConfig(LoopConfig):
     """Above 0, of "fusion": the temporal stream is first trained alone for so many epochs. The paper trains both
     streams jointly from the start, which takes ten times as long on a CPU."""
     spatial_epochs: int = 0
-    """The same of the spatial stream, which then stands still while both are trained jointly."""
+    """The same of the spatial stream, which is then frozen while both are trained jointly."""
     spatial_weights: str = ""
     """Folder that ``mer-train pretrain --network atnet --set variant=spatial`` wrote: the spatial stream begins
     with macro-expressions, as in the paper (which begins with ImageNet before)."""
@@ -115,7 +115,7 @@ class Atnet(NetworkMethod):
     def terms(
         self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
-        """Return cross entropy; a stream that stands still keeps the statistics of its batch norm."""
+        """Return cross entropy; a frozen stream keeps the statistics of its batch norm."""
         if "apex" in self._begun:
             cast(AtnetNetwork, network).streams["apex"].eval()
         return super().terms(network, x, y, target)

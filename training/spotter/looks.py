@@ -1,6 +1,6 @@
 """A stretch of signals, looked at once: what the spotter would see of it, to be judged by many coefficients.
 
-Looking is nine tenths of a spotter's work and hangs on the faces' covariance and patterns alone, so the networks of
+Looking is nine tenths of a spotter's work and depends on the faces' covariance and patterns alone, so the networks of
 every fold are fitted on, and calibrated by, looks that were taken once.
 """
 

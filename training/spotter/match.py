@@ -83,7 +83,7 @@ class Judgement:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Of settled events."""
+        """Pairs of settled events."""
         return self.answers["settled"].pairs
 
 

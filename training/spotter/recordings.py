@@ -58,7 +58,7 @@ class Recording:
     """(T,) how far the mouth itself, before events were put in, moves around each frame (`injected.mouth_px`)."""
 
     @property
-    def watched_s(self) -> float:
+    def face_s(self) -> float:
         """Seconds with a face."""
         return float(sum(m is not None for m in self.motions)) / self.fps
 

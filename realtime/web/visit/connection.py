@@ -66,7 +66,7 @@ class Connection(ABC):
 
     @abstractmethod
     def figures(self) -> SessionFigures:
-        """For /metrics."""
+        """What /metrics tells of it."""
 
     @abstractmethod
     def hello(self) -> dict[str, Any]:

@@ -101,7 +101,7 @@ class OwnCamera(Connection):
             self._pipeline.marking.mark(text, "page")
 
     def figures(self) -> SessionFigures:
-        """For /metrics."""
+        """What /metrics tells of it."""
         fps = self._pipeline.counters.rate.hz if self._pipeline is not None else 0.0
         return SessionFigures(self.mode, fps, self._health.received_fps)
 

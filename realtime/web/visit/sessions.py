@@ -35,7 +35,7 @@ class Sessions:
         self._metrics = metrics
         self._connections: dict[str, Connection] = {}
         self._addresses: dict[str, str] = {}
-        """Of the connections, by id."""
+        """Address of each connection, by id."""
         self._reserved: Counter[str] = Counter()
         """Offers that are being answered, by address."""
         self._watches: set[asyncio.Task[None]] = set()
@@ -76,7 +76,7 @@ class Sessions:
         task.add_done_callback(self._watches.discard)
 
     def figures(self) -> list[SessionFigures]:
-        """Of every session, for /metrics."""
+        """What /metrics tells of every session."""
         return [connection.figures() for connection in self._connections.values()]
 
     async def close(self) -> None:

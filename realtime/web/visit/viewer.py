@@ -65,7 +65,7 @@ class Viewer(Connection):
             pipeline.marking.mark(text, "page")
 
     def figures(self) -> SessionFigures:
-        """For /metrics."""
+        """What /metrics tells of it."""
         pipeline = self._camera.pipeline
         return SessionFigures(
             self.mode, 0.0 if pipeline is None else pipeline.counters.rate.hz, self._health.received_fps

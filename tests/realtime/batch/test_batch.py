@@ -17,7 +17,7 @@ from mer_live.benchmarks.archive import done, kill_a_worker, make_archive, witho
 from mer_live.realtime.batch.analyse import SpeakingTime, row_of
 from mer_live.realtime.batch.journal import JOURNAL, BatchJournal, JournalError
 from mer_live.realtime.batch.page import add_up, write_page
-from mer_live.realtime.batch.recordings import Recording, find_recordings
+from mer_live.realtime.batch.recordings import ArchiveItem, find_recordings
 from mer_live.realtime.batch.tables import EVENTS, PARQUET, RECORDINGS, write_tables
 from mer_live.realtime.types import Speaking
 
@@ -134,8 +134,8 @@ def test_folders_and_lists_name_recordings(tmp_path: Path) -> None:
         find_recordings(tmp_path / "nowhere")
 
 
-def one(name: str, size: int = 5) -> Recording:
-    return Recording(name, name, None, size, 7)
+def one(name: str, size: int = 5) -> ArchiveItem:
+    return ArchiveItem(name, name, None, size, 7)
 
 
 def test_a_journal_keeps_what_is_done(tmp_path: Path) -> None:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mer_live.realtime.check.findings import judge, worst
-from mer_live.realtime.measured.figures import InputWatch
+from mer_live.realtime.check.findings import assess, worst
+from mer_live.realtime.measured.figures import InputMeter
 from mer_live.realtime.types import FaceCrop
 
 RNG = np.random.default_rng(0)
@@ -20,8 +20,8 @@ def watch(
     levels: float = 0,
     key_every: int = 0,
     seen: float = 1.0,
-) -> InputWatch:
-    result = InputWatch()
+) -> InputMeter:
+    result = InputMeter()
     for k in range(count):
         gray = FACE + levels * np.sin(2 * np.pi * light_hz * k / fps) + RNG.normal(0, 1, FACE.shape)
         if key_every and k // key_every % 2:
@@ -36,14 +36,14 @@ def test_a_good_input_is_fit() -> None:
     assert figures.fps == pytest.approx(200)
     assert figures.face_px == pytest.approx(224 / 1.1)
     assert (figures.usable, figures.flicker_hz, figures.pulse_s, figures.repeated) == (1.0, None, None, 0.0)
-    assert worst(judge(figures)) == "fit"
+    assert worst(assess(figures)) == "fit"
 
 
 def test_flicker_is_told_with_its_rate_and_depth() -> None:
     figures = watch(light_hz=20, levels=2).figures()
     assert figures.flicker_hz == pytest.approx(20, abs=0.5)
     assert figures.flicker_levels == pytest.approx(2, rel=0.2)
-    assert worst(judge(figures)) == "warning"
+    assert worst(assess(figures)) == "warning"
 
 
 def test_a_picture_that_is_renewed_is_told_with_its_period() -> None:
@@ -55,22 +55,22 @@ def test_a_picture_that_is_renewed_is_told_with_its_period() -> None:
 
 @pytest.mark.parametrize(("seen", "level"), [(0.4, "warning"), (0.02, "unfit")])
 def test_a_face_that_is_not_seen_is_told_with_the_reason(seen: float, level: str) -> None:
-    found = [one for one in judge(watch(seen=seen).figures()) if one.summary]
+    found = [one for one in assess(watch(seen=seen).figures()) if one.summary]
     assert [one.level for one in found] == [level]
     assert "no face was found" in found[0].text
 
 
 def test_the_rate_decides_what_can_be_seen() -> None:
-    texts = {fps: str(judge(watch(100, fps).figures())[0]) for fps in (12, 30, 200)}
+    texts = {fps: str(assess(watch(100, fps).figures())[0]) for fps in (12, 30, 200)}
     assert texts[200] == "200.0 fps: onsets of 60 ms are 12.0 frames"
     assert texts[30].startswith("warning: 30.0 fps: onsets of 60 ms are 1.8 frames")
     assert texts[12].startswith("unfit: ")
 
 
 def test_nothing_at_all() -> None:
-    figures = InputWatch().figures()
-    assert worst(judge(figures)) == "unfit"
+    figures = InputMeter().figures()
+    assert worst(assess(figures)) == "unfit"
     assert figures.to_json()["fps"] is None
-    dark = InputWatch()
+    dark = InputMeter()
     dark.add(np.zeros((480, 640, 3), np.uint8), 0, None, "no face was found")
     assert dark.figures().unusable == {"the picture is dark": 1}

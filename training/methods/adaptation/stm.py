@@ -48,7 +48,7 @@ class Stm(Adapting):
     Config = StmConfig
 
     def adapt(self, source: Matrix, labels: Labels, target: Matrix) -> Decision:
-        """Alternate until the weights stand still, then train with them."""
+        """Alternate until the weights change no more, then train with them."""
         classes = np.unique(labels)
         if len(classes) < 2:
             return linear_svm(source, labels, self.config.c)

@@ -142,7 +142,7 @@ class TwoStream(NetworkMethod):
 
 
 class Mtm(TwoStream):
-    """Both networks are trained apart, then MiNet goes on with eq. 8; MaNet stands still from then on.
+    """Both networks are trained apart, then MiNet goes on with eq. 8; MaNet is frozen from then on.
 
     Only MiNet's weights follow eq. 8, as the paper says (sec. 2.6), with those of the discriminators and the
     relation classifier; MaNet's features of the macro clips are therefore computed once, without augmentation.
