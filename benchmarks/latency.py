@@ -26,6 +26,7 @@ from mer_live.engines.representation.specs import AdmSpec, FlowConfig, Represent
 from mer_live.engines.runners import BACKENDS, open_runner
 from mer_live.realtime.config import BUNDLES, LiveConfig
 from mer_live.realtime.demo.clip import demo_clip
+from mer_live.realtime.face.finder import FaceFinder
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.path import FacePath
@@ -115,7 +116,7 @@ def _landmarks(recording: HeldClip, repeats: int) -> list[int]:
 
 
 def _crops(recording: HeldClip) -> list[FaceCrop]:
-    with FaceTracker(deterministic=True) as tracker:
+    with FaceTracker(FaceFinder(deterministic=True)) as tracker:
         frames = zip(recording.t_ns.tolist(), recording.frames, strict=True)
         found = (tracker.crop(Frame(k, t_ns, image)) for k, (t_ns, image) in enumerate(frames))
         return [crop for crop in found if crop is not None]

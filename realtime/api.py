@@ -150,6 +150,7 @@ def watch(
     backend: str = "auto",
     sensitivity: float = 0.5,
     decide: Decide = "settled",
+    faces: int = 1,
     config: LiveConfig | None = None,
 ) -> Session:
     """Analyse a source and give out its events while they happen.
@@ -166,7 +167,8 @@ def watch(
         backend: auto, tensorrt, openvino, onnxruntime or torch.
         sensitivity: 0..1; higher finds more, with more false alarms.
         decide: from which state on events are given out: provisional, final or settled.
-        config: everything else; it replaces ``sensitivity`` and ``decide``.
+        faces: people followed at once, 1 to 4; ``event.face`` says whose it is.
+        config: everything else; it replaces ``sensitivity``, ``decide`` and ``faces``.
 
     Returns:
         A `Session` to be entered.
@@ -176,5 +178,5 @@ def watch(
         SourceError, BundleError, BackendError, LandmarkerError: (on entering) one sentence each.
     """
     camera = CameraConfig(fps=fps, size=size, fourcc=fourcc, pace=pace, duration_s=duration_s)
-    live = config or LiveConfig(sensitivity=sensitivity, decide=decide)
+    live = config or LiveConfig(sensitivity=sensitivity, decide=decide, faces=faces)
     return Session(source, camera, bundles, backend, live)

@@ -34,6 +34,9 @@ Device = Annotated[
     ),
 ]
 Precision = Annotated[str, typer.Option(help="fp32, or fp16 of TensorRT.")]
+Faces = Annotated[
+    int, typer.Option(help="Follow this many people at once, 1 to 4; each event says whose it is.")
+]
 Sensitivity = Annotated[float, typer.Option(help="0..1; higher finds more, with more false alarms.")]
 
 

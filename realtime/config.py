@@ -11,6 +11,9 @@ Decide = Literal["provisional", "final", "settled"]
 BUNDLES = ("madtn", "atnet", "mtm")
 """Whose probabilities are averaged unless others are asked for."""
 
+MOST_FACES = 4
+"""That one look for landmarks gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveConfig:
@@ -34,6 +37,8 @@ class LiveConfig:
     """Time between two landmark detections; they cost 10-15 ms each, beside the path."""
     sensitivity: float = 0.5
     """0..1: higher finds more and raises more false alarms."""
+    faces: int = 1
+    """People followed at once, each with a path of its own."""
     decide: Decide = "provisional"
     """From which state on an event is given out."""
     threads: int = 1
@@ -46,6 +51,8 @@ class LiveConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.sensitivity <= 1.0:
             raise ValueError(f"Sensitivity must be between 0 and 1, not {self.sensitivity}.")
+        if not 1 <= self.faces <= MOST_FACES:
+            raise ValueError(f"faces is 1 to {MOST_FACES}, not {self.faces}.")
         if self.decide not in get_args(Decide):
             raise ValueError(f"decide is one of {', '.join(get_args(Decide))}, not {self.decide!r}.")
         if self.precision not in get_args(Precision):

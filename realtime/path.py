@@ -17,6 +17,7 @@ from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.face.detection import InlineLandmarks, Landmarks
+from mer_live.realtime.face.finder import FaceFinder
 from mer_live.realtime.face.recorded import FaceTrack, RecordedTracker
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.history import CropHistory
@@ -68,6 +69,8 @@ class FacePath:
         open_landmarks: opens what finds landmarks; the default works in the caller's thread.
         spotter: other than one with the shipped coefficients.
         track: where the face is, of a recorded session: nothing is sought then.
+        beside: the path of another face in the same pictures, with whom it shares the search for faces and the
+            numbering of decisions; ``deterministic`` and ``open_landmarks`` are then those of that path.
         mark: called after the stages "crop", "motion" and "spotter".
         stage: makes what computes flow and ADM rows (`Recognizer.open_stage`).
 
@@ -84,25 +87,28 @@ class FacePath:
         open_landmarks: Callable[[], Landmarks] = InlineLandmarks,
         spotter: Spotter | None = None,
         track: FaceTrack | None = None,
+        beside: FacePath | None = None,
         mark: Mark | None = None,
         stage: OpenStage = CpuStage,
     ) -> None:
         config = config or LiveConfig()
-        self.tracker = (
-            FaceTracker(
-                period_ns=config.landmark_period_ms * 1_000_000,
-                deterministic=deterministic,
-                open_landmarks=open_landmarks,
-            )
-            if track is None
-            else RecordedTracker(track)
+        if track is not None:
+            self.tracker: FaceTracker = RecordedTracker(track)
+        elif beside is not None:
+            self.tracker = FaceTracker(beside.tracker.finder)
+        else:
+            period_ns = config.landmark_period_ms * 1_000_000
+            finder = FaceFinder(period_ns, deterministic=deterministic, open_landmarks=open_landmarks)
+            self.tracker = FaceTracker(finder)
+        self.spotter: Spotter = spotter or Spotter(
+            SpotterConfig(sensitivity=config.sensitivity), ids=None if beside is None else beside.spotter.ids
         )
-        self.spotter = spotter or Spotter(SpotterConfig(sensitivity=config.sensitivity))
         self.lost_spots = 0
         """Decisions whose frames were no longer held."""
         self._meter = MotionMeter(adm=adm, flow=self.spotter.flow, stage=stage)
         self._history = CropHistory(config.history_s, config.history_bytes)
         self._crop: FaceCrop | None = None
+        self._person = 0
         self._like: tuple[int, tuple[int, ...]] | None = None
         self._mark: Mark = mark or (lambda stage: None)
 
@@ -135,8 +141,11 @@ class FacePath:
         Raises:
             ValueError: frames out of order of time.
         """
-        begun = self._begin_anew(frame) if self._unlike_last(frame) else ()
+        begun = self._begin_anew(frame, "the recording jumped") if self._unlike_last(frame) else ()
         crop = self._crop = self.tracker.crop(frame, out=self._history.slot())
+        if crop is not None and crop.person != self._person:
+            begun += self._begin_anew(frame, "another person")
+            self._person = crop.person
         if whole is not None and not whole(frame):
             return Step(None, None, begun, torn=True)
         self._mark("crop")
@@ -155,12 +164,11 @@ class FacePath:
         before, self._like = self._like, now
         return before is not None and before != now
 
-    def _begin_anew(self, frame: Frame) -> tuple[Spotted, ...]:
-        """The frame cannot be compared with those before: every part forgets them."""
-        self.tracker.restart()
+    def _begin_anew(self, frame: Frame, why: str) -> tuple[Spotted, ...]:
+        """The frame cannot be compared with those before: every part forgets them, as the tracker does by itself."""
         self._meter.restart()
         open_ones = self.spotter.update(None, frame.t_ns)
-        return tuple(Spotted(replace(spot, reason="the recording jumped"), None) for spot in open_ones)
+        return tuple(Spotted(replace(spot, reason=why), None) for spot in open_ones)
 
     def finish(self) -> tuple[Spotted, ...]:
         """End of the stream: decisions about what is still open."""

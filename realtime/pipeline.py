@@ -19,13 +19,14 @@ from typing import Self
 
 from mer_live.realtime.clock import StartTime, start_time
 from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.face.followed import WHY
 from mer_live.realtime.face.landmark_thread import LandmarkThread
-from mer_live.realtime.face.tracker import WHY, FaceTracker
+from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.markers.marking import Marking
 from mer_live.realtime.measured.figures import InputMeter
 from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
-from mer_live.realtime.path import FacePath, Spotted, Step
+from mer_live.realtime.path import FacePath, Step
 from mer_live.realtime.recognition.naming import Naming
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recognition.spot_queue import SpotQueue, Waiting
@@ -49,7 +50,7 @@ class Pipeline:
 
     Entering starts it, leaving ends every thread and closes source and sinks, whatever failed. ``join`` waits for
     the end; then ``counters``, ``events`` and ``error`` are settled. ``listen`` is called by the worker with each
-    frame and what it gave, before its decisions are handed over: it must be quick.
+    frame and what it gave for each face, before its decisions are handed over: it must be quick.
 
     Raises:
         SourceError: (constructor) pictures of this size do not fit into the memory that the ring may take.
@@ -62,7 +63,7 @@ class Pipeline:
         recognizer: Recognizer,
         sinks: Sequence[Sink] = (),
         config: LiveConfig | None = None,
-        listen: Callable[[Frame, Step], None] | None = None,
+        listen: Callable[[Frame, Sequence[Step]], None] | None = None,
     ) -> None:
         config = config or LiveConfig()
         self._listen = listen
@@ -78,15 +79,8 @@ class Pipeline:
         self._ring = make_ring(source, config)
         self._reader = self._ring.reader(behind_s=None if source.waits else config.behind_s)
         self._lap_ns = 0
-        self._path = FacePath(
-            config,
-            adm=recognizer.adm,
-            deterministic=not source.live,
-            open_landmarks=LandmarkThread,
-            track=source.faces,
-            mark=self._mark,
-            stage=recognizer.open_stage,
-        )
+        self.paths = self._open_paths(config)
+        """One for each face that is followed at once, in the order in which they were taken up."""
         self._sinks = SinkFan(sinks)
         self.marking = Marking(source, self.counters, self._sinks)
         """Takes markers from outside."""
@@ -111,7 +105,7 @@ class Pipeline:
     def start(self) -> None:
         """Start the threads, then the source. What fails to start is raised; everything is closed then."""
         try:
-            self._path.tracker.open()  # takes a second: a live source must not run ahead of it
+            self.paths[0].tracker.open()  # takes a second: a live source must not run ahead of it
             for thread in self._threads:
                 thread.start()
             self.source.start(self._ring)
@@ -119,7 +113,8 @@ class Pipeline:
             self._ring.close()
             self.stop()
             if self._threads[0].ident is None:
-                self._path.close()
+                for path in self.paths:
+                    path.close()
             if self._threads[1].ident is None:
                 self._close_sinks()
             else:
@@ -158,18 +153,18 @@ class Pipeline:
 
     @property
     def tracker(self) -> FaceTracker:
-        """Where the face is, for display."""
-        return self._path.tracker
+        """Where the first face is, for display."""
+        return self.paths[0].tracker
 
     @property
     def spotter(self) -> Spotter:
-        """What the spotter is doing, for display."""
-        return self._path.spotter
+        """What the first face's spotter is doing, for display."""
+        return self.paths[0].spotter
 
     @property
     def picture(self) -> PictureState:
         """What the picture does of itself, for display."""
-        return self._path.picture
+        return self.paths[0].picture
 
     @property
     def dropped(self) -> int:
@@ -179,7 +174,7 @@ class Pipeline:
     @property
     def lost_spots(self) -> int:
         """Decisions that could not be recognised: frames no longer held, or too many at once."""
-        return self._path.lost_spots + self._spots.dropped
+        return sum(path.lost_spots for path in self.paths) + self._spots.dropped
 
     def take_level(self) -> float:
         """Highest spotter level, in noise units, since the last call: one column of a sparkline."""
@@ -189,15 +184,15 @@ class Pipeline:
     # -- worker thread ---------------------------------------------------------------------------
 
     def _work(self) -> None:
-        count, path = self.counters, self._path
+        count, paths = self.counters, self.paths
         try:
             while (frame := self._reader.read()) is not None:
                 started = self._lap_ns = time.monotonic_ns()
-                step = path.step(frame, self._reader.valid)
+                steps = [path.step(frame, self._reader.valid) for path in paths]
                 decided = self._lap_ns
-                if step.torn:
+                if any(step.torn for step in steps):
                     count.torn += 1
-                    self._hand_over(step.spotted, decided)
+                    self._hand_over(steps, decided)
                     continue
                 if count.first_ns is None:
                     self.began = self.source.began or start_time(frame.t_ns, live=self.source.live)
@@ -205,31 +200,57 @@ class Pipeline:
                     count.first_ns = frame.t_ns
                 count.newest_ns = frame.t_ns
                 if self._listen is not None:
-                    self._listen(frame, step)
-                self._hand_over(step.spotted, decided)
+                    self._listen(frame, steps)
+                self._hand_over(steps, decided)
                 count.first_done_ns = count.first_done_ns or decided
                 count.last_done_ns = decided
                 if self.source.epoch_ns is not None:
                     count.age_ns = decided - self.source.epoch_ns - frame.t_ns
                 count.rate.add(frame.t_ns)
-                self.input.add(frame.image, frame.t_ns, step.crop, WHY[path.tracker.status])
+                self.input.add(
+                    frame.image, frame.t_ns, [step.crop for step in steps], WHY[self.tracker.status]
+                )
                 count.stages["frame"].add(time.monotonic_ns() - started)
-                self._peak_level = max(self._peak_level, path.spotter.level)
+                self._peak_level = max(self._peak_level, *(path.spotter.level for path in paths))
                 count.processed += 1
-            self._hand_over(path.finish(), time.monotonic_ns())
+            self._hand_over([Step(None, None, path.finish()) for path in paths], time.monotonic_ns())
         finally:
-            path.close()
+            for path in paths:
+                path.close()
             self._reader.close()
             self._spots.close()
+
+    def _open_paths(self, config: LiveConfig) -> tuple[FacePath, ...]:
+        source = self.source
+        if config.faces > 1 and source.faces is not None:
+            raise SourceError(
+                f"{source.description}: a session knows one face: give its video.mkv to follow more"
+            )
+        paths: list[FacePath] = []
+        for _ in range(config.faces):
+            paths.append(
+                FacePath(
+                    config,
+                    adm=self.recognizer.adm,
+                    deterministic=not source.live,
+                    open_landmarks=LandmarkThread,
+                    track=source.faces,
+                    beside=paths[0] if paths else None,
+                    mark=self._mark,
+                    stage=self.recognizer.open_stage,
+                )
+            )
+        return tuple(paths)
 
     def _mark(self, stage: str) -> None:
         now = time.monotonic_ns()
         self.counters.stages[stage].add(now - self._lap_ns)
         self._lap_ns = now
 
-    def _hand_over(self, spotted: Sequence[Spotted], decided_ns: int) -> None:
-        for one in spotted:
-            self._spots.put(Waiting(one.spot, one.clip, decided_ns, one.face))
+    def _hand_over(self, steps: Sequence[Step], decided_ns: int) -> None:
+        for step in steps:
+            for one in step.spotted:
+                self._spots.put(Waiting(one.spot, one.clip, decided_ns, one.face))
 
     # -- recogniser thread -----------------------------------------------------------------------
 

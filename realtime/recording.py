@@ -70,7 +70,7 @@ def begin(recorder: Recorder, pipeline: Pipeline) -> None:
             size=source.size,
             fps=source.nominal_fps,
             waits=source.waits,
-            faces=lambda: pipeline.tracker.faces,
+            faces=lambda: pipeline.tracker.finder.faces,
             health=health,
         )
     )

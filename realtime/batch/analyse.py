@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,8 +69,8 @@ def analyse(settings: BatchSettings, recording: ArchiveItem) -> dict[str, Any]:
         return row | {"reason": "this is no recording: it has no end"}
     speaking = SpeakingTime()
 
-    def listen(frame: Frame, step: Step) -> None:
-        speaking.add(step.speaking)
+    def listen(frame: Frame, steps: Sequence[Step]) -> None:
+        speaking.add(steps[0].speaking)
 
     with source, Pipeline(source, recognizer, (), settings.live, listen) as pipeline:
         pipeline.join()

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mer_live.realtime.check.findings import Finding, assess, worst
-from mer_live.realtime.face.tracker import WHY, FaceTracker
+from mer_live.realtime.face.finder import FaceFinder
+from mer_live.realtime.face.followed import WHY
+from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.measured.figures import Figures, InputMeter
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
@@ -51,12 +53,12 @@ def check_source(cfg: CameraConfig) -> Checked:
     meter = InputMeter()
     problems: list[Finding] = []
     with open_source(replace(cfg, duration_s=min(STREAM_S, cfg.duration_s or STREAM_S))) as source:
-        with FaceTracker(deterministic=source.recorded) as tracker:
+        with FaceTracker(FaceFinder(deterministic=source.recorded)) as tracker:
             begin = time.monotonic()
             try:
                 for frame in source.frames():
                     crop = tracker.crop(frame)
-                    meter.add(frame.image, frame.t_ns, crop, WHY[tracker.status])
+                    meter.add(frame.image, frame.t_ns, [crop], WHY[tracker.status])
                     enough = meter.frames >= _FEWEST and time.monotonic() - begin > _WALL_S
                     if enough:
                         break

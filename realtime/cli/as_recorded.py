@@ -42,7 +42,9 @@ def as_recorded(options: Options, explicit: Collection[str]) -> tuple[Options, s
         backend = str(info["backend"])
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return options, None
-    own = {name: getattr(options.live, name) for name in ("sensitivity", "decide") if name in explicit}
+    own = {
+        name: getattr(options.live, name) for name in ("sensitivity", "decide", "faces") if name in explicit
+    }
     # What computes is this machine's.
     live = replace(live, **own, device=options.live.device, precision=options.live.precision)
     told = []

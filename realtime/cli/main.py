@@ -17,6 +17,7 @@ from mer_live.realtime.commands import (
     Backend,
     Bundles,
     Device,
+    Faces,
     Precision,
     Sensitivity,
     codes_of_a_run,
@@ -84,6 +85,7 @@ def live(
     device: Device = "auto",
     precision: Precision = "fp32",
     sensitivity: Sensitivity = 0.5,
+    faces: Faces = 1,
     decide: Annotated[
         str, typer.Option(help="Give events out from this state on: provisional, final or settled.")
     ] = "provisional",
@@ -164,6 +166,7 @@ def live(
             device=device,
             precision=precision,
             sensitivity=sensitivity,
+            faces=faces,
             decide=decide,
             events=tuple(events or ()),
             report=report,

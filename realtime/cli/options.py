@@ -52,6 +52,7 @@ class Options:
         backend: str,
         sensitivity: float,
         decide: str,
+        faces: int = 1,
         events: tuple[str, ...],
         report: Path | None,
         ui: bool,
@@ -93,6 +94,10 @@ class Options:
             raise ValueError(
                 "--record-codec and --record-blurred are about a recording: give --record DIR too."
             )
+        if record is not None and faces > 1:
+            raise ValueError(
+                "A session is of one face: record without --faces, then give its video.mkv with it."
+            )
         session = (
             None
             if record is None
@@ -112,6 +117,7 @@ class Options:
         )
         live = LiveConfig(
             sensitivity=sensitivity,
+            faces=faces,
             decide=cast(Decide, decide),
             device=device,
             precision=cast(Precision, precision),

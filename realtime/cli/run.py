@@ -65,6 +65,7 @@ def live(options: Options) -> None:
         if options.lsl is not None:
             lsl = LslSink(
                 REGIONS,
+                options.live.faces,
                 epoch_ns=lambda: source.epoch_ns or 0,
                 first_ns=lambda: pipeline.counters.first_ns or 0,
                 network=options.lsl == "network",
@@ -81,11 +82,12 @@ def live(options: Options) -> None:
             closing.callback(recorder.stop)
             sinks.append(recorder)
 
-        def listen(frame: Frame, step: Step) -> None:
-            if lsl is not None and step.motion is not None:
-                lsl.motion(step.motion)
+        def listen(frame: Frame, steps: Sequence[Step]) -> None:
+            for place, step in enumerate(steps):
+                if lsl is not None and step.motion is not None:
+                    lsl.motion(step.motion, place)
             if recorder is not None:
-                recorder.note(frame, step.crop, pipeline.spotter.level)
+                recorder.note(frame, steps[0].crop, pipeline.spotter.level)
 
         pipeline = Pipeline(source, recognizer, sinks, options.live, listen)
         _take_markers(pipeline, sinks, options, closing, notes)
@@ -180,8 +182,17 @@ def _summary(pipeline: Pipeline) -> str:
     frames = f"{count.processed:,} of {pipeline.source.captured:,} frames processed"
     return (
         f"{frames}, {pipeline.dropped:,} dropped, {max(0, count.processed - 1) / wall_s:.0f} fps; "
-        f"per frame{times}; {len(pipeline.events)} events{lost}"
+        f"per frame{times}; {len(pipeline.events)} events{lost}{_people(pipeline)}"
     )
+
+
+def _people(pipeline: Pipeline) -> str:
+    """Who was followed, where more than one was to be."""
+    seen = pipeline.input.people
+    if len(pipeline.paths) == 1:
+        return ""
+    shares = ", ".join(f"{person} in {share:.0%}" for person, share in seen.items())
+    return f"; {len(seen)} people followed: face {shares} of the frames" if seen else "; nobody followed"
 
 
 _QUANTILES = (("p50", 0.5), ("p99", 0.99))

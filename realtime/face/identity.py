@@ -79,11 +79,10 @@ class People:
         self._known: list[_Person] = []
         self._count = 0
 
-    @property
-    def main(self) -> int:
-        """Who the run is about: the first who was followed for some part of it; 0 before anybody was."""
+    def mains(self, count: int) -> tuple[int, ...]:
+        """Whom the run is about: the first ``count`` who were followed for some part of it."""
         most = max((person.looks for person in self._known), default=0)
-        return next((person.number for person in self._known if person.looks >= _PART * most), 0)
+        return tuple(person.number for person in self._known if person.looks >= _PART * most)[:count]
 
     def who(self, landmarks: NDArray[np.float32], t_ns: int) -> int:
         """The number of the person with this mesh (478, 2), frame px; 0 for a stranger."""

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.errors import BackendError
+from mer_live.realtime.config import MOST_FACES
 from mer_live.realtime.face.doubt import Doubt, look_again
 
 MODEL_PATH = Path(__file__).parents[1] / "models" / "face_landmarker.task"
@@ -89,7 +90,7 @@ class Landmarker:
     without that memory a restart loses nothing and a file gives the same landmarks at any pace.
     """
 
-    def __init__(self, num_faces: int = 4) -> None:
+    def __init__(self, num_faces: int = MOST_FACES) -> None:
         model = load_landmarker()
         try:
             import mediapipe as mp
@@ -190,7 +191,7 @@ def _quiet_stderr() -> Iterator[None]:
 @functools.lru_cache(maxsize=1)
 def _shared_landmarker(pid: int) -> tuple[Landmarker, threading.Lock]:
     # Keyed by process: a graph's threads do not survive a fork.
-    landmarker = Landmarker(num_faces=4)
+    landmarker = Landmarker()
     atexit.register(landmarker.abandon)
     return landmarker, threading.Lock()
 

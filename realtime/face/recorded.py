@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.face.crop import Cropper
+from mer_live.realtime.face.finder import FaceFinder
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.types import FaceCrop, Frame
 
@@ -42,7 +43,7 @@ class RecordedTracker(FaceTracker):
     """Cuts the same crops again, bit for bit, whatever the landmarks' thread was doing at the time."""
 
     def __init__(self, track: FaceTrack) -> None:
-        super().__init__(deterministic=True)
+        super().__init__(FaceFinder(deterministic=True))
         self._track = track
         self._now = 0
         self._cut: Cropper | None = None
@@ -54,9 +55,6 @@ class RecordedTracker(FaceTracker):
 
     def open(self) -> None:
         """Nothing to load."""
-
-    def restart(self) -> None:
-        """The recorded anchorings know of it."""
 
     def crop(self, frame: Frame, out: NDArray[np.uint8] | None = None) -> FaceCrop | None:
         """As `FaceTracker.crop`; frames that are not in the track have no face."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from mer_live.realtime.face.anchor import face_width
 
 AROUND = 4.0
 """Side of the part that is searched for a known face, in face widths."""
+_TOGETHER = 7.0
+"""Side of the part that several faces are searched in, in widths of the smallest: beyond eight it is missed."""
 _SMALLEST_SIDE = 640
 """In a square of this side a face of 80 px is found."""
 _OVERLAP = 0.25
@@ -25,6 +28,10 @@ class Region(NamedTuple):
     top: int
     right: int
     bottom: int
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point (frame px) lies in it."""
+        return self.left <= x < self.right and self.top <= y < self.bottom
 
 
 class Look(NamedTuple):
@@ -73,6 +80,16 @@ def around(height: int, width: int, landmarks: NDArray[np.float32]) -> Region:
     x, y = landmarks.mean(axis=0)
     (left, right), (top, bottom) = _slide(float(x), side, width), _slide(float(y), side, height)
     return Region(left, top, right, bottom)
+
+
+def around_all(height: int, width: int, meshes: Sequence[NDArray[np.float32]]) -> list[Region]:
+    """The one part of the frame about all of some known faces; where the smallest is too small in it, one a face."""
+    each = [around(height, width, mesh) for mesh in meshes]
+    lefts, tops, rights, bottoms = zip(*each, strict=True)
+    whole = Region(min(lefts), min(tops), max(rights), max(bottoms))
+    longest = max(whole.right - whole.left, whole.bottom - whole.top)
+    small = longest > _TOGETHER * min(face_width(mesh) for mesh in meshes)
+    return each if small and len(each) > 1 else [whole]
 
 
 def _starts(extent: int, side: int) -> list[int]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from mer_live.realtime.types import FaceCrop
 
 _HELD = 4096
 _SHARP_EVERY = 16
+_MOST_PEOPLE = 16
 _DARK = 16.0
 _FEW = 64
 _FLICKER_FROM_HZ = 3.0
@@ -37,6 +39,8 @@ class Figures:
     """95 % of the times between frames lie within this of the median."""
     usable: float
     """Share of frames, 0..1, with a face that could be analysed."""
+    people: dict[int, float]
+    """Person -> share of frames, 0..1, in which that one could be analysed; the 16 who were seen most."""
     unusable: dict[str, int]
     """Why the other frames could not: reason -> frames."""
     face_px: float | None
@@ -58,7 +62,9 @@ class Figures:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, rounded."""
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        plain = {k: round(v, 4) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        people = [{"id": person, "usable": round(share, 4)} for person, share in self.people.items()]
+        return {**plain, "people": people}
 
 
 class InputMeter:
@@ -75,7 +81,8 @@ class InputMeter:
         self._width_px: deque[float] = deque(maxlen=_HELD // _SHARP_EVERY)
         self._roll_deg: deque[float] = deque(maxlen=_HELD // _SHARP_EVERY)
         self._before: NDArray[np.uint8] | None = None
-        self._anchor = -1
+        self._anchor = 0, -1
+        self._people: Counter[int] = Counter()
 
     @property
     def frames(self) -> int:
@@ -83,19 +90,26 @@ class InputMeter:
         return self._frames
 
     @property
+    def people(self) -> dict[int, float]:
+        """Share of frames so far, 0..1, in which each person could be analysed; the 16 who were seen most."""
+        return {person: frames / self._frames for person, frames in sorted(self._people.copy().items())}
+
+    @property
     def usable(self) -> float:
         """Share of frames so far, 0..1, with a face that could be analysed."""
         return self._ok / self._frames if self._frames else 0.0
 
-    def add(self, image: NDArray[np.uint8], t_ns: int, crop: FaceCrop | None, why: str) -> None:
+    def add(self, image: NDArray[np.uint8], t_ns: int, crops: Sequence[FaceCrop | None], why: str) -> None:
         """Take one frame.
 
         Args:
             image: (H, W, 3) uint8 BGR, read, not kept.
             t_ns: Its time.
-            crop: What was cut from it; None where there was no face to analyse.
-            why: Then the reason, in two or three words.
+            crops: What was cut from it for each face that is followed; None where that could not be analysed.
+                Light, sharpness and the like are those of the first that could.
+            why: The reason where none could, in two or three words.
         """
+        crop = next((one for one in crops if one is not None), None)
         self._frames += 1
         if self._last_ns is not None:
             self._gaps_ns.append(t_ns - self._last_ns)
@@ -107,14 +121,17 @@ class InputMeter:
             self._before = None
             return
         gray = crop.gray[len(crop.gray) // 4 : -len(crop.gray) // 4]  # its middle half, from brows to mouth
-        if self._before is not None and crop.anchor == self._anchor:
+        if self._before is not None and (crop.person, crop.anchor) == self._anchor:
             change = cv2.norm(gray, self._before, cv2.NORM_L1) / gray.size
             self._same += change == 0
             self._change.append(change)
             np.copyto(self._before, gray)
         else:
             self._before = gray.copy()
-            self._anchor = crop.anchor
+            self._anchor = crop.person, crop.anchor
+        self._people.update(one.person for one in crops if one is not None)
+        if len(self._people) > _MOST_PEOPLE:
+            del self._people[min(list(self._people)[:-1], key=lambda person: self._people[person])]
         self._light.append(cv2.mean(gray)[0])
         if self._ok % _SHARP_EVERY == 0:
             self._sharp.append(float(cv2.Laplacian(crop.gray, cv2.CV_32F).std()))
@@ -136,6 +153,7 @@ class InputMeter:
             fps=fps,
             jitter_ms=None if jitter is None else float(jitter),
             usable=self.usable,
+            people=self.people,
             unusable=dict(self._unusable.most_common()),
             face_px=_median(self._width_px),
             roll_deg=_median(self._roll_deg),

@@ -15,6 +15,7 @@ from mer_live.realtime.sinks.base import record
 from mer_live.realtime.types import Event, Marker, Motion
 
 EVENTS, MOTION = "mer-live events", "mer-live motion"
+"""Names of the streams; that of a second face ends in 2."""
 _TRIES = 9
 _SAME_S = 1e-4
 # Multicast on this machine alone: LSL would otherwise tell the whole network of its streams.
@@ -28,7 +29,7 @@ class LslError(OSError):
 
 
 class LslSink:
-    """Two outlets; ``write`` and ``motion`` are called by two threads and never wait.
+    """Outlets for events and motion; ``write`` and ``motion`` are called by two threads and never wait.
 
     A sample's stamp is the capture time on LSL's clock: of an event its apex, of a motion its frame.
     """
@@ -36,6 +37,7 @@ class LslSink:
     def __init__(
         self,
         regions: Sequence[str],
+        faces: int = 1,
         *,
         epoch_ns: Callable[[], int],
         first_ns: Callable[[], int],
@@ -45,6 +47,7 @@ class LslSink:
 
         Args:
             regions: names of the face's regions.
+            faces: how many are followed; each has a motion stream.
             epoch_ns: tells the monotonic clock at frame time 0.
             first_ns: tells the frame time at which the events' times are 0.
             network: let other machines see the streams.
@@ -57,19 +60,24 @@ class LslSink:
         self._epoch_ns, self._first_ns = epoch_ns, first_ns
         axes = [f"{name} {axis}" for name in regions for axis in "xy"]
         about = pylsl.StreamInfo(EVENTS, "Markers", 1, 0, pylsl.cf_string, "mer-live-events")
-        shape = pylsl.StreamInfo(MOTION, "Motion", len(axes), 0, pylsl.cf_float32, "mer-live-motion")
-        channels: Any = shape.desc().append_child("channels")
-        for axis in axes:
-            channels.append_child("channel").append_child_value("label", axis).append_child_value(
-                "unit", "px"
-            )
         self._events: Any = pylsl.StreamOutlet(about)
-        self._motion: Any = pylsl.StreamOutlet(shape)
+        self._motions: list[Any] = []
+        for number in range(1, faces + 1):
+            more = "" if number == 1 else f" {number}"
+            shape = pylsl.StreamInfo(
+                MOTION + more, "Motion", len(axes), 0, pylsl.cf_float32, f"mer-live-motion{more}"
+            )
+            channels: Any = shape.desc().append_child("channels")
+            for axis in axes:
+                channels.append_child("channel").append_child_value("label", axis).append_child_value(
+                    "unit", "px"
+                )
+            self._motions.append(pylsl.StreamOutlet(shape))
 
-    def motion(self, motion: Motion) -> None:
-        """Send the displacement of each region of one frame, px of the 224 px crop."""
+    def motion(self, motion: Motion, place: int = 0) -> None:
+        """Send the displacement of each region of one frame of the face at ``place``, px of the 224 px crop."""
         row: NDArray[np.float32] = motion.regions.reshape(-1)
-        self._motion.push_sample(row.tolist(), self._stamp(motion.t_ns))
+        self._motions[place].push_sample(row.tolist(), self._stamp(motion.t_ns))
 
     def write(self, item: Event) -> None:
         """Send the event's JSON line, stamped with its apex."""
@@ -86,7 +94,7 @@ class LslSink:
 
     def close(self) -> None:
         """Close the outlets; a second call does nothing."""
-        self._events = self._motion = None
+        self._events, self._motions = None, []
 
     def _stamp(self, t_ns: int) -> float:
         return self._ahead_s + (self._epoch_ns() + t_ns) / 1e9

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.face.tracker import FaceTracker
+from mer_live.realtime.measured.figures import InputMeter
 from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
+from mer_live.realtime.path import FacePath
 from mer_live.realtime.sources.base import FrameSource
-from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import CLASSES, Event, Marker
 
 COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}
@@ -29,19 +29,13 @@ class Running(Protocol):
     """What is shown of a pipeline."""
 
     counters: Counters
+    input: InputMeter
+    paths: tuple[FacePath, ...]
     source: FrameSource
 
     @property
     def dropped(self) -> int:
         """Frames lost."""
-
-    @property
-    def tracker(self) -> FaceTracker:
-        """Where the face is."""
-
-    @property
-    def spotter(self) -> Spotter:
-        """What it does."""
 
     @property
     def picture(self) -> PictureState:
@@ -112,7 +106,12 @@ class TerminalSink:
         dropped = Text(f"{pipeline.dropped:,}", style="bold red" if pipeline.dropped else "")
         rows.add_row("frames", Text.assemble(f"{count.processed:,} processed  ", dropped, f" dropped{age}"))
         picture = "" if pipeline.picture == "ok" else f"  picture {pipeline.picture}"
-        rows.add_row("face", f"{pipeline.tracker.status}  phase {pipeline.spotter.phase}{picture}")
+        usable = pipeline.input.people
+        for path in pipeline.paths:
+            who = path.tracker.person
+            name = f"face {who}" if who and len(pipeline.paths) > 1 else "face"
+            share = f"  usable {usable[who]:.0%}" if who in usable else ""
+            rows.add_row(name, f"{path.tracker.status}  phase {path.spotter.phase}{share}{picture}")
         rows.add_row("motion", Text(sparkline(self._levels), style="cyan"))
         times = (
             f"{name} {median:.2f}"
@@ -145,9 +144,10 @@ def plain_line(item: Event | Marker) -> str:
     if item.state == "withdrawn":
         return f"#{item.id} withdrawn ({item.reason})"
     probs = " ".join(f"{name} {p:.2f}" for name, p in zip(CLASSES, item.probs, strict=True))
+    whose = "" if item.face is None or item.face.id == 1 else f"  face {item.face.id}"
     return (
         f"#{item.id} {item.state:<11} {item.label:<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
-        f"delay {item.delay_ns / 1e6:.0f} ms  compute {item.compute_ns / 1e6:.1f} ms"
+        f"delay {item.delay_ns / 1e6:.0f} ms  compute {item.compute_ns / 1e6:.1f} ms{whose}"
     )
 
 
@@ -155,12 +155,13 @@ def _event_cells(item: Event | Marker) -> list[Text]:
     if isinstance(item, Marker):
         return [Text("mark"), Text(item.text, style="bold magenta"), Text(f"at {item.t_ns / 1e9:.3f} s")]
     if item.state == "withdrawn":
-        return [Text(f"#{item.id}"), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
+        return [Text(f"#{item.id}"), Text(), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
     bars = Text()
     for name, p in zip(CLASSES, item.probs, strict=True):
         bars.append(f"{name[:3]} {bar(float(p))} {p:.2f}  ", style=COLOURS[name])
     return [
         Text(f"#{item.id}"),
+        Text("" if item.face is None or item.face.id == 1 else f"face {item.face.id}"),
         Text(item.label, style=f"bold {COLOURS[item.label]}"),
         Text(f"apex {item.span.apex.t_ns / 1e9:.3f} s"),
         bars,

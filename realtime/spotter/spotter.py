@@ -8,8 +8,9 @@ constant is in seconds or px, none in frames, and an answer depends on past fram
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from typing import Literal
 
 import numpy as np
@@ -48,6 +49,7 @@ class Spotter:
         listen: called with every scored candidate, announced or not.
         scorer: other coefficients than those shipped.
         window: other looks at the face than those at the motion that comes; the fit has looked beforehand.
+        ids: numbers of the candidates, where several spotters share them; else 1, 2, ...
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Spotter:
         listen: Callable[[Judged], None] | None = None,
         scorer: Scorer | None = None,
         window: Window | None = None,
+        ids: Iterator[int] | None = None,
     ) -> None:
         self.config = config or SpotterConfig()
         self._scorer = scorer or Scorer.load()
@@ -69,7 +72,8 @@ class Spotter:
         """The rise of what has been announced."""
         self._settling = Settling(self.config, self._scorer, self._window, listen)
         self._speaking = Intervals()
-        self._count = 0
+        self.ids = count(1) if ids is None else ids
+        """Numbers of the candidates to come."""
         self._busy_until_ns = -(10**18)
 
     @property
@@ -188,12 +192,11 @@ class Spotter:
             self._tell(held, now)
         if best is None or best.score < self.config.provisional:
             return []
-        self._count += 1
         best.place(self._window.history)
         self._tell(best, now)
         self._rise = best
         span = best.span(self._window.history, ended=False)
-        self._announced = Spot(self._count, "apex", span, best.score, now)
+        self._announced = Spot(next(self.ids), "apex", span, best.score, now)
         return [self._announced]
 
     def _overdue(self, features: Array, now: Moment) -> list[Spot]:
@@ -233,8 +236,7 @@ class Spotter:
         if before is not None and before.span.onset.t_ns < held.offset_ns:
             number, self._announced = before.id, None
         else:
-            self._count += 1
-            number = self._count
+            number = next(self.ids)
         self._busy_until_ns = held.offset_ns
         spot = Spot(number, "offset", held.span(self._window.history), held.score, now)
         self._settling.watch(held, spot)

@@ -12,6 +12,7 @@ from mer_live.realtime.commands import (
     Backend,
     Bundles,
     Device,
+    Faces,
     Precision,
     Sensitivity,
     codes_of_a_run,
@@ -57,6 +58,7 @@ def web(
     device: Device = "auto",
     precision: Precision = "fp32",
     sensitivity: Sensitivity = 0.5,
+    faces: Faces = 1,
     idle: Annotated[float, typer.Option(help="End a session after this many seconds without use.")] = 180.0,
     total: Annotated[float, typer.Option(help="End a session after this many seconds.")] = 3600.0,
 ) -> None:
@@ -85,6 +87,7 @@ def web(
             device=device,
             precision=precision,
             sensitivity=sensitivity,
+            faces=faces,
             idle_s=idle,
             total_s=total,
             record=record,

@@ -12,7 +12,7 @@ from mer_live.realtime.config import LiveConfig
 
 
 def browser_config(
-    sensitivity: float = 0.5, device: str = "auto", precision: Precision = "fp32"
+    sensitivity: float = 0.5, faces: int = 1, device: str = "auto", precision: Precision = "fp32"
 ) -> LiveConfig:
     """The live path for a visitor's camera, which gives 60 fps at most.
 
@@ -24,6 +24,7 @@ def browser_config(
         behind_s=0.1,
         landmark_period_ms=80,
         sensitivity=sensitivity,
+        faces=faces,
         device=device,
         precision=precision,
     )

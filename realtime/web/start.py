@@ -54,6 +54,7 @@ class WebOptions:
         device: str,
         precision: str,
         sensitivity: float,
+        faces: int,
         idle_s: float,
         total_s: float,
         record: Path | None = None,
@@ -70,6 +71,8 @@ class WebOptions:
         where = camera if camera is not None else video
         if where is not None:
             source = CameraConfig(source=where, fps=fps, pace="realtime")
+        if record is not None and faces > 1:
+            raise ValueError("A session is of one face: give --record without --faces.")
         if record is not None and where is not None:
             raise ValueError(
                 "--record is about visitors; mer-live --camera N --record DIR records a camera here."
@@ -85,7 +88,7 @@ class WebOptions:
             idle_s=idle_s,
             total_s=total_s,
             record=record,
-            live=browser_config(sensitivity, device, cast(Precision, precision)),
+            live=browser_config(sensitivity, faces, device, cast(Precision, precision)),
         )
         load_tls(web)
         return cls(web, source, bundles, backend)

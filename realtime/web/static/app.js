@@ -125,7 +125,7 @@ function onMessage(message) {
     ...{ hello: onHello, state: onFrame, health: onHealth, event: onEvent, withdrawn: onEvent },
     start: (m) => records.add(m, streamOf(m)),
     marker: (m) => records.add(m, streamOf(m)) && curve.flag(m),
-    moves: (m) => cards.moves(keyOf(m), m.moves, context()),
+    moves: (m) => cards.moves(keyOf(m), m.moves, context(m)),
     bump: (m) => curve.bump(m),
     trouble: (m) => notice("wait", t("server.trouble", m)),
   }[message.type];
@@ -178,7 +178,11 @@ function onHealth(health) {
 
 const streamOf = (message) => `${link.stream}.${message.run}`;
 const keyOf = (message) => `${streamOf(message)}.${message.id}`;
-const context = () => state && { box: state.box, frame: state.frame, mirrored: overlay.mirrored };
+// Where the face of a message is.
+const context = (message) => {
+  const face = state?.faces.find(({ id }) => id === message.face) ?? state?.faces[0];
+  return face && { box: face.box, frame: state.frame, mirrored: overlay.mirrored };
+};
 
 function onEvent(event) {
   const key = keyOf(event);
@@ -193,7 +197,7 @@ function onEvent(event) {
   }
   cards.show(key, event, seen, late !== null && late < LONG_AGO_MS ? late : null);
   if (seen && event.state === "final") {
-    const then = context();
+    const then = context({ face: event.face?.id });
     const wait = seen.offset + AFTER_MS - performance.now();
     if (then?.box) setTimeout(() => cards.film(key, then), Math.max(0, wait));
   }

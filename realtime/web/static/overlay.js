@@ -1,4 +1,4 @@
-// The face box on the visitor's own picture; drawn anew only when something has changed.
+// The boxes of the faces on the visitor's own picture; drawn anew only when something has changed.
 
 import { t } from "./words.js";
 
@@ -18,12 +18,12 @@ export class Overlay {
     this.chip.hidden = true;
   }
 
-  draw({ box, frame, phase, face, speaking }) {
+  draw({ faces, frame, phase, face, speaking }) {
     const { canvas, video } = this;
     const scale = devicePixelRatio || 1;
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     if (!width || !video.videoWidth) return;
-    const wanted = [width, height, video.videoWidth, video.videoHeight, scale, this.mirrored, box, frame, phase, face, speaking].join();
+    const wanted = [width, height, video.videoWidth, video.videoHeight, scale, this.mirrored, JSON.stringify(faces), frame, phase, face, speaking].join();
     if (wanted === this.shown) return;
     this.shown = wanted;
     if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
@@ -36,16 +36,18 @@ export class Overlay {
     this.chip.hidden = false;
     this.chip.dataset.phase = face === "ok" ? phase : "none";
     this.chip.textContent = face === "ok" ? t(speaking && phase === "idle" ? "speaking" : `phase.${phase}`) : t(`face.${face}`);
-    if (!box) return;
+    if (!faces.length) return;
     // The video is shown whole ("contain"); the analysed frame covers the video.
     const shown = Math.min(width / video.videoWidth, height / video.videoHeight);
     const [w, h] = [video.videoWidth * shown, video.videoHeight * shown];
     const [sx, sy] = [w / frame[0], h / frame[1]];
-    const bw = box[2] * sx;
-    let bx = box[0] * sx;
-    if (this.mirrored) bx = w - bx - bw;
     const css = getComputedStyle(document.documentElement);
-    corners(c, (width - w) / 2 + bx, (height - h) / 2 + box[1] * sy, bw, box[3] * sy);
+    c.beginPath();
+    for (const { box } of faces) {
+      const bw = box[2] * sx;
+      const bx = this.mirrored ? w - box[0] * sx - bw : box[0] * sx;
+      corners(c, (width - w) / 2 + bx, (height - h) / 2 + box[1] * sy, bw, box[3] * sy);
+    }
     const colour = css.getPropertyValue(phase === "idle" ? "--box" : "--box-active").trim();
     // A dark rim, for bright pictures; a blurred shadow would cost more than all the rest.
     for (const [style, thick] of [["rgba(0, 0, 0, 0.35)", 4], [colour, 2]]) {
@@ -58,7 +60,6 @@ export class Overlay {
 
 function corners(c, x, y, w, h) {
   const r = Math.min(26, w / 4, h / 4);
-  c.beginPath();
   for (const [cx, cy, dx, dy] of [[x, y, 1, 1], [x + w, y, -1, 1], [x + w, y + h, -1, -1], [x, y + h, 1, -1]]) {
     c.moveTo(cx + dx * r, cy);
     c.arcTo(cx, cy, cx, cy + dy * r, 10);

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.path import Step
@@ -46,12 +46,12 @@ class Audience:
         """When the run began, for pages that come later."""
         self._past: deque[str] = deque(maxlen=_BACKLOG)
 
-    def begin(self) -> Callable[[Frame, Step], None]:
+    def begin(self) -> Callable[[Frame, Sequence[Step]], None]:
         """A pipeline is about to be followed; what it must tell of every frame (`Pipeline.listen`)."""
         self.run += 1
         trail = self._trail = MoveTrail()
         self._bumps = Bumps()
-        return lambda frame, step: trail.add(frame.t_ns, step)
+        return lambda frame, steps: trail.add(frame.t_ns, steps)
 
     def join(self, box: Outbox) -> None:
         """Send everything from now on to ``box``, after the newest events so far."""
@@ -68,8 +68,9 @@ class Audience:
     def write(self, item: Event) -> None:
         """Pass an event on to the event loop, and where the face moved in it; never waits."""
         messages = [event_message(item, self.run)]
-        if item.state != "withdrawn" and (moves := self._trail.moves(item.span)):
-            messages.append(encode("moves", run=self.run, id=item.id, moves=moves))
+        whose = None if item.face is None else item.face.id
+        if item.state != "withdrawn" and (moves := self._trail.moves(item.span, whose)):
+            messages.append(encode("moves", run=self.run, id=item.id, face=whose, moves=moves))
         with contextlib.suppress(RuntimeError):  # the server has ended, and its loop with it
             self._loop.call_soon_threadsafe(self._publish, item, messages)
 
@@ -101,7 +102,7 @@ class Audience:
             await asyncio.sleep(1 / hz)
             dropped = counted.update(pipeline)
             level, (lids, head_px_s) = pipeline.take_level(), self._trail.take_look()
-            speaking = pipeline.spotter.speaking > 0.5
+            speaking = max(path.spotter.speaking for path in pipeline.paths) > 0.5
             message = state_message(pipeline, self.run, level, dropped, speaking)
             for box in self._boxes:
                 box.put_state(message)

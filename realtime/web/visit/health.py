@@ -52,6 +52,9 @@ class Health:
             frame_p99_ms=frame.quantile_ms(0.99),
             delay_ms={kind: times.quantile_ms(0.5) for kind, times in count.delay.items()},
             picture=pipeline.picture,
-            landmarks_hz=round(pipeline.tracker.stats.rate_hz, 1),
+            people=[
+                {"id": person, "usable": round(share, 3)} for person, share in pipeline.input.people.items()
+            ],
+            landmarks_hz=round(pipeline.tracker.finder.stats.rate_hz, 1),
             hint=source.hint,
         )

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.markers.marking import MOST_CHARACTERS
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.sinks import record
@@ -137,18 +138,24 @@ def stream_s(pipeline: Pipeline) -> float | None:
     return round((newest - first - (pipeline.source.epoch_ns or 0)) / 1e9, 4)
 
 
+def _place(tracker: FaceTracker) -> list[dict[str, Any]]:
+    if (face := tracker.face) is None:
+        return []
+    left, top, right, bottom = face.box
+    return [{"id": tracker.person, "box": [round(v, 1) for v in (left, top, right - left, bottom - top)]}]
+
+
 def state_message(pipeline: Pipeline, run: int, level: float, dropped: int, speaking: bool) -> str:
     """What the page draws, `state_hz` times a second.
 
-    ``box`` is the face's (x, y, width, height) in pixels of ``frame`` (width, height).
+    ``faces`` are those that are followed: ``id``, and ``box`` (x, y, width, height) in pixels of ``frame`` (width,
+    height). ``face`` and ``phase`` are of the first that is analysed.
     """
-    count, face = pipeline.counters, pipeline.tracker.face
+    count = pipeline.counters
     newest = newest_ns(pipeline)
     zero = None if count.first_ns is None else count.first_ns + (pipeline.source.epoch_ns or 0)
-    box = None
-    if face is not None:
-        left, top, right, bottom = face.box
-        box = [round(v, 1) for v in (left, top, right - left, bottom - top)]
+    first = next((path for path in pipeline.paths if path.tracker.status == "ok"), pipeline.paths[0])
+    faces = [place for path in pipeline.paths for place in _place(path.tracker)]
     return encode(
         "state",
         run=run,
@@ -156,9 +163,9 @@ def state_message(pipeline: Pipeline, run: int, level: float, dropped: int, spea
         mono_ms=None if newest is None else round(newest / 1e6, 2),
         zero_ms=None if zero is None else round(zero / 1e6, 2),
         frame=list(pipeline.source.size),
-        face=pipeline.tracker.status,
-        box=box,
-        phase=pipeline.spotter.phase,
+        face=first.tracker.status,
+        faces=faces,
+        phase=first.spotter.phase,
         speaking=speaking,
         level=round(level, 3),
         fps=round(count.rate.hz, 1),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ class _Seen:
     """(R, 2) crop px, as in Motion."""
     warp: NDArray[np.float32]
     landmarks: NDArray[np.float32] | None
+    person: int
 
 
 class MoveTrail:
@@ -36,13 +38,15 @@ class MoveTrail:
         self._last: Motion | None = None
         self._lids = self._head_px_s = 0.0
 
-    def add(self, t_ns: int, step: Step) -> None:
-        """Take what the frame at ``t_ns`` gave."""
+    def add(self, t_ns: int, steps: Sequence[Step]) -> None:
+        """Take what the frame at ``t_ns`` gave for each face."""
         if self._zero_ns is None:
             self._zero_ns = t_ns
-        if step.crop is not None and step.motion is not None:
-            self._trail.append(_Seen(t_ns, step.motion.regions, step.crop.warp, step.crop.landmarks))
-            self._measure(step.motion)
+        for step in steps:
+            if (crop := step.crop) is not None and step.motion is not None:
+                self._trail.append(_Seen(t_ns, step.motion.regions, crop.warp, crop.landmarks, crop.person))
+        if steps[0].motion is not None:
+            self._measure(steps[0].motion)
 
     def take_look(self) -> tuple[float, float]:
         """Since the last call: the largest change of the lids' picture against that of the other regions, and
@@ -59,14 +63,18 @@ class MoveTrail:
             way = float(np.hypot(*(motion.head[:2] - last.head[:2])))
             self._head_px_s = max(self._head_px_s, way / ((motion.t_ns - last.t_ns) * 1e-9))
 
-    def moves(self, span: Span) -> list[dict[str, Any]]:
+    def moves(self, span: Span, person: int | None = None) -> list[dict[str, Any]]:
         """Each region's way from the onset to the apex of an event; empty where its frames are no longer known.
+
+        Args:
+            span: When it was.
+            person: Whose event it is; None where only one face is followed.
 
         Returns:
             ``region``; ``x``, ``y``: its place, ``dx``, ``dy``: its way, ``px``: how long that is; all in px of
             the analysed frame.
         """
-        seen, zero = list(self._trail), self._zero_ns
+        seen, zero = [s for s in list(self._trail) if person in (None, s.person)], self._zero_ns
         if not seen or zero is None:
             return []
         onset, apex = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -128,10 +129,10 @@ class OwnCamera(Connection):
             )
             sinks.append(recorder)
 
-        def listen(frame: Frame, step: Step) -> None:
-            heard(frame, step)
+        def listen(frame: Frame, steps: Sequence[Step]) -> None:
+            heard(frame, steps)
             if recorder is not None:
-                recorder.note(frame, step.crop, pipeline.spotter.level)
+                recorder.note(frame, steps[0].crop, pipeline.spotter.level)
 
         pipeline = Pipeline(source, self._recognizer, sinks, self.config.live, listen)
         if recorder is not None:

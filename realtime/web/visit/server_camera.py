@@ -44,7 +44,7 @@ class ServerCamera:
         """Why there is no picture; empty when all is well."""
         self._config = config
         self._camera = camera
-        self._live = live or LiveConfig(sensitivity=config.live.sensitivity)
+        self._live = live or LiveConfig(sensitivity=config.live.sensitivity, faces=config.live.faces)
 
     async def run(self, source: FrameSource) -> None:
         """Serve ``source``, and what comes after it."""

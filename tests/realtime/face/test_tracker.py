@@ -11,6 +11,7 @@ from support.face_meshes import mesh, on_canvas
 
 from mer_live.realtime.face.anchor import face_width
 from mer_live.realtime.face.choice import choose_face
+from mer_live.realtime.face.finder import FaceFinder
 from mer_live.realtime.face.landmark_thread import LandmarkThread
 from mer_live.realtime.face.landmarks import FaceDetection
 from mer_live.realtime.face.tracker import FaceTracker
@@ -65,7 +66,7 @@ def beside(script: Script) -> Callable[[], LandmarkThread]:
 
 def run(script: Script, frames: int, step_ms: int = 10) -> tuple[list[FaceCrop | None], list[str]]:
     crops, states = [], []
-    with FaceTracker(period_ns=50 * MS, deterministic=True, open_landmarks=beside(script)) as tracker:
+    with FaceTracker(FaceFinder(50 * MS, deterministic=True, open_landmarks=beside(script))) as tracker:
         for k in range(frames):
             crops.append(tracker.crop(Frame(k, k * step_ms * MS, IMAGE)))
             states.append(tracker.status)
@@ -109,7 +110,7 @@ def test_slow_landmarks_change_nothing_in_a_file() -> None:
 def test_a_camera_never_waits_for_landmarks() -> None:
     gate = threading.Semaphore(0)
     script = Script([mesh()], gate=gate)
-    with FaceTracker(deterministic=False, open_landmarks=beside(script)) as tracker:
+    with FaceTracker(FaceFinder(deterministic=False, open_landmarks=beside(script))) as tracker:
         for k in range(50):  # returns although no landmarks can come
             assert tracker.crop(Frame(k, k * 5 * MS, IMAGE)) is None
         assert tracker.status == "searching"
@@ -119,12 +120,12 @@ def test_a_camera_never_waits_for_landmarks() -> None:
         while tracker.crop(Frame(k, k * 5 * MS, IMAGE)) is None:
             k += 1
         assert tracker.status == "ok"
-        assert tracker.stats.detections >= 1
+        assert tracker.finder.stats.detections >= 1
 
 
 def test_out_receives_the_crop() -> None:
     history = np.zeros((2, 224, 224), np.uint8)
-    with FaceTracker(deterministic=True, open_landmarks=beside(Script([mesh()]))) as tracker:
+    with FaceTracker(FaceFinder(deterministic=True, open_landmarks=beside(Script([mesh()])))) as tracker:
         crop = tracker.crop(Frame(0, 0, IMAGE), history[1])
         assert crop is not None
         assert np.shares_memory(crop.gray, history[1])
@@ -211,9 +212,9 @@ def test_a_broken_landmarker_is_rebuilt_and_the_path_goes_on(caplog: pytest.LogC
 
 def test_failures_are_counted_and_a_closed_tracker_says_so() -> None:
     script = Script(RuntimeError("graph died"))
-    with FaceTracker(deterministic=True, open_landmarks=beside(script)) as tracker:
+    with FaceTracker(FaceFinder(deterministic=True, open_landmarks=beside(script))) as tracker:
         assert tracker.crop(Frame(0, 0, IMAGE)) is None
-        assert tracker.stats.failures == 2
+        assert tracker.finder.stats.failures == 2
         assert tracker.status == "searching"
     with pytest.raises(RuntimeError, match="with statement"):
         tracker.crop(Frame(1, MS, IMAGE))
@@ -224,7 +225,7 @@ def follow(
     draw: Callable[[int], np.ndarray], frames: int, **options: float
 ) -> tuple[list[FaceCrop | None], list[str], FaceTracker]:
     crops, states = [], []
-    with FaceTracker(deterministic=True, **options) as tracker:  # type: ignore[arg-type]
+    with FaceTracker(FaceFinder(deterministic=True), **options) as tracker:  # type: ignore[arg-type]
         for k in range(frames):
             crops.append(tracker.crop(Frame(k, k * 50 * MS, draw(k))))
             states.append(tracker.status)
@@ -263,10 +264,10 @@ def test_a_face_upside_down_is_analysed_and_named(shared_data: Path) -> None:
     for face in sorted((shared_data / "faces").glob("*_neutral.jpg"))[:4]:
         image = on_canvas([(face, 120, 40, 400)])
         upright, _, tracker = follow(lambda k, image=image: image, 3)
-        assert not tracker.turned
+        assert not tracker.finder.turned
         crops, states, tracker = follow(lambda k, image=image: np.ascontiguousarray(image[::-1, ::-1]), 3)
         assert states == ["ok"] * 3
-        assert tracker.turned
+        assert tracker.finder.turned
         before, after = upright[0], crops[0]
         assert before is not None
         assert after is not None
@@ -286,7 +287,7 @@ def test_the_person_who_comes_back_is_taken_up_again_and_another_is_marked(share
 
     crops, states = [], []
     who: list[int] = []
-    with FaceTracker(deterministic=True) as tracker:
+    with FaceTracker(FaceFinder(deterministic=True)) as tracker:
         for k in range(180):
             crop = tracker.crop(Frame(k, k * 50 * MS, scene(k)))
             crops.append(crop)
@@ -309,7 +310,7 @@ def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(fac
 
     face = faces / "001_neutral.jpg"
     still = on_canvas([(face, 80, 0, 480)])
-    with FaceTracker(period_ns=50 * MS, deterministic=True) as tracker:
+    with FaceTracker(FaceFinder(50 * MS, deterministic=True)) as tracker:
         first = tracker.crop(Frame(0, 0, still))
         assert first is not None
         assert first.landmarks is not None
@@ -322,7 +323,7 @@ def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(fac
             crop = tracker.crop(Frame(k, k * 50 * MS, smirk))
             assert crop is not None
             assert crop.anchor == 1
-        assert tracker.stats.rate_hz == pytest.approx(20)
+        assert tracker.finder.stats.rate_hz == pytest.approx(20)
         moved = on_canvas([(face, 104, 6, 480)])
         for k in range(8, 20):
             crop = tracker.crop(Frame(k, k * 50 * MS, moved))

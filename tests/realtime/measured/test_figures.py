@@ -27,7 +27,7 @@ def watch(
         if key_every and k // key_every % 2:
             gray = gray + RNG.normal(0, 0.1) + np.where(FACE > 120, 12, -12)
         crop = FaceCrop(k, round(k * 1e9 / fps), gray.clip(0, 255).astype(np.uint8), UPRIGHT, None, 1)
-        result.add(FRAME, crop.t_ns, crop if k < seen * count else None, "no face was found")
+        result.add(FRAME, crop.t_ns, [crop if k < seen * count else None], "no face was found")
     return result
 
 
@@ -72,5 +72,5 @@ def test_nothing_at_all() -> None:
     assert worst(assess(figures)) == "unfit"
     assert figures.to_json()["fps"] is None
     dark = InputMeter()
-    dark.add(np.zeros((480, 640, 3), np.uint8), 0, None, "no face was found")
+    dark.add(np.zeros((480, 640, 3), np.uint8), 0, [None], "no face was found")
     assert dark.figures().unusable == {"the picture is dark": 1}

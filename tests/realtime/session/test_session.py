@@ -3,7 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,8 @@ def record_run(
     live = LiveConfig(ring_bytes=16 * 320 * 240 * 3)
     recorder = open_recorder(RecordConfig(folder, codec), source, recognizer, live, {})
 
-    def listen(frame: Frame, step: Step) -> None:
-        recorder.note(frame, step.crop, pipeline.spotter.level)
+    def listen(frame: Frame, steps: Sequence[Step]) -> None:
+        recorder.note(frame, steps[0].crop, pipeline.spotter.level)
 
     pipeline = Pipeline(source, recognizer, [recorder], live, listen)
     begin(recorder, pipeline)

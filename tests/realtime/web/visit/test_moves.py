@@ -40,7 +40,7 @@ def test_the_ways_are_those_from_onset_to_apex_in_px_of_the_frame() -> None:
     trail = MoveTrail()
     for k in range(60):
         px = max(0.0, 1.0 - abs(k - 30) / 10)
-        trail.add(BEGIN + k * 20 * MS, step(k, lifted(px)))
+        trail.add(BEGIN + k * 20 * MS, [step(k, lifted(px))])
     moves = {move["region"]: move for move in trail.moves(span(400, 600))}
     assert set(moves) == set(REGIONS)
     for name, move in moves.items():
@@ -56,15 +56,15 @@ def test_what_is_no_longer_known_is_not_made_up() -> None:
     trail = MoveTrail()
     assert trail.moves(span(0, 100)) == []
     for k in range(3000):
-        trail.add(BEGIN + k * 5 * MS, step(k, lifted(0.0)))
+        trail.add(BEGIN + k * 5 * MS, [step(k, lifted(0.0))])
     assert trail.moves(span(100, 200)) == []
     assert trail.moves(span(14_000, 14_100))
 
 
 def test_a_look_tells_of_lids_and_head_since_the_last() -> None:
     trail = MoveTrail()
-    trail.add(BEGIN, step(0, lifted(0)))
-    trail.add(BEGIN + 20 * MS, step(1, lifted(0), lids=30.0, head=1.0))
+    trail.add(BEGIN, [step(0, lifted(0))])
+    trail.add(BEGIN + 20 * MS, [step(1, lifted(0), lids=30.0, head=1.0)])
     lids, head_px_s = trail.take_look()
     assert (lids, round(head_px_s)) == (30.0, 50)
     assert trail.take_look() == (0.0, 0.0)

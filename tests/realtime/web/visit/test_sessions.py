@@ -88,9 +88,9 @@ def test_a_track_becomes_events_on_the_data_channel(clip: NDArray[np.uint8]) -> 
             assert final["revision"] == provisional["revision"] + 1
             assert final["label"] == demo_truth()[0].label
             assert abs(sum(final["probs"].values()) - 1) < 1e-3
-            state = await page.until("state", lambda m: m["box"] is not None)
+            state = await page.until("state", lambda m: bool(m["faces"]))
             assert state["frame"] == [640, 480]
-            left, top, width, height = state["box"]
+            left, top, width, height = state["faces"][0]["box"]
             assert 0 < left < 640 - width
             assert 0 < top < 480 - height
             health = await page.until("health", lambda m: m["received_fps"] > 0)
