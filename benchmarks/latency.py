@@ -40,8 +40,6 @@ from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Event, FaceCrop, Frame
 
-Gray = NDArray[np.uint8]
-
 _WARM = 5
 _OVERHEAD_TARGET = 1.15
 

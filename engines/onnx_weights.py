@@ -45,21 +45,6 @@ def pack_float16(model: Any) -> None:
     model.graph.node.extend(nodes)
 
 
-def unpack_float32(model: Any) -> None:
-    """Undo ``pack_float16``, in place: for tools that want every weight as a plain float32 initialiser."""
-    packed = {t.name: t for t in model.graph.initializer if t.name.endswith(SUFFIX)}
-    kept = []
-    for node in model.graph.node:
-        if node.op_type == "Cast" and node.input[0] in packed:
-            tensor = packed[node.input[0]]
-            values = numpy_helper.to_array(tensor).astype(np.float32)
-            tensor.CopyFrom(numpy_helper.from_array(values, node.output[0]))
-        else:
-            kept.append(node)
-    del model.graph.node[:]
-    model.graph.node.extend(kept)
-
-
 def read_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     """Float32 weights of an exported network by their name in the torch state dict.
 

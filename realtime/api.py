@@ -117,7 +117,7 @@ class Session:
 
     @property
     def missed(self) -> int:
-        """Events of a live source that were not taken out in time; the oldest gave way."""
+        """Events of a live source that were not taken out in time: the oldest are dropped."""
         return self._mailbox.missed
 
     def stop(self) -> None:

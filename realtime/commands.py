@@ -71,7 +71,7 @@ def fail(program: str, code: int, message: object) -> NoReturn:
 
 @contextmanager
 def errors_end(program: str, codes: Mapping[int, Errors], stopped: str = "") -> Iterator[None]:
-    """An error of the block ends the program with its sentence and exit code; what no code is for goes through.
+    """An error in the block ends the program with one sentence and an exit code; errors without a code go through.
 
     Args:
         program: as the sentence names it.

@@ -1,1 +1,1 @@
-"""The same on a CUDA device, in torch."""
+"""Flow, representations and networks on a CUDA device, in torch."""

@@ -3,7 +3,7 @@
 Convention:
     - ``flow[y, x] = (dx, dy)``: the pixel of ``prev`` at ``(x, y)`` lies at ``(x + dx, y + dy)`` in ``next``.
     - Components in pixels of the given image, ``(x, y)`` on the last axis, x to the right and y down.
-    - A mirrored pair (both images flipped left-right) has the mirrored flow: see ``mirror_flow``.
+    - A mirrored pair (both images flipped left-right) has the mirrored flow: flipped too, its x component negated.
 
 Thread count is the application's choice (``cv2.setNumThreads``); one thread is fastest at these sizes.
 """
@@ -100,9 +100,3 @@ def make_flow(config: FlowConfig | None = None) -> Flow:
     """Return a new flow object for one stream (default: DIS fast)."""
     config = config or FlowConfig()
     return DisFlow(config) if config.method == "dis" else FarnebackFlow(config)
-
-
-def mirror_flow(flow: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Flow of the left-right mirrored pair: (..., W, 2) flipped along W, x component negated."""
-    mirrored = flow[..., ::-1, :] * np.array([-1.0, 1.0], np.float32)
-    return np.ascontiguousarray(mirrored, dtype=np.float32)

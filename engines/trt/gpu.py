@@ -16,9 +16,6 @@ class Gpu:
     name: str
     compute_capability: str
     """Such as "8.9"."""
-    driver_cuda: str
-    """Newest CUDA version that the driver serves, such as "13.0"."""
-    memory_bytes: int
 
 
 def present_gpu(index: int = 0) -> Gpu | None:
@@ -31,7 +28,7 @@ def present_gpu(index: int = 0) -> Gpu | None:
         return None
     if driver.cuDeviceGet(ctypes.byref(device), index) != 0:
         return None
-    name, memory, version = ctypes.create_string_buffer(256), ctypes.c_size_t(), ctypes.c_int()
+    name = ctypes.create_string_buffer(256)
     capability = []
     for attribute in (_MAJOR, _MINOR):
         value = ctypes.c_int()
@@ -39,14 +36,7 @@ def present_gpu(index: int = 0) -> Gpu | None:
             return None
         capability.append(str(value.value))
     driver.cuDeviceGetName(name, len(name), device)
-    driver.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
-    driver.cuDriverGetVersion(ctypes.byref(version))
-    return Gpu(
-        name=name.value.decode(errors="replace"),
-        compute_capability=".".join(capability),
-        driver_cuda=f"{version.value // 1000}.{version.value % 1000 // 10}",
-        memory_bytes=memory.value,
-    )
+    return Gpu(name.value.decode(errors="replace"), ".".join(capability))
 
 
 def _driver() -> Any:

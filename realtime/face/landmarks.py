@@ -26,7 +26,6 @@ from mer_live.realtime.face.doubt import Doubt, look_again
 
 MODEL_PATH = Path(__file__).parents[1] / "models" / "face_landmarker.task"
 MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-LANDMARKS = 478
 SYSTEM_LIBRARIES = "apt-get install -y libgl1 libxcb1 libglib2.0-0 libegl1 libgles2"
 
 _stderr_lock = threading.Lock()

@@ -20,7 +20,7 @@ class Marking:
     def __init__(self, source: FrameSource, counters: Counters, sinks: SinkFan) -> None:
         self._source, self._counters, self._sinks = source, counters, sinks
         self.kept: deque[Marker] = deque(maxlen=_KEPT)
-        """Those of the run so far, for its report."""
+        """Markers of the run so far, for its report."""
         self.error: Exception | None = None
         """What kept a sink from taking one; an error of the run."""
 

@@ -36,7 +36,7 @@ class SpotQueue:
         self._closed = False
         self._changed = threading.Condition()
         self.dropped = 0
-        """Clips that gave way."""
+        """Clips that were dropped for newer ones."""
 
     def put(self, item: Waiting) -> None:
         """Add a decision; after ``close`` it is dropped."""

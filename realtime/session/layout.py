@@ -46,11 +46,6 @@ class RecordConfig:
         if not self.folder.absolute().parent.is_dir():
             raise ValueError(f"The folder of {str(self.folder)!r} does not exist; create it first.")
 
-    @property
-    def exact(self) -> bool:
-        """Whether the pictures are those that were analysed, bit for bit."""
-        return self.codec != "h264" and not self.blurred
-
 
 def is_session(path: str | Path) -> bool:
     """Whether ``path`` is a session's folder."""

@@ -121,7 +121,7 @@ class CameraSource(FrameSource):
 
 
 def list_cameras(most: int = 10) -> list[CameraInfo]:
-    """Open each possible camera for a moment; those that answer. Ends at once where there are none."""
+    """Open each possible camera for a moment, and list those that answer. Ends at once where there are none."""
     devices = sorted(Path("/dev").glob("video*"), key=lambda p: (len(p.name), p.name))
     sources: list[int | str] = [str(p) for p in devices]
     if platform.system() != "Linux":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import cv2
@@ -54,6 +55,11 @@ class UrlSource(FrameSource):
         self._reopen = reopen
         self.reconnects = 0
         """Times that a dropped stream came back."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How often the stream was lost and came back."""
+        return {"reconnects": self.reconnects}
 
     def fill(self, slot: NDArray[np.uint8]) -> int | None:
         """Wait for the next frame, connecting again where needed; its arrival time, ns."""

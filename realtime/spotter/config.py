@@ -20,8 +20,8 @@ class SpotterConfig:
     warm_up_s: float = 0.6
     """After a face appears, before anything may be decided: the face must have been seen at rest or moving."""
     smallest_px: float = 0.15
-    """Mean displacement of the region that moved most below which nothing moved: the noise of the measurement.
-    Courses fitted to a face that an encoder holds still are a hundredth of it, and look like anything."""
+    """Where the region that moved most has less than this mean displacement, nothing moved: that is noise of the
+    measurement. Courses fitted to a face that an encoder holds still are a hundredth of it, and look like anything."""
     largest_px: float = 5.0
     """Mean displacement of a region, at a 224 px crop, beyond which a movement is no micro-expression."""
     longest_s: float = 0.6

@@ -16,7 +16,7 @@ _LEAD_NS = 150_000_000
 
 @dataclass(slots=True)
 class Hypothesis:
-    """Found by one look, and placed more exactly before it is told."""
+    """Found by one look, and placed more exactly before it is announced."""
 
     score: float
     log_odds: float

@@ -51,7 +51,7 @@ class Net:
         return np.asarray(x[..., 0].mean(0))
 
     def calibrated(self, log_odds: Array) -> Array:
-        """Log odds as they are -> as they are to be read."""
+        """Raw log odds -> calibrated ones."""
         return np.asarray(np.clip(self._gain * log_odds + self._bias, -30.0, 30.0))
 
 

@@ -15,7 +15,7 @@ _SILENT = -3.0
 
 
 class Window:
-    """The newest seconds of rows, the matched filter on them and whether the face speaks. Pure: time arrives."""
+    """The newest seconds of rows, the matched filter on them and whether the face speaks. Time comes with the data."""
 
     LOOK_NS = 16_000_000
     """Least time between two looks: every frame up to 60 fps, every fourth at 200 fps."""

@@ -26,9 +26,6 @@ class Sway:
         return np.asarray((self.amplitude * wave).sum(1))
 
 
-STILL = Sway(np.zeros((4, 1)), np.zeros((4, 1)), np.zeros((4, 1)))
-
-
 def draw_sway(rng: np.random.Generator, size: float = 1.0) -> Sway:
     """Drift of a sitting person: a few px within seconds, a tremor of hundredths of a px; times ``size``."""
     scale = np.array([1.2, 1.0, 0.008, 0.004]) * size * float(rng.uniform(0.2, 1.5))

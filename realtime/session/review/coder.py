@@ -12,7 +12,6 @@ from mer_live.realtime.session.read import read_lines
 from mer_live.realtime.types import CLASSES
 
 PARTS = ("onset", "apex", "offset")
-VERDICTS = ("accepted", "rejected")
 
 
 class CodingError(ValueError):

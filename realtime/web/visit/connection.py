@@ -78,7 +78,7 @@ class Connection(ABC):
 
     @abstractmethod
     async def free(self) -> None:
-        """Let go of everything that is not the connection."""
+        """Free everything but the connection."""
 
     def joined(self, box: Outbox) -> None:  # noqa: B027  (not every kind has something to do)
         """The channel is open and ``hello`` was sent."""
@@ -107,7 +107,7 @@ class Connection(ABC):
         return ask_for_bitrate(self.pc.localDescription.sdp)
 
     def end(self, reason: str, words: str = "") -> None:
-        """Ask for the end; returns at once, the first reason stands."""
+        """Ask for the end; returns at once, the first reason counts."""
         if self.reason is None:
             self.reason, self.words = reason, words
             self.ended.set()

@@ -64,7 +64,7 @@ class MoveTrail:
             self._head_px_s = max(self._head_px_s, way / ((motion.t_ns - last.t_ns) * 1e-9))
 
     def moves(self, span: Span, person: int | None = None) -> list[dict[str, Any]]:
-        """Each region's way from the onset to the apex of an event; empty where its frames are no longer known.
+        """Each region's displacement from the onset to the apex of an event; empty once its frames are forgotten.
 
         Args:
             span: When it was.

@@ -13,7 +13,7 @@ from mer_live.engines.trt.gpu import Gpu
 
 @pytest.fixture
 def one_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    gpu = Gpu("test", "8.9", "13.0", 1)
+    gpu = Gpu("test", "8.9")
     monkeypatch.setattr(choice, "present_gpu", lambda index=0: gpu if index == 0 else None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support.flows import mirrored_flow
 from support.moving_clips import shifted, texture
 
-from mer_live.engines.representation.flow import make_flow, mirror_flow
+from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.specs import FlowConfig
 
 ALL = [FlowConfig(preset=p) for p in ("ultrafast", "fast", "medium")] + [FlowConfig(method="farneback")]
@@ -46,7 +47,7 @@ def test_mirrored_pair_has_mirrored_flow(config: FlowConfig) -> None:
     plain = flow(image, moved).copy()
     mirrored = flow(np.ascontiguousarray(image[:, ::-1]), np.ascontiguousarray(moved[:, ::-1]))
     # DIS lays its patches from the left, so the two grids differ: equal on average, not bit by bit.
-    assert np.abs(mirror_flow(plain) - mirrored).mean() < 0.03
+    assert np.abs(mirrored_flow(plain) - mirrored).mean() < 0.03
 
 
 def test_the_result_depends_on_nothing_but_the_two_images() -> None:

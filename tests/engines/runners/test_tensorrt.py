@@ -228,7 +228,7 @@ def test_without_the_library_the_backend_gives_the_line_to_install(monkeypatch: 
 
 
 def test_torch_without_cuda_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tensorrt, "present_gpu", lambda *_: Gpu("test", "8.9", "13.0", 1))
+    monkeypatch.setattr(tensorrt, "present_gpu", lambda *_: Gpu("test", "8.9"))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BackendError, match="install the other one with: pip install"):
         tensorrt._torch_with_cuda()
@@ -251,7 +251,7 @@ def test_rtx_refuses_to_load_without_a_driver() -> None:
 @pytest.fixture
 def with_gpu(monkeypatch: pytest.MonkeyPatch) -> EngineKey:
     """A build on a machine with a GPU, acted out: the fake library compiles and runs."""
-    monkeypatch.setattr(build_module, "present_gpu", lambda *_: Gpu("test", "8.9", "13.0", 1 << 30))
+    monkeypatch.setattr(build_module, "present_gpu", lambda *_: Gpu("test", "8.9"))
     monkeypatch.setattr(build_module, "load_flavour", lambda _: fake_tensorrt.library())
     monkeypatch.setattr(build_module, "compile_onnx", lambda model, *_: model)
     monkeypatch.setattr(torch, "device", lambda _: torch.zeros(0).device)

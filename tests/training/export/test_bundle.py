@@ -12,7 +12,7 @@ from support.random_bundles import random_bundle, random_network, samples_of, sp
 
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.networks.base import Network
-from mer_live.engines.onnx_weights import read_weights, unpack_float32
+from mer_live.engines.onnx_weights import read_weights
 from mer_live.engines.parity import parity_error
 from mer_live.training.export import bundle as export
 from mer_live.training.export.bundle import ExportError, export_bundle, round_weights
@@ -73,22 +73,6 @@ def test_weights_are_stored_in_half_precision_and_read_back_whole() -> None:
     assert set(weights) == set(state)
     for key, value in state.items():
         np.testing.assert_array_equal(weights[key], value.numpy(), err_msg=key)
-
-
-def test_unpacked_model_computes_the_same() -> None:
-    import onnxruntime as ort
-
-    network = random_network("madtn")
-    model = onnx.load(str(random_bundle("madtn").onnx_path))
-    packed = model.SerializeToString()
-    unpack_float32(model)
-    assert not any(t.name.endswith(".f16") for t in model.graph.initializer)
-    assert "Cast" not in [n.op_type for n in model.graph.node]
-    results = [
-        ort.InferenceSession(m, providers=["CPUExecutionProvider"]).run(None, samples_of(network))[0]
-        for m in (packed, model.SerializeToString())
-    ]
-    np.testing.assert_array_equal(results[0], results[1])
 
 
 @pytest.mark.usefixtures("no_exporter")
