@@ -14,7 +14,7 @@ from aiohttp import ClientSession
 from mer_live.benchmarks.web.visitor import PlayedTrack, Visitor, encoded_demo, post_offer
 
 _FPS = 15
-_KEPT = 64
+_KEPT = 512
 _PATIENCE_S = 60.0
 
 
@@ -39,7 +39,7 @@ class Street:
 
 @asynccontextmanager
 async def visit(street: Street, pictures: Sequence[bytes], fps: float = _FPS) -> AsyncIterator[Visitor]:
-    """A visitor who is in: connected, and told hello."""
+    """A visitor who is in: connected, and told hello. Raises ConnectionRefusedError where there is no place."""
     visitor = Visitor(street.http, PlayedTrack(pictures, fps), kept=_KEPT)
     try:
         status, answer = await visitor.offer()

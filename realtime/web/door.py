@@ -7,8 +7,10 @@ import logging
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
+from OpenSSL import SSL
 
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.guard import HEADERS, refusal
@@ -39,6 +41,16 @@ class Door(web.RequestHandler):
     def log_exception(self, *args: object, **kw: object) -> None:
         """A connection that broke while it was read: nothing of ours has failed."""
         _log.debug(*args, **kw)  # type: ignore[arg-type]
+
+
+def quiet(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What failed in a task of a library's that nobody awaits: one line (`loop.set_exception_handler`).
+
+    That a visitor's connection was closed while something was being sent is no failure at all.
+    """
+    error = context.get("exception")
+    level = logging.DEBUG if isinstance(error, SSL.Error | ConnectionError) else logging.WARNING
+    _log.log(level, "%s: %.200a", context["message"], error)
 
 
 def bind(config: WebConfig) -> list[socket.socket]:

@@ -15,7 +15,7 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.web.config import WebConfig
-from mer_live.realtime.web.door import bind, listen
+from mer_live.realtime.web.door import bind, listen, quiet
 from mer_live.realtime.web.guard import add_headers, known_origin, knows_token, make_guard, refusal
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.metrics import Metrics
@@ -154,6 +154,7 @@ async def serve(
 
     Raises OSError when there are no sockets and the address cannot be had.
     """
+    asyncio.get_running_loop().set_exception_handler(quiet)
     site = Site(config, recognizer)
     filming: asyncio.Task[None] | None = None
     if camera is not None:

@@ -143,7 +143,7 @@ START = """
 import hashlib, sys
 from mer_live.realtime.{module} import {where}
 
-def compile_for_ever(*_):
+def compile_for_ever(*_, **__):
     print("compiling", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # one call into C: Python sees no signal meanwhile
 

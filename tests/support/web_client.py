@@ -83,7 +83,7 @@ def counted(site: Site, name: str) -> dict[str, float]:
     }
 
 
-async def emptied(site: Site, s: float = 15) -> None:
+async def emptied(site: Site, s: float = 60) -> None:
     """Wait until no session is left."""
     async with asyncio.timeout(s):
         while len(site.sessions):

@@ -1,5 +1,6 @@
 // The page: consent, camera, connection, and what is shown of it.
 
+import { letSleep, stayAwake } from "./awake.js";
 import { CameraError, closeCamera, listCameras, openCamera } from "./camera.js";
 import { Cards } from "./cards.js";
 import { Curve } from "./curve.js";
@@ -12,6 +13,7 @@ import { Summary } from "./summary.js";
 import { cameraWords, number, serverWords, t, timeOfDay } from "./words.js";
 
 const LONG_AGO_MS = 10_000;
+const ODD_MS = 15_000;
 const AFTER_MS = 450; // pictures after an event that its loop shows
 const $ = (id) => document.getElementById(id);
 const ring = new Ring($("video"));
@@ -27,7 +29,7 @@ let chosen; // camera, once the visitor has chosen one
 let openedAt = 0;
 let [events, hiddenEvents] = [0, 0];
 let state = null; // the newest one
-let awake = null;
+let odd = { picture: "ok", at: -Infinity }; // what the picture did of itself, and when last
 
 async function begin() {
   notice();
@@ -77,7 +79,7 @@ function stop(name, words) {
   $("video").srcObject = null;
   overlay.clear();
   ring.clear();
-  awake?.release();
+  letSleep();
   $("stop").textContent = t("again");
   mute(false);
   pill(name);
@@ -88,7 +90,6 @@ function stop(name, words) {
 function mute(on) {
   $("mute").setAttribute("aria-pressed", String(on));
   $("mute").textContent = t(on ? "resume" : "pause");
-  $("mute").disabled = link === null;
   link?.mute(on);
   if (on) overlay.clear();
   if (on && $("notice").dataset.kind === "weak") notice();
@@ -169,7 +170,9 @@ function onHealth(health) {
   if (!link || link.muted || performance.now() - openedAt < 5000) return;
   const small = Math.min(width, height) < 240 || Math.max(width, height) < 320;
   const done = Math.round(state?.fps ?? 0);
-  if (health.picture !== "ok") notice("weak", t(`weak.${health.picture}`));
+  if (health.picture !== "ok") odd = { picture: health.picture, at: performance.now() };
+  // An encoder between the camera and the server blurs it: it is told in some seconds only.
+  if (performance.now() - odd.at < ODD_MS) notice("weak", t(`weak.${odd.picture}`));
   else if (small) notice("weak", t("weak.size", { width, height }));
   else if (arrive < 25) notice("weak", t(server.mode === "own" ? "weak.fps" : "weak.camera", { fps: arrive }));
   else if (done < 0.85 * arrive) notice("weak", t("weak.server", { done, fps: arrive }));
@@ -225,6 +228,7 @@ function pill(name, words = name) {
   $("status").textContent = t(`status.${words}`);
   $("status").dataset.state = name;
   $("stage").dataset.state = name;
+  $("mute").disabled = name !== "open" && name !== "paused"; // else there is nothing to pause
 }
 
 function stageWords(words) {
@@ -238,14 +242,6 @@ function askForToken() {
   $("token-row").hidden = false;
   notice("error", serverWords("token"));
   $("token").focus({ preventScroll: true });
-}
-
-async function stayAwake() {
-  try {
-    awake = (await navigator.wakeLock?.request("screen")) ?? null;
-  } catch {
-    // a battery saver may forbid it: the screen goes dark as it would without this page
-  }
 }
 
 async function start() {

@@ -12,6 +12,7 @@ export class Cards {
   constructor({ list, latest, empty, spoken, ring }) {
     Object.assign(this, { list, latest, empty, spoken, ring });
     this.cards = new Map();
+    this.loops = new Map(); // place -> what is shown there
     this.filter = { only: "", least: 0 };
   }
 
@@ -78,6 +79,7 @@ export class Cards {
     if (this.cards.size > MOST) {
       const [oldest, old] = this.cards.entries().next().value;
       old.item.remove();
+      this.loops.delete(old.fold);
       this.cards.delete(oldest);
     }
     this.newest = card;
@@ -97,15 +99,29 @@ export class Cards {
     item.dataset.label = event.label;
     item.dataset.state = event.state;
     line.replaceChildren(...headline(card));
-    if (fold.open) fold.replaceChildren(line, this.body(card));
-    else fold.replaceChildren(line);
+    if (fold.open) this.fill(fold, card);
+    else fold.querySelector(".body")?.remove();
     this.sift(card);
     if (card !== this.newest) return;
-    const head = element("p", "headline");
-    head.append(...headline(card));
-    this.latest.dataset.label = event.label;
-    this.latest.dataset.state = event.state;
-    this.latest.replaceChildren(head, this.body(card));
+    const { latest } = this;
+    latest.dataset.label = event.label;
+    latest.dataset.state = event.state;
+    if (!latest.querySelector(".headline")) latest.replaceChildren(element("p", "headline"));
+    latest.firstChild.replaceChildren(...headline(card));
+    this.fill(latest, card);
+  }
+
+  // A loop that goes on being shown stays where it is: its button may have the focus.
+  fill(place, card) {
+    const body = place.querySelector(".body");
+    const shown = this.loops.get(place);
+    if (body && card.film && shown?.film === card.film && card.event.state !== "withdrawn") {
+      shown.loop.moves = card.moves;
+      body.lastChild.replaceWith(this.beside(card));
+      return;
+    }
+    body?.remove();
+    place.append(this.body(place, card));
   }
 
   sift({ item, event }) {
@@ -113,22 +129,30 @@ export class Cards {
     item.hidden = Boolean(only && event.label !== only) || event.score < least;
   }
 
-  body(card) {
+  body(place, card) {
     const { event } = card;
+    this.loops.delete(place);
     const body = element("div", "body");
     if (event.state === "withdrawn") {
       element("p", "words", body).textContent = t("withdrawn", { why: whyWords(event.reason) });
       return body;
     }
-    const ms = event.offset_s === null ? null : 1000 * (event.offset_s - event.onset_s);
     if (card.film && card.seen) {
-      const { mirrored } = card.context;
-      body.append(new Loop(card.film, card.seen, card.moves, mirrored, t(`class.${event.label}`)).element);
+      const loop = new Loop(card.film, card.seen, card.moves, card.context.mirrored, t(`class.${event.label}`));
+      this.loops.set(place, { film: card.film, loop });
+      body.append(loop.element);
     } else {
       const words = card.forgotten ? t("loop.gone", { count: LOOPS }) : card.seen ? t("loop.waiting") : "";
       element("div", "loop none", body).textContent = words;
     }
-    const beside = element("div", "beside", body);
+    body.append(this.beside(card));
+    return body;
+  }
+
+  beside(card) {
+    const { event } = card;
+    const ms = event.offset_s === null ? null : 1000 * (event.offset_s - event.onset_s);
+    const beside = element("div", "beside");
     const told = card.moves.length ? moveWords(card.moves, ms, card.context?.mirrored) : "";
     if (told) element("p", "words", beside).textContent = told;
     const bars = element("ul", "bars", beside);
@@ -144,7 +168,7 @@ export class Cards {
       card.late_ms === null ? "" : t("shown", { ms: number(Math.round(card.late_ms)) }),
     ];
     element("p", "notes", beside).textContent = notes.filter(Boolean).join(" · ");
-    return body;
+    return beside;
   }
 
   say(words) {

@@ -156,6 +156,7 @@ export class Loop {
     const flip = this.mirrored ? -1 : 1;
     const shown = [...this.moves].sort((a, b) => b.px - a.px).slice(0, 8);
     c.lineCap = "round";
+    let most = null;
     for (const [rank, move] of shown.entries()) {
       let x = (move.x - this.cut.x) * scale;
       if (this.mirrored) x = SIDE - x;
@@ -175,8 +176,9 @@ export class Loop {
         }
         c.stroke();
       }
-      if (rank === 0) this.text(c, `${number(move.px, 1)} px`, Math.min(SIDE - 50, x + 8), Math.max(14, y + dy - 8));
+      if (rank === 0) most = [`${number(move.px, 1)} px`, Math.min(SIDE - 50, x + 8), Math.max(14, y + dy - 8)];
     }
+    if (most) this.text(c, ...most); // over the arrows
   }
 
   line(c, at) {
@@ -184,18 +186,17 @@ export class Loop {
     const x = (ms) => 6 + (Math.min(1, Math.max(0, (ms - first) / (last - first))) * (SIDE - 12));
     c.fillStyle = "rgba(8, 14, 13, 0.78)";
     c.fillRect(0, SIDE - 22, SIDE, 22);
-    let free = 0;
-    for (const kind of ["onset", "apex", "offset"]) {
-      const ms = this.moments[kind];
-      if (!ms) continue;
+    const taken = [];
+    for (const kind of ["apex", "onset", "offset"].filter((k) => this.moments[k])) {
+      const at = x(this.moments[kind]);
       c.fillStyle = kind === "apex" ? "#ffd166" : "#ffffff";
-      c.fillRect(x(ms) - 1, SIDE - 22, 2, 8);
+      c.fillRect(at - 1, SIDE - 22, 2, 8);
       c.font = "10px system-ui, sans-serif";
       const wide = c.measureText(t(kind)).width;
-      const left = Math.min(SIDE - wide - 2, Math.max(2, x(ms) - wide / 2));
-      if (left < free) continue;
+      const left = Math.min(SIDE - wide - 2, Math.max(2, at - wide / 2));
+      if (taken.some(([from, to]) => left < to + 4 && left + wide > from - 4)) continue; // words never touch
       c.fillText(t(kind), left, SIDE - 4);
-      free = left + wide + 4;
+      taken.push([left, left + wide]);
     }
     c.fillStyle = "#4fd1c0";
     c.fillRect(x(at) - 1.5, SIDE - 22, 3, 8);

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from OpenSSL import SSL
 from support.web_client import SureRecognizer, serving
 from typer.testing import CliRunner
 
@@ -20,6 +21,7 @@ from mer_live.benchmarks.web.visitor import post_offer
 from mer_live.realtime.web import start
 from mer_live.realtime.web.cli import app
 from mer_live.realtime.web.config import WebConfig
+from mer_live.realtime.web.door import quiet
 from mer_live.realtime.web.server import serve
 
 HOST = b"Host: localhost\r\n"
@@ -114,6 +116,19 @@ def test_a_failure_of_ours_logs_the_path_as_it_was_sent(
     record = next(r for r in caplog.records if r.name.startswith("mer_live"))
     assert "\n" not in record.getMessage()
     assert "%0a" in record.getMessage().lower()
+
+
+def test_what_a_librarys_task_leaves_behind_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def run(error: Exception) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(quiet)
+        loop.call_exception_handler({"message": "Task exception was never retrieved", "exception": error})
+
+    for error in (SSL.Error([("SSL routines", "", "protocol is shutdown")]), ValueError("a\nb")):
+        asyncio.run(run(error))
+    (record,) = (r for r in caplog.records if r.levelno >= logging.WARNING)
+    assert "\n" not in record.getMessage()
+    assert record.exc_info is None
 
 
 def test_no_request_asks_the_resolver(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,85 @@
+"""Light, dark, phone and 200 %: whether all of it can be read, and stays where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.web_axe import axe_script, violations
+from support.web_browser import begin, browser, server
+
+pytestmark = pytest.mark.slow
+OPEN = "#status[data-state=open]"
+WAIT_MS = 60_000
+
+
+SHIFTS = """
+window.shift = 0;
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) if (!entry.hadRecentInput) shift += entry.value;
+}).observe({ type: "layout-shift", buffered: true });
+"""
+CUT = """
+async () => {
+  const words = await (await fetch(`/static/${document.documentElement.lang}.json`)).json();
+  const pill = document.getElementById("status");
+  const shown = pill.textContent;
+  const cut = Object.keys(words).filter((key) => key.startsWith("status.")).filter((key) => {
+    pill.textContent = words[key];
+    return pill.scrollWidth > pill.clientWidth;
+  });
+  pill.textContent = shown;
+  const names = [...document.querySelectorAll(".bars .name")].filter((e) => e.offsetParent);
+  return [...cut, ...names.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent)];
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("look", "wide", "high"),
+    [("light", 1200, 820), ("dark", 390, 844), ("light", 844, 390), ("light", 600, 410)],
+)
+def test_nothing_is_hard_to_read_and_nothing_moves(
+    chromium: str,
+    camera: Path,
+    play: Any,
+    port: int,
+    pytestconfig: pytest.Config,
+    look: str,
+    wide: int,
+    high: int,
+) -> None:
+    """Desk, phone upright and on its side, desk at 200 %: axe finds nothing, whatever is shown."""
+    assert pytestconfig.cache is not None
+    script = axe_script(pytestconfig.cache.mkdir("axe"))
+    with server(port), browser(play, chromium, camera) as chrome:
+        page = chrome.new_context(
+            viewport={"width": wide, "height": high},
+            color_scheme=look,
+            locale="de-DE",
+            reduced_motion="reduce",
+        ).new_page()
+        page.add_init_script(SHIFTS)
+        page.goto(f"http://127.0.0.1:{port}/")
+        assert violations(page, script) == []
+        begin(page, port)
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
+        page.wait_for_selector("#latest .loop canvas", timeout=WAIT_MS)
+        assert page.evaluate("() => shift") < 0.05
+        assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+        page.click("#cards summary")
+        assert violations(page, script) == []
+        assert page.evaluate(CUT) == []
+        page.click("#mute")
+        assert page.inner_text("#status") == "Angehalten"
+        assert violations(page, script) == []
+        small = page.evaluate(
+            "() => [...document.querySelectorAll('button, select, summary, #language')].filter((e) => "
+            "e.offsetParent && Math.min(e.offsetHeight, e.offsetWidth) < 44).map((e) => e.id || e.textContent)"
+        )
+        assert small == []
+        page.click("#stop")
+        page.wait_for_selector("#status[data-state=closed]")
+        assert violations(page, script) == []

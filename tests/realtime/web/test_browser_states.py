@@ -1,0 +1,96 @@
+"""What the page says when something is in the way, and where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.web_browser import begin, browser, server
+
+pytestmark = pytest.mark.slow
+OPEN = "#status[data-state=open]"
+WAIT_MS = 60_000
+PICTURE = 640 * 480 * 3 // 2
+IN_VIEW = "(id) => document.getElementById(id).getBoundingClientRect().bottom <= innerHeight + 1"
+
+
+def test_every_trouble_with_the_camera_has_words(chromium: str, camera: Path, play: Any, port: int) -> None:
+    cases = (
+        (None, True, "", "No camera was found"),
+        (camera, False, "", "was refused"),
+        (camera, True, "Object.defineProperty(window, 'isSecureContext', {value: false})", "secure pages"),
+    )
+    with server(port):
+        for source, allowed, script, words in cases:
+            with browser(play, chromium, source, allowed=allowed) as chrome:
+                page = chrome.new_page(viewport={"width": 390, "height": 700})
+                page.add_init_script(script)
+                begin(page, port)
+                page.wait_for_function(
+                    "(words) => document.getElementById('consent-notice').textContent.includes(words)",
+                    arg=words,
+                    timeout=WAIT_MS,
+                )
+                assert page.evaluate(IN_VIEW, "consent-notice")
+
+
+def test_a_token_is_asked_for(chromium: str, camera: Path, play: Any, port: int) -> None:
+    with server(port, "--token", "öffne dich+100 %"), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page(viewport={"width": 390, "height": 700})
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_selector("#token-row:not([hidden])")
+        page.fill("#token", "wrong words")
+        page.check("#agree")
+        page.click("#begin")
+        page.wait_for_selector("#consent-notice[data-kind=error]", timeout=WAIT_MS)
+        assert "token" in page.inner_text("#consent-notice")
+        assert page.evaluate(IN_VIEW, "consent-notice")
+        page.fill("#token", "öffne dich+100 %")
+        page.click("#begin")
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+
+
+def write_y4m(path: Path, fps: int, pictures: list[bytes]) -> Path:
+    """640x480 I420."""
+    head = f"YUV4MPEG2 W640 H480 F{fps}:1 Ip A1:1 C420jpeg\n".encode()
+    path.write_bytes(head + b"".join(b"FRAME\n" + picture for picture in pictures))
+    return path
+
+
+def test_a_picture_that_stands_still_is_named(
+    chromium: str, camera: Path, tmp_path: Path, play: Any, port: int
+) -> None:
+    frames = camera.read_bytes().partition(b"\nFRAME\n")[2]
+    still = write_y4m(tmp_path / "still.y4m", 10, [frames[:PICTURE]] * 100)
+    with server(port, "--video", str(still)), browser(play, chromium, None) as chrome:
+        page = chrome.new_page()
+        begin(page, port)
+        page.wait_for_function(
+            "() => document.getElementById('notice').textContent.includes('stands still')", timeout=WAIT_MS
+        )
+
+
+def test_whoever_is_not_seen_is_not_asked_for_anything(
+    chromium: str, tmp_path: Path, play: Any, port: int
+) -> None:
+    noise = np.random.default_rng(5).integers(118, 126, (30, PICTURE), dtype=np.uint8)
+    empty = write_y4m(tmp_path / "empty.y4m", 30, [one.tobytes() for one in noise])
+    with server(port), browser(play, chromium, empty) as chrome:
+        page = chrome.new_page()
+        begin(page, port)
+        page.wait_for_function(
+            "() => document.getElementById('phase').textContent.includes('No face')", timeout=WAIT_MS
+        )
+        assert not page.is_visible("#try-it")
+        assert page.inner_text("#f-fps") != "0 frames a second"
+
+
+def test_a_session_that_reached_its_limit_says_so(chromium: str, camera: Path, play: Any, port: int) -> None:
+    with server(port, "--total", "3"), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        begin(page, port)
+        page.wait_for_selector("#status[data-state=failed]", timeout=WAIT_MS)
+        assert page.inner_text("#status") == "Ended"
+        assert "longest time" in page.inner_text("#stage-words")
