@@ -76,6 +76,15 @@ def live(
     fourcc: Annotated[
         str | None, typer.Option(help="Pixel format to ask of the camera, such as MJPG.")
     ] = None,
+    exposure: Annotated[
+        str | None, typer.Option(help="Exposure to ask of the camera: milliseconds, or auto.")
+    ] = None,
+    gain: Annotated[
+        float | None, typer.Option(help="Gain to ask of the camera, in its driver's units.")
+    ] = None,
+    focus: Annotated[
+        str | None, typer.Option(help="Focus to ask of the camera: in its driver's units, or auto.")
+    ] = None,
     pace: Annotated[
         str | None,
         typer.Option(help="Files: max reads every frame, realtime behaves as a camera. [default: max]"),
@@ -113,6 +122,9 @@ def live(
     lsl_markers: Annotated[
         str | None, typer.Option(help="Take markers from the Lab Streaming Layer stream of this name.")
     ] = None,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show picture and events on a page in the browser as well.")
+    ] = False,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -160,6 +172,9 @@ def live(
             fps=fps,
             size=size,
             fourcc=fourcc,
+            exposure=exposure,
+            gain=gain,
+            focus=focus,
             pace=pace,
             bundles=tuple(bundle or BUNDLES),
             backend=backend,
@@ -177,6 +192,7 @@ def live(
             record_blurred=record_blurred,
             lsl=lsl,
             lsl_markers=lsl_markers,
+            view=view,
             given={k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         )
         explicit = {k for k in chosen if (s := context.get_parameter_source(k)) and s.name != "DEFAULT"}

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from mer_live.engines.device.choice import check_device
 from mer_live.engines.runners import BACKENDS
@@ -34,6 +34,7 @@ class Options:
     record: RecordConfig | None
     lsl: str | None
     lsl_markers: str | None
+    view: bool
     given: dict[str, Any]
     """The command's options as they were given, for whoever repeats the run."""
 
@@ -47,6 +48,9 @@ class Options:
         fps: float | None,
         size: str | None,
         fourcc: str | None,
+        exposure: str | None = None,
+        gain: float | None = None,
+        focus: str | None = None,
         pace: str | None,
         bundles: tuple[str, ...],
         backend: str,
@@ -62,6 +66,7 @@ class Options:
         record_blurred: bool = False,
         lsl: str | None = None,
         lsl_markers: str | None = None,
+        view: bool = False,
         device: str = "auto",
         precision: str = "fp32",
         given: dict[str, Any] | None = None,
@@ -74,14 +79,18 @@ class Options:
         check_device(device, backend)
         if pace not in (None, "max", "realtime"):
             raise ValueError(f"--pace is max or realtime, not {pace!r}.")
-        if camera is None and (size or fourcc):
-            raise ValueError("--size and --fourcc are requests to a camera; use them with --camera.")
+        if camera is None and any(one is not None for one in (size, fourcc, exposure, gain, focus)):
+            raise ValueError(
+                "--size, --fourcc, --exposure, --gain and --focus are requests to a camera; use them with --camera."
+            )
         if camera is not None and pace is not None:
             raise ValueError("--pace is for files; a camera has its own pace.")
         if duration_s is not None and not 0 < duration_s < math.inf:
             raise ValueError(f"--duration must be above 0, not {duration_s}.")
         if lsl not in (None, "machine", "network"):
             raise ValueError(f"--lsl is machine or network, not {lsl!r}.")
+        if view and camera is None and pace != "realtime":
+            raise ValueError("--view shows what happens now: use it with --camera or --pace realtime.")
         if (lsl or lsl_markers) and camera is None and pace != "realtime":
             raise ValueError(
                 "--lsl and --lsl-markers are about times of now: use them with --camera or --pace realtime."
@@ -112,6 +121,9 @@ class Options:
             fps=fps,
             size=_parse_size(size),
             fourcc=_parse_fourcc(fourcc),
+            exposure_ms=_parse_or_auto("--exposure", exposure, "milliseconds"),
+            gain=gain,
+            focus=_parse_or_auto("--focus", focus, "a number"),
             pace="realtime" if pace == "realtime" else "max",
             duration_s=duration_s,
         )
@@ -123,7 +135,8 @@ class Options:
             precision=cast(Precision, precision),
         )
         return cls(
-            config, demo, bundles, backend, live, events, report, ui, session, lsl, lsl_markers, given or {}
+            *(config, demo, bundles, backend, live, events, report, ui, session),
+            *(lsl, lsl_markers, view, given or {}),
         )
 
 
@@ -134,6 +147,15 @@ def _parse_size(text: str | None) -> tuple[int, int] | None:
     if not found:
         raise ValueError(f"--size is WIDTHxHEIGHT, such as 640x480, not {text!r}.")
     return int(found[1]), int(found[2])
+
+
+def _parse_or_auto(option: str, text: str | None, what: str) -> float | Literal["auto"] | None:
+    if text is None or text == "auto":
+        return cast(Literal["auto"], text) if text else None
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{option} is auto or {what}, not {text!r}.") from None
 
 
 def _parse_fourcc(text: str | None) -> str | None:

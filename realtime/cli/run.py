@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import threading
+import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -82,7 +83,17 @@ def live(options: Options) -> None:
             closing.callback(recorder.stop)
             sinks.append(recorder)
 
+        hear, view = None, None
+        if options.view:
+            from mer_live.realtime.web.view import View  # brings WebRTC, which takes a second to load
+
+            view = closing.enter_context(View(recognizer))
+            sinks.append(view.audience)
+            hear = view.audience.begin()
+
         def listen(frame: Frame, steps: Sequence[Step]) -> None:
+            if hear is not None:
+                hear(frame, steps)
             for place, step in enumerate(steps):
                 if lsl is not None and step.motion is not None:
                     lsl.motion(step.motion, place)
@@ -94,6 +105,10 @@ def live(options: Options) -> None:
         if recorder is not None:
             begin(recorder, pipeline)
         notes.print(f"{source.description} · {recognizer.line}", highlight=False, soft_wrap=True)
+        if view is not None:
+            view.show(pipeline)
+            notes.print(f"Open {view.url} in a browser", highlight=False, soft_wrap=True)
+            webbrowser.open(view.url)
         _drive(pipeline, terminal, stop)
         if options.report is not None:
             write_report(options.report, build_report(pipeline))

@@ -113,6 +113,8 @@ class TerminalSink:
             share = f"  usable {usable[who]:.0%}" if who in usable else ""
             rows.add_row(name, f"{path.tracker.status}  phase {path.spotter.phase}{share}{picture}")
         rows.add_row("motion", Text(sparkline(self._levels), style="cyan"))
+        if (hint := source.hint) is not None:
+            rows.add_row("hint", Text(hint, style="yellow"))
         times = (
             f"{name} {median:.2f}"
             for name in ("crop", "motion", "spotter", "frame")

@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from mer_live.realtime.sources.base import FrameSource
 from mer_live.realtime.sources.config import CameraConfig, SourceError
+from mer_live.realtime.sources.controls import control
 from mer_live.realtime.sources.decoder import frame_size, quiet_opencv, retrieve
 
 _FAILURES = 10
 _FAILURE_PAUSE_S = 0.05
 _SILENCE_NS = 10_000_000_000
 _ENOUGH = 0.85
+_HALVED = 0.6
+_OF_A_FRAME = 0.8
+"""Share of a frame's time that an exposure may take: the rest is reading out."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class CameraSource(FrameSource):
                     "check that it is plugged in and that this program may use it"
                 )
             _request(capture, cfg)
+            self._missed = control(capture, cfg)
         self._capture = capture
         try:
             frame_size(capture, self._name)
@@ -77,9 +82,16 @@ class CameraSource(FrameSource):
                 f"{self._name} gives {self.size[0]}x{self.size[1]} instead of "
                 f"{asked.size[0]}x{asked.size[1]}: ask for a size that it has"
             )
+        if self._missed:
+            return f"{self._name} did not take {', '.join(self._missed)}: its driver has no such control or value"
         wanted = asked.fps or self.nominal_fps
         if self.captured <= wanted or not 0 < self.measured_fps < _ENOUGH * wanted:
             return None
+        if self.measured_fps < _HALVED * wanted and not isinstance(asked.exposure_ms, float):
+            return (
+                f"{self._name} gives {self.measured_fps:.0f} of {wanted:.0f} fps, as automatic exposure does in low "
+                f"light: add light, or fix it with --exposure {max(1, int(_OF_A_FRAME * 1000 / wanted))}"
+            )
         compressed = self.fourcc == "MJPG" or asked.fourcc is not None
         return (
             f"{self._name} gives {self.measured_fps:.0f} of {wanted:.0f} fps: "

@@ -25,6 +25,12 @@ class CameraConfig:
     """(width, height) asked of a camera; the other sources keep their own."""
     fourcc: str | None = None
     """Pixel format asked of a camera, four letters, for example MJPG."""
+    exposure_ms: float | Literal["auto"] | None = None
+    """Asked of a camera, as gain and focus are; None leaves it as it is."""
+    gain: float | None = None
+    """In the driver's own units."""
+    focus: float | Literal["auto"] | None = None
+    """In the driver's own units."""
     pace: Pace = "max"
     """Files: 'max' reads every frame as fast as the reader takes it; 'realtime' behaves as a camera."""
     duration_s: float | None = None
@@ -50,6 +56,8 @@ class CameraConfig:
             raise ValueError(f"size is (width, height) in pixels, not {self.size}")
         if self.fourcc is not None and len(self.fourcc) != 4:
             raise ValueError(f"fourcc is four letters such as MJPG, not {self.fourcc!r}")
+        if isinstance(self.exposure_ms, float) and not 0 < self.exposure_ms <= 10_000:
+            raise ValueError(f"exposure is auto or milliseconds above 0, not {self.exposure_ms:g}")
         if self.pace not in ("max", "realtime"):
             raise ValueError(f"pace is 'max' or 'realtime', not {self.pace!r}")
         if self.duration_s is not None and self.duration_s <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,9 @@ from mer_live.realtime.sources.url import is_url, public_url
 from mer_live.realtime.sources.video import open_video
 
 _DEVICE = re.compile(r"/dev/|\\\\[.?]\\")
+_PLUGIN = re.compile(r"([A-Za-z][\w-]+):(?!//)")
+PLUGINS = "mer_live.sources"
+"""Entry points of sources of other packages: NAME makes ``--camera NAME:WHICH``; each takes a `CameraConfig`."""
 
 
 def open_source(cfg: CameraConfig) -> FrameSource:
@@ -27,6 +31,9 @@ def open_source(cfg: CameraConfig) -> FrameSource:
     Raises SourceError with one sentence that says what to do.
     """
     source = cfg.source
+    if isinstance(source, str) and (named := _PLUGIN.match(source)) and not Path(source).exists():
+        for found in entry_points(group=PLUGINS, name=named[1]):
+            return _plugged(found, cfg)
     if isinstance(source, int) or _DEVICE.match(source):
         camera = CameraSource(cfg)
         if cfg.preload:
@@ -46,6 +53,23 @@ def open_source(cfg: CameraConfig) -> FrameSource:
     else:
         opened = open_video(cfg, source)
     return preload(opened) if cfg.preload else opened
+
+
+def _plugged(found: EntryPoint, cfg: CameraConfig) -> FrameSource:
+    """A source that another package brings; whatever it raises is told in one sentence."""
+    try:
+        opened = found.load()(cfg)
+    except SourceError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"{cfg.source} cannot be opened by {found.value} ({error}): see its own documentation"
+        ) from error
+    if not isinstance(opened, FrameSource):
+        raise SourceError(
+            f"{found.value} made a {type(opened).__name__}, not a FrameSource: tell its authors"
+        )
+    return opened
 
 
 def preload(source: FrameSource) -> MemorySource:

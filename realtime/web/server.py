@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -149,17 +150,24 @@ async def serve(
     stop: asyncio.Event,
     ready: Callable[[int], None] | None = None,
     sockets: Sequence[socket.socket] = (),
+    shown: Callable[[ServerCamera], Coroutine[Any, Any, None]] | None = None,
 ) -> None:
     """Serve until ``stop`` on ``sockets`` (of ``bind``); ``ready`` is told the port once it is open.
+
+    With ``shown`` the page shows what that follows, such as a pipeline that runs here anyway.
 
     Raises OSError when there are no sockets and the address cannot be had.
     """
     asyncio.get_running_loop().set_exception_handler(quiet)
     site = Site(config, recognizer)
     filming: asyncio.Task[None] | None = None
-    if camera is not None:
+    if shown is not None:
+        site.camera = ServerCamera(config, CameraConfig(), recognizer, site.metrics)
+        filming = asyncio.create_task(shown(site.camera))
+    elif camera is not None:
         site.camera = ServerCamera(config, camera[0], recognizer, site.metrics)
         filming = asyncio.create_task(site.camera.run(camera[1]))
+    if filming is not None:
         filming.add_done_callback(lambda task: None if task.cancelled() else stop.set())
     runner = web.AppRunner(make_app(site), access_log=None, shutdown_timeout=2.0)
     await runner.setup()

@@ -69,14 +69,9 @@ class ServerCamera:
         pipeline = await asyncio.to_thread(
             Pipeline, source, self.recognizer, [self.audience], self._live, self.audience.begin()
         )
-        self.pipeline = pipeline
-        reader = pipeline.viewer()
         # In a thread, since it builds the landmarker; shielded, since a thread cannot be cancelled.
         starting = asyncio.get_running_loop().run_in_executor(None, pipeline.start)
-        helpers = [
-            asyncio.create_task(self.audience.report(pipeline, self._config.state_hz)),
-            asyncio.create_task(self._show(pipeline, reader)),
-        ]
+        following = asyncio.create_task(self.follow(pipeline))
         try:
             await asyncio.shield(starting)
             while not pipeline.join(0):
@@ -84,12 +79,26 @@ class ServerCamera:
             if pipeline.error is not None:
                 self._tell_trouble(str(pipeline.error))
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
             await asyncio.wait([starting])
             pipeline.stop()
             await asyncio.to_thread(pipeline.join, 5.0)
+
+    async def follow(self, pipeline: Pipeline) -> None:
+        """Show a pipeline, whose sink and listener is ``audience``, to all who watch, until this is cancelled."""
+        self.pipeline = pipeline
+        reader = pipeline.viewer()
+        helpers = [
+            asyncio.create_task(self.audience.report(pipeline, self._config.state_hz)),
+            asyncio.create_task(self._show(pipeline, reader)),
+        ]
+        try:
+            await asyncio.gather(*helpers)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
             reader.close()
             self.pipeline = None
 

@@ -11,6 +11,7 @@ from support.video_clips import HEIGHT, WIDTH, frames, write_video
 from mer_live.realtime.sources import camera as camera_module
 from mer_live.realtime.sources.camera import CameraSource, list_cameras
 from mer_live.realtime.sources.config import CameraConfig, SourceError
+from mer_live.realtime.sources.controls import control
 from mer_live.realtime.sources.open import open_source
 
 
@@ -54,7 +55,47 @@ def test_a_camera_that_gives_less_than_asked_gets_a_hint(tmp_path: Path) -> None
     slow.captured = 120
     assert slow.hint is not None
     assert "30 of 100 fps" in slow.hint
+    assert "--exposure 8" in slow.hint, "as in low light"
     slow.stop()
+    fixed = recorded_camera(path, fps=100.0, exposure_ms=5.0)
+    assert "did not take exposure (5 ms)" in str(fixed.hint), "a file has none"
+    fixed.stop()
+
+
+class Driver:
+    """Takes some properties, in steps."""
+
+    def __init__(self, *taken: int, step: float = 1.0) -> None:
+        self.taken, self.step = taken, step
+        self.values: dict[int, float] = {}
+
+    def set(self, number: int, value: float) -> bool:
+        if number in self.taken:
+            self.values[number] = round(value / self.step) * self.step
+        return number in self.taken
+
+    def get(self, number: int) -> float:
+        return self.values.get(number, 0.0)
+
+
+def test_controls_are_asked_in_each_systems_units() -> None:
+    everything = (cv2.CAP_PROP_AUTO_EXPOSURE, cv2.CAP_PROP_EXPOSURE, cv2.CAP_PROP_GAIN)
+    every = (*everything, cv2.CAP_PROP_FOCUS, cv2.CAP_PROP_AUTOFOCUS)
+    wanted = CameraConfig(exposure_ms=4.0, gain=12.0, focus=30.0)
+    driver = Driver(*every)
+    assert control(driver, wanted, "Linux") == []
+    assert driver.values == dict(zip(every, (1.0, 40.0, 12.0, 30.0, 0.0), strict=True))
+    driver = Driver(*every)
+    assert control(driver, wanted, "Windows") == []
+    assert driver.values[cv2.CAP_PROP_EXPOSURE] == -8.0, "1/256 s"
+    assert control(Driver(*every), wanted, "Darwin") == ["exposure (4 ms)"]
+    assert control(Driver(), wanted, "Linux") == ["exposure (4 ms)", "gain (12)", "focus (30.0)"]
+    coarse = Driver(*every, step=100.0)
+    assert control(coarse, wanted, "Linux") == ["exposure (4 ms)", "gain (12)", "focus (30.0)"]
+    driver = Driver(*every)
+    assert control(driver, CameraConfig(exposure_ms="auto", focus="auto"), "Linux") == []
+    assert driver.values == {cv2.CAP_PROP_AUTO_EXPOSURE: 3.0, cv2.CAP_PROP_AUTOFOCUS: 1.0}
+    assert control(Driver(), CameraConfig(), "Linux") == []
 
 
 def test_a_camera_without_frames_is_refused_at_once(tmp_path: Path) -> None:
