@@ -1,6 +1,8 @@
-# mer-web on a server's CPU. Not built here: no container engine was at hand.
+# mer-web on a server's CPU, or with an NVIDIA card. Not built here: no container engine was at hand.
 #   docker build -t mer-live . && docker run --rm -p 127.0.0.1:8080:8080 mer-live
+#   docker build --build-arg EXTRA="[gpu]" -t mer-live . && docker run --rm --gpus all -p 127.0.0.1:8080:8080 mer-live
 FROM python:3.11-slim
+ARG EXTRA=""
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libxcb1 libglib2.0-0 libegl1 libgles2 \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -9,7 +11,9 @@ COPY engines engines
 COPY realtime realtime
 COPY training training
 COPY benchmarks benchmarks
-RUN pip install --no-cache-dir . && rm -rf /src/*
+# CUDA's libraries come with the wheels of torch and TensorRT; the driver comes from the host (NVIDIA's container toolkit).
+RUN pip install --no-cache-dir ".${EXTRA}" && rm -rf /src/*
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 RUN useradd --create-home mer
 USER mer
 WORKDIR /home/mer

@@ -117,6 +117,8 @@ class RayExecutor:
     """CPUs of a cluster that is started here."""
     retries: int = 3
     """How often a task is run again after its worker was lost; an error of the task itself is not retried."""
+    gpus: int = 0
+    """GPUs of each task; Ray shows a task its own ones and no others."""
 
     def run(
         self,
@@ -140,7 +142,7 @@ class RayExecutor:
             self._connect(ray)
         try:
             # Asking for one CPU per task also makes Ray set OMP_NUM_THREADS=1 in the worker.
-            remote = ray.remote(num_cpus=1, max_retries=self.retries)(_call)
+            remote = ray.remote(num_cpus=1, num_gpus=self.gpus, max_retries=self.retries)(_call)
             shared = ray.put(material)
             running = {remote.remote(function, shared, job): job for job in jobs}
             while running:
@@ -178,14 +180,19 @@ class RayExecutor:
             ) from error
 
 
-def make_executor(name: str, *, jobs: int, address: str | None = None, retries: int = 0) -> Executor:
-    """Return an executor by name, "local" or "ray"; ValueError for another name. Ray retries three times anyway."""
+def make_executor(
+    name: str, *, jobs: int, address: str | None = None, retries: int = 0, gpus: int = 0
+) -> Executor:
+    """Return an executor by name, "local" or "ray"; ValueError for another name. Ray retries three times anyway.
+
+    ``gpus``: of each job. Locally there is one GPU at a time, and so one job; Ray spreads jobs over several.
+    """
     if name == "local":
         if address:
             raise ValueError("--address belongs to --executor ray")
-        return LocalExecutor(jobs, retries)
+        return LocalExecutor(1 if gpus else jobs, retries)
     if name == "ray":
-        return RayExecutor(address, jobs)
+        return RayExecutor(address, jobs, gpus=gpus)
     raise ValueError(f"unknown executor {name!r}: choose local or ray")
 
 

@@ -20,6 +20,8 @@ class StartTime:
     """How far the reading of the two clocks may be off; how far the machine's own time is off is not known here."""
     clock: str
     """Clock of the capture times: "CLOCK_MONOTONIC", or "media" for the times that a recording carries."""
+    source: str | None = None
+    """Of which source, where a run has several."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; ``utc`` to the microsecond."""
@@ -29,6 +31,7 @@ class StartTime:
             "unix_ns": self.unix_ns,
             "uncertainty_ns": self.uncertainty_ns,
             "clock": self.clock,
+            **({} if self.source is None else {"source": self.source}),
         }
 
 

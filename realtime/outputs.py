@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from mer_live.engines.files import write_json
 
 _OURS = (
-    *(b'{"type": ', b"type,id,revision,", b'{\n "source": '),
+    *(b'{"type": ', b"type,id,revision,", b'{\n "source": ', b'{\n "sources": '),
     b'{\n "@context": "http://www.w3.org/ns/csvw",\n "dc:creator": "mer-live"',
 )
 """First bytes of what mer-live writes: JSON lines, CSV, reports, and the description beside a CSV."""

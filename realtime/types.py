@@ -213,6 +213,8 @@ class Event:
     """Why it was withdrawn."""
     face: Face | None = None
     """None where none was in view when it was decided."""
+    source: str | None = None
+    """Which source it was seen by, where a run has several; ids count within a source."""
 
     @property
     def delay_ns(self) -> int:

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from mer_live.benchmarks.inputs import demo_recording
 from mer_live.engines.bundle import Bundle
+from mer_live.engines.representation.adm import adm_rows
+from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.specs import AdmSpec, FlowConfig, MotionSpec, RepresentationSpec
 from mer_live.engines.trt.gpu import present_gpu
 from mer_live.engines.trt.library import MODULES, installed_flavours
@@ -35,10 +38,17 @@ def demo_crops(count: int) -> NDArray[np.uint8]:
     return np.stack([crop_gray(frame, warp) for frame in frames])
 
 
-def with_farneback(bundle: Bundle) -> Bundle:
-    """The bundle as if it had been trained with Farneback flow, which alone has a device version.
+def spot_clip(crops: NDArray[np.uint8]) -> Clip:
+    """A finished movement in crops (T, S, S), apex in the middle, ADM rows of Farneback flow with it."""
+    stop = len(crops) - 1
+    rows = adm_rows(crops[:stop], make_flow(FARNEBACK))
+    return Clip(crops[:stop], np.arange(stop, dtype=np.int64), 2, len(crops) // 2, stop - 1, rows)
 
-    For parity and times only: its probabilities mean nothing if it was trained with another flow.
+
+def with_farneback(bundle: Bundle) -> Bundle:
+    """The bundle as if it had been trained with Farneback flow, which the device computes.
+
+    For parity and times only: its probabilities mean nothing if it was trained with another flow alone.
     """
 
     def changed(spec: RepresentationSpec) -> RepresentationSpec:

@@ -1,14 +1,13 @@
 """``mer-bench gpu``: one command for a machine with a card: is it right, and how fast is it?
 
-With ``device="cpu"`` the same code runs without graphs, events and TensorRT, so that its own tests need no card.
+With ``device="cpu"`` the same code runs without graphs, streams and TensorRT, so that its own tests need no card.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,30 +15,48 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mer_live.benchmarks.gpu.inputs import FARNEBACK, demo_crops, describe, with_farneback
+from mer_live.benchmarks.gpu.cameras import camera_figures
+from mer_live.benchmarks.gpu.inputs import FARNEBACK, demo_crops, describe, spot_clip, with_farneback
 from mer_live.benchmarks.gpu.page import write_page
-from mer_live.benchmarks.gpu.parity import flow_figures, network_figure, path_figure
+from mer_live.benchmarks.gpu.parity import events_figure, flow_figures, image_figures, runner_figure
 from mer_live.benchmarks.gpu.timing import Stopwatch
+from mer_live.benchmarks.inputs import demo_recording
+from mer_live.benchmarks.live import looped
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.bundle import Bundle, load_bundle
+from mer_live.engines.device.choice import DeviceChoice, choose_device
+from mer_live.engines.device.device import Device
 from mer_live.engines.device.farneback import TorchFarneback
-from mer_live.engines.device.networks import DeviceNetwork, EngineDeviceNetwork, TorchDeviceNetwork
-from mer_live.engines.device.path import DeviceConfig, DevicePath
-from mer_live.engines.errors import BackendError, EngineError
-from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.device.ops import adm_rows
+from mer_live.engines.device.rows import AdmRows
+from mer_live.engines.errors import BackendError
+from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.specs import AdmSpec
+from mer_live.engines.runners import Runner, open_runner
+from mer_live.engines.runners.tensorrt import TensorRtRunner
 from mer_live.engines.trt.file import Precision
 from mer_live.engines.trt.library import installed_flavours
 from mer_live.engines.trt.onnx import sample_inputs
+from mer_live.realtime.config import BUNDLES
+from mer_live.realtime.demo.clip import demo_clip
+from mer_live.realtime.face.crop import CROP_SIZE
+from mer_live.realtime.motion.cpu import CpuStage
+from mer_live.realtime.motion.cuda import CudaStage
+from mer_live.realtime.motion.stage import FlowSpec, MotionStage
+from mer_live.realtime.process import settle_process
+from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.sources.config import CameraConfig
+from mer_live.realtime.sources.open import open_source
 
-CAMERAS = (1, 2, 4, 8, 16)
+CAMERAS, RATES = (1, 2, 4, 8, 16), (60, 120, 200)
 SPOT_FRAMES = 40
+ROWS = AdmSpec(flow=FARNEBACK)
 
 
 def run(
     quick: bool = False,
     device: str = "cuda",
-    bundles: Sequence[str] = ("madtn", "atnet"),
-    cameras: Sequence[int] = CAMERAS,
+    bundles: Sequence[str] = BUNDLES,
     page: Path | None = None,
     repeats: int | None = None,
 ) -> Result:
@@ -48,169 +65,153 @@ def run(
     ``page``: also write a one-page Markdown report there. ``repeats``: calls per stage (default: 1000 on a
     GPU, 30 on a CPU, a tenth of that when quick).
     """
-    place = torch.device(device)
-    if place.type == "cuda" and not torch.cuda.is_available():
-        raise BackendError(
-            'torch sees no NVIDIA GPU here; on a machine with one: pip install "mer-live[gpu]". '
-            "To try the benchmark itself: mer-bench gpu --device cpu"
-        )
-    opened = [with_farneback(load_bundle(name)) for name in bundles]
-    result = Result("gpu", {"quick": quick, "device": device, "bundles": list(bundles), "flow": "farneback"})
-    result.machine["device"] = describe(place)
-    usual = (1000 if place.type == "cuda" else 30) // (10 if quick else 1)
-    stopwatch = Stopwatch(place, repeats or usual)
+    choice = choose_device("cpu-torch" if device == "cpu" else device)
+    settle_process()
+    place = Device(choice.torch or "cpu")
+    opened = [load_bundle(name) for name in bundles]
+    same = [with_farneback(bundle) for bundle in opened]
+    result = Result("gpu", {"quick": quick, "device": device, "bundles": list(bundles)})
+    result.machine["device"] = describe(place.torch)
+    usual = (1000 if place.cuda else 30) // (10 if quick else 1)
+    stopwatch = Stopwatch(place.torch, repeats or usual)
     crops = demo_crops(SPOT_FRAMES)
-    result.figures += flow_figures(crops, place)
-    _flow_times(result, stopwatch, crops)
-    networks = _networks(result, opened, place)
-    _network_times(result, stopwatch, networks)
-    with _streams_apart(opened) as parts:
-        _network_times(result, stopwatch, _networks(result, parts, place), group="ATNet's streams apart")
-    for kind in dict.fromkeys(kind for kind, _ in networks):
-        chosen = [network for k, network in networks if k == kind]
-        if len(chosen) == len(opened):  # an engine that could not be had leaves a figure that says why
-            _path_times(result, stopwatch, chosen, opened, crops, kind)
-    _camera_rates(result, stopwatch, opened, crops, cameras)
+    clip = spot_clip(crops)
+    result.figures += flow_figures(crops, place) + image_figures([clip] * 2, place)
+    for bundle in opened:
+        _engines(result, stopwatch, bundle)
+    _event_lists(result, opened, same, choice, quick)
+    _frame_times(result, stopwatch, crops, place)
+    _spot_times(result, stopwatch, opened, same, choice, clip)
+    counts, rates, seconds = ((1, 2), (60,), 0.5) if quick else (CAMERAS, RATES, 10.0)
+    result.figures += camera_figures(same, choice, demo_recording(0.5), counts, rates, seconds)
     if page is not None:
         write_page(result, page)
     return result
 
 
-def _flow_times(result: Result, stopwatch: Stopwatch, crops: NDArray[np.uint8]) -> None:
-    group = "flow, 224 px"
-    network = TorchFarneback(224, 224, FARNEBACK).to(stopwatch.device)
-    for batch in (1, 8):
-        prev, following = (
-            torch.from_numpy(crops[k : k + batch].copy()).to(stopwatch.device).float() for k in (0, 8)
-        )
-        one, two = network.expand(prev), network.expand(following)
-        what = f"Farneback, batch {batch}"
-        result.times += stopwatch.measure(what, partial(network, prev, following), group)
-        result.times += stopwatch.measure(f"{what}: expansion", partial(network.expand, prev), group)
-        result.times += stopwatch.measure(
-            f"{what}: displacement",
-            partial(network.displace, one, two),
-            group,
-        )
-    opencv = make_flow(FARNEBACK)
-    result.times += stopwatch.measure(
-        "OpenCV's Farneback on the CPU", lambda: opencv(crops[0], crops[8]), group
-    )[:1]
-    times = {t.name: t.p50 for t in result.times}
-    reference = times["OpenCV's Farneback on the CPU (wall)"]
-    for batch in (1, 8):
-        ratio = times[f"Farneback, batch {batch} (wall)"] / batch / reference
-        note = f"median, {torch.get_num_threads()} torch threads"
-        result.figures.append(
-            Figure(
-                f"flow, time a pair over OpenCV's, batch {batch}",
-                ratio,
-                "",
-                stopwatch.repeats,
-                target=3.0,
-                note=note,
-            )
-        )
-    host = torch.from_numpy(crops[:1].copy())
-    pinned = host.pin_memory() if stopwatch.device.type == "cuda" else host
-    there = torch.empty_like(host, device=stopwatch.device)
-    group = "copy of one crop to the device"
-    result.times += stopwatch.measure("pinned", lambda: there.copy_(pinned, non_blocking=True), group)
-    result.times += stopwatch.measure("pageable", lambda: there.copy_(host), group)
+def _engines(result: Result, stopwatch: Stopwatch, bundle: Bundle) -> None:
+    """Each way to run a network: its parity, and its times alone and for as many spots as go together."""
+    name = bundle.card.name
+    for kind, precision, opening in _ways(bundle, stopwatch.device):
+        try:
+            with opening() as runner:
+                device = stopwatch.device if runner.backend in ("tensorrt", "torch") else torch.device("cpu")
+                result.figures.append(runner_figure(runner, bundle, device, f"{name}, {kind}", precision))
+                for batch in (1, 8):
+                    inputs = {
+                        key: torch.from_numpy(array).to(device)
+                        for key, array in sample_inputs(bundle, batch, seed=0).items()
+                    }
+                    call = partial(runner.infer_tensors, inputs)
+                    result.times += stopwatch.measure(f"{name}, {kind}, batch {batch}", call, "networks")
+        except BackendError as error:
+            result.figures.append(Figure(f"{name}, {kind}", None, note=str(error)))
 
 
-def _networks(
-    result: Result, bundles: Sequence[Bundle], device: torch.device
-) -> list[tuple[str, DeviceNetwork]]:
-    """Every bundle in torch and in each engine that can be had, with its parity; (kind, network)."""
-    found: list[tuple[str, DeviceNetwork]] = []
+def _ways(bundle: Bundle, device: torch.device) -> Iterator[tuple[str, Precision, Callable[[], Runner]]]:
+    yield "openvino", "fp32", partial(open_runner, bundle, "openvino")
+    yield "torch", "fp32", partial(open_runner, bundle, "torch", device=str(device))
     precisions: tuple[Precision, ...] = ("fp32", "fp16")
-    for bundle in bundles:
-        name = bundle.card.name
-        plain = TorchDeviceNetwork(bundle, device)
-        found.append(("torch", plain))
-        result.figures.append(network_figure(plain, device, f"{name}, torch", "fp32"))
-        if device.type != "cuda":
-            result.figures.append(Figure(f"{name}, engines", None, note="TensorRT needs a GPU"))
-            continue
-        for flavour in installed_flavours():
-            for precision in precisions:
-                kind = f"{flavour} {precision}"
-                try:
-                    engine = EngineDeviceNetwork.open(bundle, precision, flavour)
-                    figure = network_figure(engine, device, f"{name}, {kind}", precision)
-                except (EngineError, BackendError) as error:
-                    result.figures.append(Figure(f"{name}, {kind}", None, note=str(error)))
-                    continue
-                found.append((kind, engine))
-                result.figures.append(figure)
-    return found
+    for flavour in installed_flavours() or ["tensorrt"]:
+        for precision in precisions:
+            where = str(device) if device.type == "cuda" else "cuda"
+            opening = partial(TensorRtRunner, bundle, precision=precision, flavour=flavour, device=where)
+            yield f"{flavour} {precision}", precision, opening
 
 
-def _network_times(
-    result: Result, stopwatch: Stopwatch, networks: list[tuple[str, DeviceNetwork]], group: str = "networks"
+def _event_lists(
+    result: Result, opened: Sequence[Bundle], same: Sequence[Bundle], choice: DeviceChoice, quick: bool
 ) -> None:
-    for kind, network in networks:
-        inputs = {
-            name: torch.from_numpy(array).to(stopwatch.device)
-            for name, array in sample_inputs(network.bundle, 1, seed=0).items()
-        }
+    """With the bundles as their cards have them, and with one flow on both sides."""
+    with tempfile.TemporaryDirectory() as folder:
+        clips = {"2 s of the demo clip" if quick else "the demo clip": (demo_clip(), 2.0 if quick else None)}
+        if not quick:
+            clips["a clip of 30 s"] = (looped(demo_clip(), Path(folder) / "long.mp4", 30), None)
+        for what, (path, seconds) in clips.items():
+            clip = partial(open_source, CameraConfig(source=str(path), duration_s=seconds))
+            for flow, bundles in (("as shipped", opened), ("Farneback", same)):
+                result.figures.append(events_figure(f"{what}, {flow}", bundles, choice, clip))
+
+
+def _frame_times(result: Result, stopwatch: Stopwatch, crops: NDArray[np.uint8], place: Device) -> None:
+    """The motion stage on the CPU and on the device, and what its time is made of."""
+    group, points = "a frame: flow at the points and ADM row", np.full((118, 2), 100.0, np.float32)
+    rows = AdmRows(place, ROWS)
+    stages: dict[str, MotionStage] = {
+        "CPU, DIS": CpuStage(CROP_SIZE, FlowSpec(), AdmSpec()),
+        "CPU, Farneback": CpuStage(CROP_SIZE, FlowSpec(), ROWS),
+        "device, Farneback": CudaStage(CROP_SIZE, FlowSpec(), rows),
+    }
+    for what, stage in stages.items():
+        stage.restart(crops[0])
+        result.times += stopwatch.measure(what, partial(_step, stage, crops[8], points), group)
+    flow = TorchFarneback(CROP_SIZE, CROP_SIZE, FARNEBACK).to(place.torch)
+    stream = place.stream()
+    group = "what a frame is made of"
+    host = place.pinned(1, CROP_SIZE, CROP_SIZE, dtype=torch.uint8)
+    there = place.zeros(1, CROP_SIZE, CROP_SIZE, dtype=torch.uint8)
+    result.times += stopwatch.measure("upload", lambda: there.copy_(host, non_blocking=True), group)
+    for faces in (1, 8):
         with torch.no_grad():
-            call = f"{network.bundle.card.name}, {kind}"
-            result.times += stopwatch.measure(call, partial(network, inputs), group)
+            images = torch.from_numpy(crops[:faces].copy()).to(place.torch).float()
+            before = flow.expand(torch.from_numpy(crops[8 : 8 + faces].copy()).to(place.torch).float())
+        replay = place.captured(partial(_row, flow, before, images), stream)
+        result.times += stopwatch.measure(
+            f"flow and row, {faces} faces", partial(_on, place, stream, replay), group, stream
+        )
+    times = {t.name: t.p50 for t in result.times}
+    ratio = times["device, Farneback (wall)"] / times["CPU, Farneback (wall)"]
+    note = f"median, {torch.get_num_threads()} torch threads"
+    result.figures.append(
+        Figure("a frame, device over CPU, same flow", ratio, "", stopwatch.repeats, target=4.0, note=note)
+    )
+
+
+def _step(stage: MotionStage, gray: NDArray[np.uint8], points: NDArray[np.float32]) -> None:
+    stage.step(gray, points)
+    stage.row()
+
+
+@torch.no_grad()
+def _row(flow: TorchFarneback, before: tuple[torch.Tensor, ...], images: torch.Tensor) -> torch.Tensor:
+    return adm_rows(flow.displace(before, flow.expand(images)))
+
+
+def _on(place: Device, stream: object, replay: Callable[[], torch.Tensor]) -> None:
+    with place.on(stream):
+        replay()
+
+
+def _spot_times(
+    result: Result,
+    stopwatch: Stopwatch,
+    opened: Sequence[Bundle],
+    same: Sequence[Bundle],
+    choice: DeviceChoice,
+    clip: Clip,
+) -> None:
+    """Representations and networks of one spot: the CPU as shipped, and the device with its own flow."""
+    ways: list[tuple[str, Sequence[Bundle], DeviceChoice, str, Precision]] = [
+        ("CPU, openvino", opened, DeviceChoice("cpu", "to compare"), "openvino", "fp32"),
+        (f"{choice.name}, torch", same, choice, "torch", "fp32"),
+    ]
+    if stopwatch.device.type == "cuda":
+        ways += [
+            (f"{choice.name}, tensorrt fp32", same, choice, "tensorrt", "fp32"),
+            (f"{choice.name}, tensorrt fp16", same, choice, "tensorrt", "fp16"),
+        ]
+    for what, bundles, where, backend, precision in ways:
+        with (
+            _told(result, what),
+            Recognizer(bundles, backend, device=where, precision=precision) as opened_ones,
+        ):
+            result.times += stopwatch.measure(what, partial(opened_ones.recognize, clip), "a spot")
 
 
 @contextmanager
-def _streams_apart(bundles: Sequence[Bundle]) -> Iterator[list[Bundle]]:
-    """A bundle for each stream of every two-stream ATNet, with its own weights and a cut classifier."""
-    from mer_live.benchmarks.gpu.parts import stream_bundles
-
-    with tempfile.TemporaryDirectory() as folder:
-        yield [part for bundle in bundles for part in stream_bundles(bundle, Path(folder))]
-
-
-def _path_times(
-    result: Result,
-    stopwatch: Stopwatch,
-    networks: Sequence[DeviceNetwork],
-    bundles: Sequence[Bundle],
-    crops: NDArray[np.uint8],
-    kind: str,
-) -> None:
-    """A frame and a spot with graphs and without; the first path also proves itself."""
-    last = len(crops) - 1
-    frame, fresh = np.ascontiguousarray(crops[last:]), np.zeros(1, bool)
-    group = f"path, {kind}"
-    for capture in (True, False) if stopwatch.device.type == "cuda" else (False,):
-        path = DevicePath(networks, str(stopwatch.device), DeviceConfig(capture=capture))
-        how = "graph" if capture else "no graph"
-        figure = path_figure(path, bundles, crops)
-        result.figures.append(replace(figure, name=f"{kind}, {how}: {figure.name}"))
-        result.times += stopwatch.measure(
-            f"frame, {how}", partial(path.push, frame, fresh), group, path.stream
-        )
-
-        def spot(path: DevicePath = path) -> None:
-            newest = path.frames - 1
-            path.recognize(0, newest - last + 2, newest - last // 2, newest)
-
-        result.times += stopwatch.measure(f"spot, {how}", spot, group, path.stream)
-
-
-def _camera_rates(
-    result: Result,
-    stopwatch: Stopwatch,
-    bundles: Sequence[Bundle],
-    crops: NDArray[np.uint8],
-    cameras: Sequence[int],
-) -> None:
-    networks = [TorchDeviceNetwork(bundle, stopwatch.device) for bundle in bundles]
-    for count in cameras:
-        path = DevicePath(networks, str(stopwatch.device), DeviceConfig(streams=count, capacity=64))
-        frames = np.repeat(crops[:1], count, axis=0)
-        fresh = np.zeros(count, bool)
-        fps = stopwatch.rate(partial(path.push, frames, fresh))
-        figure = Figure(
-            f"{count} cameras, each", fps, "fps", stopwatch.repeats, better="higher", note="frame path"
-        )
-        result.figures.append(figure)
+def _told(result: Result, what: str) -> Iterator[None]:
+    """What cannot be had leaves a figure that says why."""
+    try:
+        yield
+    except BackendError as error:
+        result.figures.append(Figure(f"a spot, {what}", None, note=str(error)))

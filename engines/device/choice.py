@@ -39,9 +39,9 @@ def check_device(asked: str, backend: str) -> None:
 
 
 def choose_device(
-    asked: str = "auto", *, sources: int = 1, fps: float = 30.0, backend: str = "auto"
+    asked: str = "auto", *, faces: int = 1, fps: float = 30.0, backend: str = "auto"
 ) -> DeviceChoice:
-    """The device for so many sources of ``fps`` each; ``auto`` takes CUDA where it is there and worth it.
+    """The device for so many faces at ``fps`` each; ``auto`` takes CUDA where it is there and worth it.
 
     Raises ValueError as `check_device`, BackendError where what was asked for is not there.
     """
@@ -62,12 +62,12 @@ def choose_device(
         return DeviceChoice(name, "asked for")
     if backend == "tensorrt":
         worth: str | None = "TensorRT runs there"
-    elif sources > 1:
-        worth = f"{sources} faces or sources at once"
+    elif faces > 1:
+        worth = f"{faces} faces at once"
     else:
         worth = f"{fps:g} fps are more than the CPU holds" if fps > CPU_HOLDS_FPS else None
     if worth is None:
-        return DeviceChoice("cpu", f"one source at {fps:g} fps, which it holds")
+        return DeviceChoice("cpu", f"one face at {fps:g} fps, which it holds")
     return DeviceChoice("cpu", why_not.rstrip(".")) if why_not is not None else DeviceChoice(name, worth)
 
 

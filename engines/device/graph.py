@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
@@ -50,60 +50,3 @@ def cuda_graph(function: Callable[[], T]) -> Callable[[], T]:
         return result
 
     return replay
-
-
-class Replayed(Generic[T]):
-    """Calls ``function``, which reads and writes fixed tensors and returns fixed tensors.
-
-    On CUDA the first call runs it eagerly a few times, gives the state back through ``restore`` and captures
-    it; from then on a call is one launch on the current stream, and its results lie where the first
-    results lay. While ``ready`` says no, and with ``capture=False``, every call is eager.
-    """
-
-    def __init__(
-        self,
-        function: Callable[[], T],
-        restore: Callable[[], None] = lambda: None,
-        *,
-        device: torch.device,
-        capture: bool,
-        ready: Callable[[], bool] = lambda: True,
-    ) -> None:
-        self._function = function
-        self._restore = restore
-        self._ready = ready
-        self._capture = capture and device.type == "cuda"
-        self._graph: Any = None
-        self._result: T | None = None
-
-    @property
-    def captured(self) -> bool:
-        """Whether calls are replays."""
-        return self._graph is not None
-
-    def __call__(self) -> T:
-        """Queue one run on the current stream."""
-        if not self._capture:
-            return self._function()
-        if self._graph is None:
-            if not self._ready():
-                return self._function()
-            self._result = self._record()
-        self._graph.replay()
-        assert self._result is not None
-        return self._result
-
-    def _record(self) -> T:
-        stream = torch.cuda.current_stream()
-        side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        side.wait_stream(stream)
-        with torch.cuda.stream(side):
-            for _ in range(WARM_UP_CALLS):
-                self._function()
-            self._restore()
-        stream.wait_stream(side)
-        torch.cuda.synchronize()
-        self._graph = torch.cuda.CUDAGraph()
-        # Other threads may allocate and copy on their own streams meanwhile.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
-            return self._function()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from mer_live.engines.representation.specs import GRID, STEPS, Direction, Scaling
+from mer_live.engines.representation.specs import GRID, Direction, Scaling
 
 
 def adm_rows(flow: Tensor, direction: Direction = "circular") -> Tensor:
@@ -24,13 +24,6 @@ def adm_rows(flow: Tensor, direction: Direction = "circular") -> Tensor:
     circular = direction == "circular"
     angle = torch.atan2(_cells(y) + 0.0, _cells(x) + 0.0) if circular else _cells(torch.atan2(y, x))
     return torch.stack([angle, magnitude], dim=-1).flatten(1)  # (B, 8, 8, 2) -> (B, 128)
-
-
-def pack_right(rows: Tensor) -> Tensor:
-    """(64, 128) rows -> the same with all-zero rows moved to the top and the order of the others kept."""
-    filled = (rows != 0).any(dim=1)
-    order = torch.argsort(filled.to(torch.uint8), stable=True)
-    return rows[order]
 
 
 def flow_to_gray(flow: Tensor, scaling: Scaling = "minmax", r_max_px: float = 3.0) -> Tensor:
@@ -70,11 +63,3 @@ def _cells(plane: Tensor) -> Tensor:
     batch, height, width = plane.shape
     blocks = plane.reshape(batch, GRID, height // GRID, GRID, width // GRID)
     return blocks.mean(dim=(2, 4))
-
-
-def window_indices(start: int, stop: int, capacity: int) -> list[int]:
-    """Ring slots of the rows start..stop - 1, padded on the left with ``capacity``, the slot of zeros."""
-    count = stop - start
-    if not 0 <= count <= STEPS:
-        raise ValueError(f"a window holds 0..{STEPS} rows, got {count}")
-    return [capacity] * (STEPS - count) + [k % capacity for k in range(start, stop)]

@@ -25,13 +25,13 @@ def as_recorded(options: Options, explicit: Collection[str]) -> tuple[Options, s
         explicit: names of the options that somebody gave; they count more.
 
     Returns:
-        The same options and None where the source is no session, or one that tells nothing.
+        The same options and None where the source is no session, one of several, or one that tells nothing.
 
     Raises:
         BundleError: a bundle of the session is not here.
     """
     source = options.source.source
-    if not (isinstance(source, str) and is_session(source)):
+    if options.others or not (isinstance(source, str) and is_session(source)):
         return options, None
     try:
         info: dict[str, Any] = json.loads((Path(source) / INFO).read_text(encoding="utf-8"))

@@ -34,8 +34,12 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
         from mer_live.realtime.cli.config_file import read_config
 
         with errors_end("mer-live", {EXIT_USAGE: ValueError}):
-            known = {name for option in context.command.params if (name := option.name)}
-            context.default_map = read_config(path, known - {"config", "show_config"})
+            options = {name: option for option in context.command.params if (name := option.name)}
+            found = read_config(path, options.keys() - {"config", "show_config"})
+            for name, value in found.items():
+                if getattr(options[name], "multiple", False) and not isinstance(value, list):
+                    found[name] = [value]
+            context.default_map = found
     return path
 
 
@@ -60,9 +64,11 @@ def live(
         ),
     ] = False,
     camera: Annotated[
-        str | None, typer.Option(help="Camera number, or a device such as /dev/video0.")
+        list[str] | None, typer.Option(help="Camera number, or a device such as /dev/video0; repeatable.")
     ] = None,
-    video: Annotated[str | None, typer.Option(help="Video file, image sequence, or http/rtsp URL.")] = None,
+    video: Annotated[
+        list[str] | None, typer.Option(help="Video file, image sequence, or http/rtsp URL; repeatable.")
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Run on the bundled clip and compare with its truth.")
     ] = False,
@@ -166,8 +172,8 @@ def live(
             run.print_cameras()
             return
         options = Options.checked(
-            camera=camera,
-            video=video,
+            camera=camera or (),
+            video=video or (),
             demo=demo,
             fps=fps,
             size=size,
@@ -212,8 +218,8 @@ def live(
 def _check(
     run: ModuleType,
     target: str | None,
-    camera: str | None,
-    video: str | None,
+    camera: list[str] | None,
+    video: list[str] | None,
     fps: float | None,
     duration: float | None,
     report: Path | None,
@@ -221,14 +227,14 @@ def _check(
     from mer_live.realtime.check.command import run_check
     from mer_live.realtime.sources.config import CameraConfig
 
-    given = [one for one in (target, camera, video) if one is not None]
+    given = [*([] if target is None else [target]), *(camera or ()), *(video or ())]
     with errors_end("mer-live", {**codes_of_a_run(), EXIT_USAGE: ValueError}):
         if len(given) > 1:
             raise ValueError("Check one recording or camera at a time.")
         cfg = None
         if given:
             # A path that is only digits is a path with --video.
-            number = given[0].isdecimal() and video is None
+            number = given[0].isdecimal() and not video
             cfg = CameraConfig(source=int(given[0]) if number else given[0], fps=fps, duration_s=duration)
         raise typer.Exit(run_check(cfg, report))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -37,13 +38,20 @@ class Options:
     view: bool
     given: dict[str, Any]
     """The command's options as they were given, for whoever repeats the run."""
+    others: tuple[CameraConfig, ...] = ()
+    """Further sources, analysed beside the first."""
+
+    @property
+    def sources(self) -> tuple[CameraConfig, ...]:
+        """All of them."""
+        return (self.source, *self.others)
 
     @classmethod
     def checked(
         cls,
         *,
-        camera: str | None,
-        video: str | None,
+        camera: Sequence[str],
+        video: Sequence[str],
         demo: bool,
         fps: float | None,
         size: str | None,
@@ -72,26 +80,28 @@ class Options:
         given: dict[str, Any] | None = None,
     ) -> Options:
         """Check everything that needs no device. Raises ValueError with one sentence."""
-        if (camera is not None) + (video is not None) + demo != 1:
-            raise ValueError("Give exactly one of --camera, --video and --demo (see mer-live --help).")
+        if bool(camera) + bool(video) + demo != 1:
+            raise ValueError(
+                "Give one of --camera, --video and --demo, the first two as often as you like (mer-live --help)."
+            )
         if backend not in BACKENDS:
             raise ValueError(f"--backend is one of {', '.join(BACKENDS)}, not {backend!r}.")
         check_device(device, backend)
         if pace not in (None, "max", "realtime"):
             raise ValueError(f"--pace is max or realtime, not {pace!r}.")
-        if camera is None and any(one is not None for one in (size, fourcc, exposure, gain, focus)):
+        if not camera and any(one is not None for one in (size, fourcc, exposure, gain, focus)):
             raise ValueError(
                 "--size, --fourcc, --exposure, --gain and --focus are requests to a camera; use them with --camera."
             )
-        if camera is not None and pace is not None:
+        if camera and pace is not None:
             raise ValueError("--pace is for files; a camera has its own pace.")
         if duration_s is not None and not 0 < duration_s < math.inf:
             raise ValueError(f"--duration must be above 0, not {duration_s}.")
         if lsl not in (None, "machine", "network"):
             raise ValueError(f"--lsl is machine or network, not {lsl!r}.")
-        if view and camera is None and pace != "realtime":
+        if view and not camera and pace != "realtime":
             raise ValueError("--view shows what happens now: use it with --camera or --pace realtime.")
-        if (lsl or lsl_markers) and camera is None and pace != "realtime":
+        if (lsl or lsl_markers) and not camera and pace != "realtime":
             raise ValueError(
                 "--lsl and --lsl-markers are about times of now: use them with --camera or --pace realtime."
             )
@@ -112,20 +122,30 @@ class Options:
             if record is None
             else RecordConfig(record, cast(Codec, record_codec or "ffv1"), record_blurred)
         )
-        where: int | str = str(demo_clip()) if demo else (video or "")
-        if camera is not None:
-            where = int(camera) if camera.isdigit() else camera
-        check_outputs(events, report, where)
-        config = CameraConfig(
-            source=where,
-            fps=fps,
-            size=_parse_size(size),
-            fourcc=_parse_fourcc(fourcc),
-            exposure_ms=_parse_or_auto("--exposure", exposure, "milliseconds"),
-            gain=gain,
-            focus=_parse_or_auto("--focus", focus, "a number"),
-            pace="realtime" if pace == "realtime" else "max",
-            duration_s=duration_s,
+        where: list[int | str] = [str(demo_clip())] if demo else list(video)
+        if camera:
+            where = [int(one) if one.isdigit() else one for one in camera]
+        if len(where) > 1 and (record or lsl or lsl_markers or view):
+            raise ValueError(
+                "--record, --view, --lsl and --lsl-markers take one source: run each camera on its own."
+            )
+        if twice := next((one for one in where if where.count(one) > 1), None):
+            raise ValueError(f"The source {twice!r} is given twice.")
+        for one in where:
+            check_outputs(events, report, one)
+        first, *others = (
+            CameraConfig(
+                source=one,
+                fps=fps,
+                size=_parse_size(size),
+                fourcc=_parse_fourcc(fourcc),
+                exposure_ms=_parse_or_auto("--exposure", exposure, "milliseconds"),
+                gain=gain,
+                focus=_parse_or_auto("--focus", focus, "a number"),
+                pace="realtime" if pace == "realtime" else "max",
+                duration_s=duration_s,
+            )
+            for one in where
         )
         live = LiveConfig(
             sensitivity=sensitivity,
@@ -135,9 +155,14 @@ class Options:
             precision=cast(Precision, precision),
         )
         return cls(
-            *(config, demo, bundles, backend, live, events, report, ui, session),
-            *(lsl, lsl_markers, view, given or {}),
+            *(first, demo, bundles, backend, live, events, report, ui, session),
+            *(lsl, lsl_markers, view, given or {}, tuple(others)),
         )
+
+
+def source_name(config: CameraConfig) -> str:
+    """What events call a source where a run has several."""
+    return f"camera {config.source}" if isinstance(config.source, int) else str(config.source)
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.check.findings import assess
-from mer_live.realtime.cli.options import Options
+from mer_live.realtime.cli.options import Options, source_name
 from mer_live.realtime.commands import ENDINGS
 from mer_live.realtime.demo.clip import demo_table, demo_truth
 from mer_live.realtime.face.landmarks import preload
@@ -29,6 +29,7 @@ from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import Sink, open_sink
 from mer_live.realtime.sinks.lsl import LslSink
+from mer_live.realtime.sinks.shared import SharedSink
 from mer_live.realtime.sinks.socket import SocketSink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.camera import list_cameras
@@ -52,9 +53,16 @@ def live(options: Options) -> None:
     bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
         recognizer = closing.enter_context(
-            open_recognizer(bundles, options.backend, options.live, fps=options.source.fps or _USUAL_FPS)
+            open_recognizer(
+                bundles,
+                options.backend,
+                options.live,
+                sources=len(options.sources),
+                fps=options.source.fps or _USUAL_FPS,
+            )
         )
-        source = closing.enter_context(open_source(options.source))
+        sources = [closing.enter_context(open_source(one)) for one in options.sources]
+        source = sources[0]
         stop = _await_signals()  # until here nothing was begun, and a signal has ended the process
         terminal = TerminalSink(console) if options.ui else None
         sinks: list[Sink] = [terminal] if terminal else []
@@ -100,26 +108,42 @@ def live(options: Options) -> None:
             if recorder is not None:
                 recorder.note(frame, steps[0].crop, pipeline.spotter.level)
 
-        pipeline = Pipeline(source, recognizer, sinks, options.live, listen)
-        _take_markers(pipeline, sinks, options, closing, notes)
+        if len(sources) == 1:
+            pipelines = [Pipeline(source, recognizer, sinks, options.live, listen)]
+        else:
+            names = [source_name(one) for one in options.sources]
+            shared = [SharedSink(sink, len(sources)) for sink in sinks]
+            pipelines = [
+                Pipeline(one, recognizer, [sink.of(name) for sink in shared], options.live)
+                for one, name in zip(sources, names, strict=True)
+            ]
+        pipeline = pipelines[0]
+        if len(sources) == 1:
+            _take_markers(pipeline, sinks, options, closing, notes)
         if recorder is not None:
             begin(recorder, pipeline)
-        notes.print(f"{source.description} · {recognizer.line}", highlight=False, soft_wrap=True)
+        opened = "; ".join(one.description for one in sources)
+        notes.print(f"{opened} · {recognizer.line}", highlight=False, soft_wrap=True)
         if view is not None:
             view.show(pipeline)
             notes.print(f"Open {view.url} in a browser", highlight=False, soft_wrap=True)
             webbrowser.open(view.url)
-        _drive(pipeline, terminal, stop)
+        _drive(pipelines, terminal, stop)
         if options.report is not None:
-            write_report(options.report, build_report(pipeline))
+            reports = [build_report(one) for one in pipelines]
+            write_report(options.report, reports[0] if len(reports) == 1 else {"sources": reports})
         if recorder is not None:
             notes.print(end(recorder, pipeline), highlight=False, soft_wrap=True)
-        notes.print(_summary(pipeline), highlight=False, soft_wrap=True)
-        seen = pipeline.input.figures()
-        for line in filter(None, (source.hint, *(str(found) for found in assess(seen) if found.summary))):
-            notes.print(line, highlight=False, soft_wrap=True)
-    if pipeline.error is not None:
-        raise pipeline.error
+        for one in pipelines:
+            whose = "" if len(pipelines) == 1 else f"{one.source.description}: "
+            notes.print(whose + _summary(one), highlight=False, soft_wrap=True)
+            seen = one.input.figures()
+            hints = (one.source.hint, *(str(found) for found in assess(seen) if found.summary))
+            for line in filter(None, hints):
+                notes.print(line, highlight=False, soft_wrap=True)
+    for one in pipelines:
+        if one.error is not None:
+            raise one.error
     if options.demo:
         end_s = options.source.duration_s or math.inf
         truth = [event for event in demo_truth() if event.span.end.t_ns < end_s * 1e9]
@@ -167,26 +191,31 @@ class PipedConsole(Console):
         raise BrokenPipeError
 
 
-def _drive(pipeline: Pipeline, terminal: TerminalSink | None, stop: threading.Event) -> None:
-    with pipeline:
-        while not pipeline.join(_REFRESH_S):
+def _drive(pipelines: Sequence[Pipeline], terminal: TerminalSink | None, stop: threading.Event) -> None:
+    """Run all to their ends; one that fails leaves the others alone."""
+    with ExitStack() as running:
+        for pipeline in pipelines:
+            running.enter_context(pipeline)
+        while not all(pipeline.join(_REFRESH_S) for pipeline in pipelines):
             if stop.is_set():
-                pipeline.stop()
-            _show(pipeline, terminal)
-    _show(pipeline, terminal)
+                for pipeline in pipelines:
+                    pipeline.stop()
+            _show(pipelines, terminal)
+    _show(pipelines, terminal)
     if terminal:
         terminal.end()
 
 
-def _show(pipeline: Pipeline, terminal: TerminalSink | None) -> None:
+def _show(pipelines: Sequence[Pipeline], terminal: TerminalSink | None) -> None:
     """Draw; whoever read our output and has left is an end of the run like any other."""
-    if terminal is None or isinstance(pipeline.error, BrokenPipeError):
+    if terminal is None or any(isinstance(pipeline.error, BrokenPipeError) for pipeline in pipelines):
         return
     try:
-        terminal.refresh(pipeline)
+        terminal.refresh(*pipelines)
     except BrokenPipeError as error:
-        pipeline.error = pipeline.error or error
-        pipeline.stop()
+        for pipeline in pipelines:
+            pipeline.error = pipeline.error or error
+            pipeline.stop()
 
 
 def _summary(pipeline: Pipeline) -> str:

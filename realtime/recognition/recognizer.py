@@ -233,13 +233,14 @@ class Recognizer:
 def open_recognizer(
     bundles: Sequence[Bundle], backend: str, live: LiveConfig, *, sources: int = 1, fps: float = 30.0
 ) -> Recognizer:
-    """Engines for so many faces at once, on the device that ``live`` asks for or that is worth it.
+    """Engines for so many sources of ``fps`` each, on the device that ``live`` asks for or that is worth it.
 
     Raises BackendError, ValueError as `choose_device`.
     """
+    faces = sources * live.faces
     wanted = "tensorrt" if live.precision == "fp16" and backend == "auto" else backend
-    device = choose_device(live.device, sources=sources, fps=fps, backend=wanted)
-    return Recognizer(bundles, backend, live.threads, device=device, precision=live.precision, faces=sources)
+    device = choose_device(live.device, faces=faces, fps=fps, backend=wanted)
+    return Recognizer(bundles, backend, live.threads, device=device, precision=live.precision, faces=faces)
 
 
 def _adm_of(bundles: Sequence[Bundle]) -> AdmSpec | None:

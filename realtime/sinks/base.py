@@ -43,6 +43,7 @@ def start_record(start: StartTime) -> dict[str, Any]:
 
 def record(item: Event) -> dict[str, Any]:
     """The documented JSON object of an event (README, "Event JSONL"); times in s and ms."""
+    seen_by = {} if item.source is None else {"source": item.source}
     if item.state == "withdrawn":
         return {
             "type": "withdrawn",
@@ -50,6 +51,7 @@ def record(item: Event) -> dict[str, Any]:
             "revision": item.revision,
             "decided_s": _s(item.decided.t_ns),
             "reason": item.reason,
+            **seen_by,
         }
     return {
         "type": "event",
@@ -66,6 +68,7 @@ def record(item: Event) -> dict[str, Any]:
         "face": None if item.face is None else {"id": item.face.id, "box": list(item.face.box)},
         "engine": item.engine,
         "backend": item.backend,
+        **seen_by,
     }
 
 

@@ -17,7 +17,7 @@ COLUMNS = (
     *("type", "id", "revision", "state", "label"),
     *(f"prob_{name}" for name in CLASSES),
     *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
-    *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason"),
+    *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason", "source"),
 )
 
 
@@ -40,6 +40,7 @@ class CsvSink:
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
+        self._starts: list[dict[str, Any]] = []
         self._file = open_output(path)
         self._rows = csv.DictWriter(self._file, COLUMNS, restval="")
         self._rows.writeheader()
@@ -59,8 +60,9 @@ class CsvSink:
         if not path.is_file():
             return
         about = {"@context": "http://www.w3.org/ns/csvw", "dc:creator": "mer-live", "url": path.name}
+        self._starts.append({"start": start.to_json()})  # one of each source
         try:
-            write_json(sidecar(path), {**about, "notes": [{"start": start.to_json()}]})
+            write_json(sidecar(path), {**about, "notes": self._starts})
         except OSError as error:
             raise unwritable(sidecar(path), error) from error
 

@@ -54,9 +54,9 @@ class TerminalSink:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._events: OrderedDict[int | str, Event | Marker] = OrderedDict()
+        self._events: OrderedDict[tuple[str | None, int], Event | Marker] = OrderedDict()
         self._unprinted: deque[Event | Marker] = deque()
-        self._levels: deque[float] = deque(maxlen=60)
+        self._levels: dict[Running, deque[float]] = {}
         self._live: Live | None = None
 
     def write(self, item: Event) -> None:
@@ -70,22 +70,29 @@ class TerminalSink:
         """File ``marker`` for the next refresh."""
         self._unprinted.append(marker)
 
-    def refresh(self, pipeline: Running) -> None:
-        """Draw; the main thread calls it some eight times a second, and once more at the end."""
+    def refresh(self, *pipelines: Running) -> None:
+        """Draw; the main thread calls it some eight times a second with every source, and once more at the end."""
         fresh = [self._unprinted.popleft() for _ in range(len(self._unprinted))]
         if not self._console.is_terminal:
             for item in fresh:
                 self._console.print(plain_line(item), highlight=False, soft_wrap=True)
             return
         for item in fresh:
-            self._events[f"marker {item.t_ns}" if isinstance(item, Marker) else item.id] = item
+            key = ("marker", item.t_ns) if isinstance(item, Marker) else (item.source, item.id)
+            self._events[key] = item
             if len(self._events) > _SHOWN:
                 self._events.popitem(last=False)
-        self._levels.append(pipeline.take_level())
+        for pipeline in pipelines:
+            self._levels.setdefault(pipeline, deque(maxlen=60)).append(pipeline.take_level())
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
             self._live.start()
-        self._live.update(self._panel(pipeline), refresh=True)
+        events = Table.grid(padding=(0, 2))
+        for item in self._events.values():
+            events.add_row(*_event_cells(item))
+        panels = [self._panel(pipeline) for pipeline in pipelines]
+        shown = events if self._events else Text("no event yet", style="dim")
+        self._live.update(Group(*panels, Text(), shown), refresh=True)
 
     def close(self) -> None:
         """Nothing to finish on the recogniser's thread; see ``end``."""
@@ -96,7 +103,7 @@ class TerminalSink:
             self._live.stop()
             self._live = None
 
-    def _panel(self, pipeline: Running) -> Group:
+    def _panel(self, pipeline: Running) -> Table:
         count, source = pipeline.counters, pipeline.source
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
@@ -112,7 +119,7 @@ class TerminalSink:
             name = f"face {who}" if who and len(pipeline.paths) > 1 else "face"
             share = f"  usable {usable[who]:.0%}" if who in usable else ""
             rows.add_row(name, f"{path.tracker.status}  phase {path.spotter.phase}{share}{picture}")
-        rows.add_row("motion", Text(sparkline(self._levels), style="cyan"))
+        rows.add_row("motion", Text(sparkline(self._levels[pipeline]), style="cyan"))
         if (hint := source.hint) is not None:
             rows.add_row("hint", Text(hint, style="yellow"))
         times = (
@@ -121,10 +128,9 @@ class TerminalSink:
             if (median := count.stages[name].quantile_ms(0.5)) is not None
         )
         rows.add_row("ms", "  ".join(times))
-        events = Table.grid(padding=(0, 2))
-        for item in self._events.values():
-            events.add_row(*_event_cells(item))
-        return Group(rows, Text(), events if self._events else Text("no event yet", style="dim"))
+        if len(self._levels) > 1:
+            rows.add_row("source", source.description)
+        return rows
 
 
 def sparkline(levels: deque[float]) -> str:
@@ -143,12 +149,13 @@ def plain_line(item: Event | Marker) -> str:
     """One line for an output that is not a terminal."""
     if isinstance(item, Marker):
         return f"marker {item.t_ns / 1e9:.3f} s  {item.text}"
+    where = "" if item.source is None else f"{item.source} "
     if item.state == "withdrawn":
-        return f"#{item.id} withdrawn ({item.reason})"
+        return f"{where}#{item.id} withdrawn ({item.reason})"
     probs = " ".join(f"{name} {p:.2f}" for name, p in zip(CLASSES, item.probs, strict=True))
     whose = "" if item.face is None or item.face.id == 1 else f"  face {item.face.id}"
     return (
-        f"#{item.id} {item.state:<11} {item.label:<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
+        f"{where}#{item.id} {item.state:<11} {item.label:<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
         f"delay {item.delay_ns / 1e6:.0f} ms  compute {item.compute_ns / 1e6:.1f} ms{whose}"
     )
 

@@ -9,8 +9,11 @@ import pytest
 from rich.console import Console
 from support.events import GONE, PROVISIONAL
 
+from mer_live.realtime.clock import StartTime
 from mer_live.realtime.sinks import CsvSink, JsonlSink, check_events_path, open_sink, record
+from mer_live.realtime.sinks.shared import SharedSink
 from mer_live.realtime.sinks.terminal import TerminalSink, bar, plain_line, sparkline
+from mer_live.realtime.types import Event, Marker
 
 
 def test_a_record_has_the_documented_fields() -> None:
@@ -94,3 +97,41 @@ def test_output_that_is_no_terminal_gets_plain_lines(capsys: pytest.CaptureFixtu
     sink.refresh(None)  # type: ignore[arg-type]  # plain lines need no pipeline
     sink.end()
     assert capsys.readouterr().out.splitlines() == [plain_line(PROVISIONAL), plain_line(GONE)]
+
+
+class Kept:
+    """A sink that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.items: list[Event] = []
+        self.starts: list[StartTime] = []
+        self.closed = 0
+
+    def write(self, item: Event) -> None:
+        self.items.append(item)
+
+    def started(self, start: StartTime) -> None:
+        self.starts.append(start)
+
+    def mark(self, marker: Marker) -> None: ...
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_shared_sink_says_which_source_and_ends_with_the_last() -> None:
+    kept = Kept()
+    shared = SharedSink(kept, 2)
+    first, second = shared.of("camera 0"), shared.of("camera 1")
+    first.started(StartTime(None, 0, "media"))
+    first.write(PROVISIONAL)
+    second.write(GONE)
+    assert [record(item)["source"] for item in kept.items] == ["camera 0", "camera 1"]
+    assert "source" not in record(PROVISIONAL)
+    assert kept.starts[0].to_json()["source"] == "camera 0"
+    first.close()
+    first.close()
+    assert kept.closed == 0
+    second.close()
+    assert kept.closed == 1
+    assert plain_line(kept.items[1]).startswith("camera 1 #3 withdrawn")

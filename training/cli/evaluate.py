@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mer_live.training.cli.errors import errors_end
+from mer_live.training.cli.options import Checkpoint, Device
 
 if TYPE_CHECKING:
     from mer_live.training.evaluation.material import FoldResult
@@ -49,6 +50,8 @@ def evaluate_command(
     ] = None,
     executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
+    device: Device = "cpu",
+    checkpoint: Checkpoint = 10,
     out: Annotated[
         Path | None, typer.Option(help="Folder for finished folds, report and plots; out/... if not given.")
     ] = None,
@@ -62,6 +65,7 @@ def evaluate_command(
     from mer_live.engines.files import write_json
     from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
     from mer_live.training.evaluation.material import FoldError
+    from mer_live.training.learning.compute import compute_on
     from mer_live.training.learning.settings import parse_settings
     from mer_live.training.methods import make_method
     from mer_live.training.prepared.prepared_set import parse_inputs
@@ -82,9 +86,11 @@ def evaluate_command(
         numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
         request = EvaluationRequest(
             data, protocol, method, parse_inputs(inputs or []), chosen, numbers, partial, database,
-            test_fraction, split_seed, not plain,
+            test_fraction, split_seed, not plain, compute_on(device, every=checkpoint, elsewhere=executor == "ray"),
         )  # fmt: skip
-        where = make_executor(executor, jobs=jobs or len(os.sched_getaffinity(0)), address=address)
+        where = make_executor(
+            executor, jobs=jobs or len(os.sched_getaffinity(0)), address=address, gpus=request.compute.cuda
+        )
         report = evaluate(request, out=target, resume=resume, executor=where, progress=_progress(begin))
     for file in filter(None, (target / "report.json", json_file)):
         write_json(file, report)

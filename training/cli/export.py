@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mer_live.training.cli.errors import errors_end
+from mer_live.training.cli.options import Device
 
 _EVERY_S = 2.0
 
@@ -46,6 +47,7 @@ def export_command(
     target: Annotated[
         Path | None, typer.Option(help="Prepared set whose clips, without labels, MADTN adapts to.")
     ] = None,
+    device: Device = "cpu",
     representation: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,6 +58,7 @@ def export_command(
     """Train on all clips, check ONNX against torch on real ones, write the bundle and its card."""
     from mer_live.training.export.plan import ExportRequest
     from mer_live.training.export.run import export
+    from mer_live.training.learning.compute import compute_on, computing
     from mer_live.training.learning.settings import parse_settings
     from mer_live.training.prepare.config import parse_representations
     from mer_live.training.prepared.prepared_set import parse_inputs
@@ -70,7 +73,8 @@ def export_command(
             scores, target,
         )  # fmt: skip
         try:
-            bundle = export(request, _progress())
+            with computing(compute_on(device)):
+                bundle = export(request, _progress())
         except ImportError as error:
             raise ImportError(f"{error}: pip install 'mer-live[train]'") from error
     card, size = bundle.card, bundle.onnx_path.stat().st_size / 1e3

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mer_live.training.cli.errors import errors_end
+from mer_live.training.cli.options import Device
 
 
 def pretrain_command(
@@ -33,6 +34,7 @@ def pretrain_command(
         list[str] | None, typer.Option("--train", help="KEY=VALUE of the training, such as epochs=12.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides everything.")] = 0,
+    device: Device = "cpu",
 ) -> None:
     """Train a network on macro-expressions; scores are those of people held back.
 
@@ -42,6 +44,7 @@ def pretrain_command(
     import logging
     from dataclasses import replace
 
+    from mer_live.training.learning.compute import compute_on, computing
     from mer_live.training.learning.pretrain import PretrainConfig, pretrain, save
     from mer_live.training.learning.settings import apply_settings, parse_settings
     from mer_live.training.prepared.prepared_set import PreparedSet, parse_inputs
@@ -50,6 +53,7 @@ def pretrain_command(
     with errors_end(ArithmeticError):
         how = replace(apply_settings(PretrainConfig(), parse_settings(training or [])), seed=seed)
         prepared = PreparedSet.open(data, parse_inputs(inputs or []))
-        made = pretrain(network, parse_settings(settings or []), prepared, how)
+        with computing(compute_on(device)):
+            made = pretrain(network, parse_settings(settings or []), prepared, how)
         save(made, out)
     typer.echo(json.dumps({k: v for k, v in made.provenance["scores"].items() if k != "subjects"}))

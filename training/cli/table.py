@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mer_live.training.cli.errors import errors_end
+from mer_live.training.cli.options import Checkpoint, Device
 
 
 def table(
@@ -56,14 +57,19 @@ def table(
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes, or CPUs of a Ray cluster.")] = None,
     executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
+    device: Device = "cpu",
+    checkpoint: Checkpoint = 10,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of finished folds and tables; the same command goes on with them."),
     ] = None,
 ) -> None:
     """Run methods x protocols x seeds and write table.md, table.csv, table.json and a plot of each table."""
+    from dataclasses import replace
+
     from mer_live.engines.executors import ExecutorError, make_executor
     from mer_live.engines.files import write_json
+    from mer_live.training.learning.compute import compute_on
     from mer_live.training.prepared.prepared_set import parse_inputs
     from mer_live.training.table.quick import quick_requests
     from mer_live.training.table.report import markdown, write_table
@@ -78,7 +84,8 @@ def table(
         names = tuple(n.strip() for n in (methods or ("" if vary else "all")).split(",") if n.strip())
         which = tuple(p.strip() for p in protocols.split(",") if p.strip())
         numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
-        where = make_executor(executor, jobs=count, address=address)
+        compute = compute_on(device, every=checkpoint, elsewhere=executor == "ray")
+        where = make_executor(executor, jobs=count, address=address, gpus=compute.cuda)
         if quick:
             if data or settings or database or partial or vary or inputs:
                 raise ValueError(
@@ -108,6 +115,7 @@ def table(
                     inputs=parse_inputs(inputs or []),
                 )
             ]
+        requests = [replace(request, compute=compute) for request in requests]
         result = run_table(requests, target, where, _progress(time.perf_counter()))
     write_json(target / "table.json", result)
     files = write_table(result, target)

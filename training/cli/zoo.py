@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mer_live.training.cli.errors import errors_end
+from mer_live.training.cli.options import Device
 
 
 def zoo(
@@ -31,8 +32,9 @@ def zoo(
         str | None, typer.Option(help="Folder of mer-train pretrain: ATNet's spatial stream begins with it.")
     ] = None,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Processes: clips rendered, networks trained at once.")
+        int, typer.Option(min=1, help="Processes: clips rendered, networks trained at once; one on a GPU.")
     ] = 2,
+    device: Device = "cpu",
 ) -> None:
     """Render clips of the training people, train the networks, score them on others, write bundles."""
     import json
@@ -41,6 +43,7 @@ def zoo(
 
     from mer_live.engines.executors import ExecutorError
     from mer_live.training.export.bundle import ExportError
+    from mer_live.training.learning.compute import compute_on, computing
     from mer_live.training.zoo.make import LOG_FORMAT, make_zoo
     from mer_live.training.zoo.recipes import RECIPES, ZooConfig
 
@@ -57,5 +60,9 @@ def zoo(
         ExecutorError,
         stopped=f"the clips rendered so far are in {work}: repeat to go on",
     ):
-        results = make_zoo(faces, work, out, config, only or tuple(RECIPES))
+        compute = compute_on(device)
+        if compute.cuda:  # the networks of one GPU are trained here, one after the other
+            config = replace(config, jobs=1)
+        with computing(compute):
+            results = make_zoo(faces, work, out, config, only or tuple(RECIPES))
     typer.echo(json.dumps(results, indent=1))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mer_live.training.evaluation.material import (
     run_job,
 )
 from mer_live.training.evaluation.protocols import Split, make_split
+from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
 from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared.prepared_set import PreparedSet
@@ -55,6 +57,8 @@ class EvaluationRequest:
     split_seed: int = 0
     stacked: bool = True
     """Train many folds as one model where the method can."""
+    compute: Compute = CPU
+    """Where networks are trained."""
 
 
 def evaluate(
@@ -93,7 +97,10 @@ def evaluate(
         test_fraction=request.test_fraction,
         seed=request.split_seed,
     )
-    material = gather(prepared, split, request.method, request.settings, stacked=request.stacked)
+    compute = request.compute if out is None else replace(request.compute, checkpoints=out / "unfinished")
+    material = gather(
+        prepared, split, request.method, request.settings, stacked=request.stacked, compute=compute
+    )
     store = FoldStore(out / "folds", material.fingerprint) if out is not None else None
     results: list[FoldResult] = []
     if store is not None:
@@ -101,6 +108,8 @@ def evaluate(
             results = [r for r in store.load() if r.seed in request.seeds]
         else:
             store.clear()
+            if compute.checkpoints is not None:
+                shutil.rmtree(compute.checkpoints, ignore_errors=True)
     done = {(r.seed, r.fold) for r in results}
     jobs = plan(material, request.seeds, done, _GROUP)
     total = len(request.seeds) * len(split.folds)
@@ -114,6 +123,8 @@ def evaluate(
                 results.append(result)
                 if progress is not None:
                     progress(len(results), total, result)
+    if compute.checkpoints is not None:
+        shutil.rmtree(compute.checkpoints, ignore_errors=True)
     return report(request, prepared, split, material, results, time.perf_counter() - begin)
 
 
@@ -154,6 +165,7 @@ def report(
         "seeds": list(request.seeds),
         "split_seed": request.split_seed if request.protocol == "holdout" else None,
         "fingerprint": material.fingerprint,
+        "device": material.compute.device,
         "seconds": {"this_run": seconds, "folds": float(sum(r.seconds for r in results))},
         "versions": versions(),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import time
 import zlib
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.training.evaluation.protocols import Fold, Split
+from mer_live.training.learning.compute import CPU, Compute, computing
 from mer_live.training.learning.data import Inputs, Labelled, Unlabelled
 from mer_live.training.methods import make_method
 from mer_live.training.methods.base import Method
@@ -46,6 +48,8 @@ class FoldMaterial:
     """Train many folds as one model where the method can."""
     fingerprint: str
     """SHA-256 of all that decides the results of a (fold, seed)."""
+    compute: Compute = CPU
+    """Where the networks are trained, and where an unfinished fold is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def gather(
     *,
     stacked: bool = True,
     tests: bool = True,
+    compute: Compute | None = None,
 ) -> FoldMaterial:
     """Read and check every array before the first fold starts; without ``tests`` only what training needs.
 
@@ -120,6 +125,9 @@ def gather(
         "macro": PreparedSet.open(macro).hash if (macro := config.get("macro")) else None,
         "weights": _weights_described(config),
     }
+    compute = compute or CPU
+    if compute.cuda:  # another arithmetic
+        described["device"] = "cuda"
     digest.update(json.dumps(described, sort_keys=True).encode())
     for name in sorted(copies):
         for part in copies[name]:
@@ -139,6 +147,7 @@ def gather(
         split.folds,
         stacked,
         digest.hexdigest(),
+        compute,
     )
 
 
@@ -214,7 +223,11 @@ def run_job(material: FoldMaterial, job: Job) -> list[FoldResult]:
         else:
             for fold, model, seed in zip(folds, models, seeds, strict=True):
                 name = fold.name
-                model.fit(training_side(material, fold), target_side(material, fold, model), seed=seed)
+                part = f"{material.fingerprint[:16]}/{seed}"
+                with computing(material.compute, part):
+                    model.fit(training_side(material, fold), target_side(material, fold, model), seed=seed)
+                if material.compute.checkpoints is not None:
+                    shutil.rmtree(material.compute.checkpoints / part, ignore_errors=True)
         results = []
         for fold, model in zip(folds, models, strict=True):
             name = fold.name

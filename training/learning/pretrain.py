@@ -29,6 +29,7 @@ from mer_live.engines.representation.adm import mirror_adm
 from mer_live.engines.representation.represent import network_input
 from mer_live.engines.representation.specs import make_spec
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.checkpoint import halved, here
 from mer_live.training.learning.data import Inputs, Rows
 from mer_live.training.learning.hold_back import disjoint_rows
 from mer_live.training.learning.losses import Terms
@@ -237,13 +238,13 @@ def _tensors(arrays: Inputs) -> list[Tensor]:
 def _train(network: Network, inputs: Inputs, labels: NDArray[np.int64], how: PretrainConfig) -> None:
     rng = np.random.default_rng(derive(how.seed, 1))
     steps = how.epochs * len(epoch_batches(len(labels), how.batch, np.random.default_rng(0)))
-    target = torch.from_numpy(np.ascontiguousarray(labels))
+    target = torch.from_numpy(np.ascontiguousarray(labels)).to(here())
 
     def terms(rows: Rows) -> Terms:
         x = _tensors(_augmented({name: np.array(array[rows]) for name, array in inputs.items()}, rng, how))
         # Three times faster where the processor has units for it; weights and scores stay float32.
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(*x)
+        with halved(True):
+            logits = network(*(tensor.to(here()) for tensor in x))
         return {"cross_entropy": (1.0, F.cross_entropy(logits.float(), target[rows]))}
 
     def progress(epoch: int, losses: dict[str, float]) -> None:
@@ -258,6 +259,7 @@ def _train(network: Network, inputs: Inputs, labels: NDArray[np.int64], how: Pre
             terms,
             epochs=how.epochs,
             progress=progress,
+            generators=(rng,),
         )
     network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
 

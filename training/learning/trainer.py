@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mer_live.training.learning.checkpoint import Checkpoint, here
 from mer_live.training.learning.data import Rows
 from mer_live.training.learning.losses import Terms, assert_every_term_acts, total
 
@@ -105,6 +106,7 @@ def train_network(
     epochs: int,
     early_stop: EarlyStop | None = None,
     progress: Callable[[int, dict[str, float]], None] | None = None,
+    generators: Sequence[np.random.Generator] | None = None,
 ) -> Fit:
     """Train in place; the weights of the last epoch stay, whatever they score anywhere.
 
@@ -116,15 +118,24 @@ def train_network(
         epochs: Number of passes.
         early_stop: Keep the weights with the lowest loss on inner training subjects instead.
         progress: Called after each epoch with its number (from 1) and mean losses.
+        generators: All that ``batches`` and ``terms`` draw from, which lets an interrupted training go on; None
+            where they draw from others.
+
+    The network is trained on `compute.here` and comes back to the CPU.
 
     Raises:
         SilentLossError: A weighted term has no gradient in the very first step.
         FloatingPointError: The loss became NaN or infinite; names the epoch.
     """
-    begin, history = time.perf_counter(), []
-    best, best_epoch, best_state = math.inf, epochs, None
-    first = True
-    for epoch in range(1, epochs + 1):
+    begin = time.perf_counter()
+    network.to(here())
+    checkpoint = Checkpoint(network, solver.optimizer, solver.scheduler, generators)
+    kept = checkpoint.load()
+    history: list[dict[str, float]] = kept.get("history", [])
+    best, best_epoch, best_state = kept.get("best", (math.inf, epochs, None))
+    first = not kept
+    left = () if kept.get("finished") else range(kept.get("epoch", 0) + 1, epochs + 1)
+    for epoch in left:
         network.train()
         sums: dict[str, float] = {}
         steps = 0
@@ -160,7 +171,10 @@ def train_network(
                 best, best_epoch, best_state = held, epoch, copy.deepcopy(network.state_dict())
             elif epoch - best_epoch >= early_stop.patience:
                 break
+        checkpoint.save(epoch, history=history, best=(best, best_epoch, best_state))
+    if left:
+        checkpoint.save(epoch, finished=True, history=history, best=(best, best_epoch, best_state))
     if best_state is not None:
         network.load_state_dict(best_state)
-    network.eval()
+    network.to("cpu").eval()
     return Fit(best_epoch, history, time.perf_counter() - begin)

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.represent import network_input
 from mer_live.engines.representation.specs import Flow3Spec, RepresentationSpec
+from mer_live.training.learning.checkpoint import halved, here
 from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Rows, Unlabelled
 from mer_live.training.learning.hold_back import disjoint_rows
 from mer_live.training.learning.losses import Terms
@@ -77,6 +78,11 @@ class NetworkMethod(Method):
         self.progress: Callable[[int, int, float], None] | None = None
 
     @property
+    def draws_from_one(self) -> bool:
+        """Whether batches and losses draw from the generator of `fit` alone, so that its state is the training's."""
+        return True
+
+    @property
     def epoch_choice(self) -> str:
         """How the epoch is chosen."""
         held = self.config.inner_fraction > 0
@@ -134,8 +140,8 @@ class NetworkMethod(Method):
         return {"cross_entropy": self.cross_entropy(logits, y)}
 
     def half(self) -> torch.autocast:
-        """Products in bfloat16 inside, where ``config.bfloat16`` asks for it."""
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16)
+        """Products in bfloat16 inside, where ``config.bfloat16`` asks for it, and on a GPU."""
+        return halved(self.config.bfloat16)
 
     def cross_entropy(self, logits: Tensor, y: Tensor) -> tuple[float, Tensor]:
         """Return the term of weight 1; logits (B, 3), labels (B,), smoothed by ``config.smoothing``."""
@@ -156,13 +162,13 @@ class NetworkMethod(Method):
         labels = torch.from_numpy(np.ascontiguousarray(train.labels))
 
         def terms(rows: Rows) -> Terms:
-            x = self.tensors(self.augment(self.draw(train, rows, rng), rng))
+            x = on(here(), self.tensors(self.augment(self.draw(train, rows, rng), rng)))
             other = None
             if target is not None and target_unlabelled is not None:
                 chosen = next(target)
                 arrays = {name: target_unlabelled.inputs[name][chosen] for name in self.specs()}
-                other = self.tensors(self.augment(arrays, rng))
-            return self.terms(network, x, labels[rows], other)
+                other = on(here(), self.tensors(self.augment(arrays, rng)))
+            return self.terms(network, x, labels[rows].to(here()), other)
 
         def held_loss() -> float:
             assert held is not None
@@ -185,6 +191,7 @@ class NetworkMethod(Method):
                 epochs=epochs,
                 early_stop=EarlyStop(held_loss, self.config.patience) if held is not None else None,
                 progress=tell,
+                generators=(rng,) if target is None and self.draws_from_one else None,
             )
         self.network = network
 
@@ -202,17 +209,25 @@ class NetworkMethod(Method):
 
     def _logits(self, network: Network, x: Inputs, batch: int = 64) -> Tensor:
         network.eval()
+        place = next(network.parameters()).device
         names = list(self.specs())
         starts = range(0, len(x[names[0]]), batch)
         with torch.no_grad():
             parts = [
-                network(*network.ordered(self.tensors({n: x[n][a : a + batch] for n in names})))
+                network(
+                    *network.ordered(on(place, self.tensors({n: x[n][a : a + batch] for n in names})))
+                ).cpu()
                 for a in starts
             ]
         return torch.cat(parts) if parts else torch.zeros(0, 3)
 
     def _target_rows(self, target: Unlabelled | None, rng: np.random.Generator) -> Any:
         return None
+
+
+def on(device: torch.device, tensors: Tensors) -> dict[str, Tensor]:
+    """The tensors on ``device``; the same ones where they are there."""
+    return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 def _scaled(array: NDArray[Any], spec: RepresentationSpec) -> NDArray[np.float32]:

@@ -28,6 +28,7 @@ from mer_live.training.evaluation.material import (
     run_job,
 )
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split
+from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
 from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.table.rows import UNAVAILABLE, TableRow, all_rows, row_settings
@@ -55,6 +56,8 @@ class TableRequest:
     split_seed: int = 0
     inputs: Mapping[str, str] = field(default_factory=dict)
     """What a method calls an array -> the array it is read from."""
+    compute: Compute = CPU
+    """Where networks are trained."""
 
 
 @dataclass(slots=True)
@@ -169,11 +172,13 @@ def _prepare(
     seeds = table.seeds[:1] if deterministic else table.seeds
     request = EvaluationRequest(
         folder, protocol, row.method, table.inputs, settings, seeds, table.partial, table.database,
-        table.test_fraction, table.split_seed,
+        table.test_fraction, table.split_seed, compute=replace(table.compute, checkpoints=out / "unfinished"),
     )  # fmt: skip
     entry = _Entry(row, request, prepared, split)
     try:
-        entry.material = _interned(gather(prepared, split, row.method, settings), shared)
+        entry.material = _interned(
+            gather(prepared, split, row.method, settings, compute=request.compute), shared
+        )
     except (ValueError, ImportError) as error:
         entry.reason = str(error)
         return entry

@@ -16,6 +16,7 @@ from mer_live.benchmarks.gpu.timing import Stopwatch
 from mer_live.benchmarks.result import Result
 from mer_live.engines.representation.specs import AdmSpec, MotionSpec
 
+pytestmark = pytest.mark.timeout(1800)  # every part once, whole pipelines among them
 no_card = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 
 
@@ -24,17 +25,19 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, str]:
     torch.set_num_threads(1)
     page = tmp_path_factory.mktemp("gpu") / "page.md"
     bundles = [str(random_bundle(name).path) for name in ("madtn", "atnet")]
-    result = gpu.run(quick=True, device="cpu", bundles=bundles, cameras=(1, 2), page=page, repeats=1)
+    result = gpu.run(quick=True, device="cpu", bundles=bundles, page=page, repeats=1)
     return result, page.read_text(encoding="utf-8")
 
 
 def test_the_cpu_agrees_with_itself(measured: tuple[Result, str]) -> None:
+    """Everything that does not hang on how fast this machine is."""
     result, _ = measured
-    parity = [f for f in result.figures if "time a pair" not in f.name and f.target is not None]
-    assert len(parity) >= 8
+    parity = [f for f in result.figures if f.target is not None and "device over CPU" not in f.name]
+    assert len(parity) >= 10
     assert [f.name for f in parity if not f.met] == []
-    whole = [f for f in result.figures if "whole path" in f.name]
-    assert [f.name for f in whole] == ["torch, no graph: whole path, largest of probabilities"]
+    lists = [f for f in result.figures if f.name.startswith("events of")]
+    assert [f.n for f in lists] == [1, 1]
+    assert "Farneback" in lists[1].name
 
 
 def test_every_stage_is_timed_once(measured: tuple[Result, str]) -> None:
@@ -42,22 +45,22 @@ def test_every_stage_is_timed_once(measured: tuple[Result, str]) -> None:
     names = [(t.group, t.name) for t in result.times]
     assert len(set(names)) == len(names)
     assert {group for group, _ in names} == {
-        "flow, 224 px",
-        "copy of one crop to the device",
         "networks",
-        "ATNet's streams apart",
-        "path, torch",
+        "a frame: flow at the points and ADM row",
+        "what a frame is made of",
+        "a spot",
     }
-    apart = [name for group, name in names if group == "ATNet's streams apart"]
-    assert apart == ["atnet-spatial, torch (wall)", "atnet-temporal, torch (wall)"]
-    assert [f.name for f in result.figures if f.unit == "fps"] == ["1 cameras, each", "2 cameras, each"]
+    cameras = [f for f in result.figures if "cameras at" in f.name]
+    assert [f.name.partition(":")[0] for f in cameras] == ["cpu", "cpu", "cpu-torch", "cpu-torch"]
+    assert all(f.n for f in cameras)
 
 
 def test_what_was_not_measured_is_said(measured: tuple[Result, str]) -> None:
     result, page = measured
     missing = [f for f in result.figures if f.value is None]
-    assert [f.name for f in missing][:2] == ["madtn, engines", "atnet, engines"]
-    assert "not measured: madtn, engines: TensorRT needs a GPU" in page
+    assert len(missing) >= 4  # two bundles in two precisions of every TensorRT
+    assert all("tensorrt" in f.name or "rtx" in f.name for f in missing)
+    assert f"not measured: {missing[0].name}: " in page
 
 
 def test_page_and_json_hold_the_result(measured: tuple[Result, str], tmp_path: Path) -> None:

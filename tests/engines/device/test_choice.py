@@ -25,7 +25,7 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("one_gpu")
 @pytest.mark.parametrize(
-    ("sources", "fps", "backend", "name"),
+    ("faces", "fps", "backend", "name"),
     [
         (1, 30, "auto", "cpu"),
         (1, 200, "auto", "cpu"),
@@ -34,15 +34,15 @@ def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         (1, 30, "tensorrt", "cuda:0"),
     ],
 )
-def test_auto_takes_a_gpu_where_it_is_worth_it(sources: int, fps: float, backend: str, name: str) -> None:
-    found = choose_device(sources=sources, fps=fps, backend=backend)
+def test_auto_takes_a_gpu_where_it_is_worth_it(faces: int, fps: float, backend: str, name: str) -> None:
+    found = choose_device(faces=faces, fps=fps, backend=backend)
     assert found.name == name
     assert found.why
 
 
 @pytest.mark.usefixtures("no_gpu")
 def test_without_a_gpu() -> None:
-    found = choose_device(sources=4)
+    found = choose_device(faces=4)
     assert (found.name, found.torch) == ("cpu", None)
     assert "no NVIDIA GPU" in found.why
     with pytest.raises(
@@ -54,7 +54,7 @@ def test_without_a_gpu() -> None:
 @pytest.mark.usefixtures("one_gpu")
 def test_asked_for() -> None:
     assert choose_device("cuda").name == "cuda:0"
-    assert choose_device("cpu", sources=9).name == "cpu"
+    assert choose_device("cpu", faces=9).name == "cpu"
     assert choose_device("cpu-torch").torch == "cpu"
     with pytest.raises(BackendError, match="no GPU 3 here; take --device cuda"):
         choose_device("cuda:3")

@@ -15,7 +15,6 @@ from support.tolerances import TOLERANCES, assert_close  # noqa: E402
 
 from mer_live.engines.device import farneback  # noqa: E402
 from mer_live.engines.device.farneback import TorchFarneback  # noqa: E402
-from mer_live.engines.device.torch_flow import TorchFlow  # noqa: E402
 from mer_live.engines.representation.flow import make_flow  # noqa: E402
 from mer_live.engines.representation.specs import FlowConfig  # noqa: E402
 
@@ -57,7 +56,9 @@ def warped(
 def both(
     prev: NDArray[np.uint8], following: NDArray[np.uint8], config: FlowConfig = PLAIN
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return TorchFlow(config, "cpu")(prev, following), make_flow(config)(prev, following)
+    pair = [torch.from_numpy(np.array(image))[None].float() for image in (prev, following)]
+    flow = TorchFarneback(*prev.shape, config)(*pair)[0].permute(1, 2, 0)  # (H, W, 2)
+    return flow.numpy(), make_flow(config)(prev, following)
 
 
 def check(got: NDArray[np.float32], expected: NDArray[np.float32], window: int = 15) -> None:
@@ -177,5 +178,3 @@ def test_wrong_input_is_refused() -> None:
         TorchFarneback(64, 64, FlowConfig())
     with pytest.raises(ValueError, match="too small"):
         TorchFarneback(8, 64)
-    with pytest.raises(ValueError, match="no torch version"):
-        TorchFlow(FlowConfig(), "cpu")

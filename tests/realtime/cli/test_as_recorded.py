@@ -32,10 +32,15 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def options_for(video: Path, **change: Any) -> Options:
-    given: dict[str, Any] = dict.fromkeys(
-        ("camera", "fps", "size", "fourcc", "pace", "report", "duration_s"), None
-    )
-    given |= {"video": str(video), "demo": False, "bundles": ("madtn",), "backend": "auto", "ui": False}
+    given: dict[str, Any] = dict.fromkeys(("fps", "size", "fourcc", "pace", "report", "duration_s"), None)
+    given |= {
+        "camera": (),
+        "video": (str(video),),
+        "demo": False,
+        "bundles": ("madtn",),
+        "backend": "auto",
+        "ui": False,
+    }
     return Options.checked(**given | {"sensitivity": 0.5, "decide": "settled", "events": ()} | change)
 
 

@@ -53,8 +53,8 @@ def test_events_on_stdout_are_pure_jsonl() -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        ([], 2, "exactly one of"),
-        (["--demo", "--camera", "0"], 2, "exactly one of"),
+        ([], 2, "Give one of"),
+        (["--demo", "--camera", "0"], 2, "Give one of"),
         (["--demo", "--events", "e.txt"], 2, ".jsonl or .csv"),
         (["--video", "nowhere.mp4"], 3, "nowhere.mp4"),
         (["--video", __file__], 3, "test_main.py"),

@@ -16,6 +16,7 @@ from mer_live.engines.networks.base import Network
 from mer_live.engines.networks.minet import MinetNetwork
 from mer_live.engines.representation.specs import ApexSpec, FramesSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.checkpoint import here
 from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.macro import macro_side
 from mer_live.training.learning.pretrain import load
@@ -182,6 +183,11 @@ class Mtm(TwoStream):
                 self._guide = Guide(c, *self._features(manet, macro.inputs), macro.labels, derive(seed, 13))
         super().fit(train, None, seed)
 
+    @property
+    def draws_from_one(self) -> bool:
+        """Not while the guide draws macro clips and its heads learn beside the network."""
+        return self._guide is None
+
     def build(self) -> Network:
         """Return the pretrained MiNet."""
         return super().build() if self._start is None else self._start
@@ -232,7 +238,7 @@ class Mtm(TwoStream):
             for a in range(0, len(inputs["apex"]), 64):
                 x = self.tensors({name: array[a : a + 64] for name, array in inputs.items()})
                 parts.append(cast(MinetNetwork, manet).streams(*manet.ordered(x)))
-        return torch.cat([s for s, _ in parts]), torch.cat([t for _, t in parts])
+        return torch.cat([s for s, _ in parts]).to(here()), torch.cat([t for _, t in parts]).to(here())
 
 
 class Guide:
@@ -243,7 +249,8 @@ class Guide:
     ) -> None:
         """Take f_a^A (M, F), v_a(s) (M, s_c, F) and labels (M,); ``seed`` orders the batches."""
         self.config = config
-        self.spatial, self.temporal, self.labels = spatial, temporal, torch.from_numpy(labels)
+        self.spatial, self.temporal = spatial, temporal
+        self.labels = torch.from_numpy(labels).to(spatial.device)
         features, intervals = spatial.shape[1], temporal.shape[1]
         self.heads = nn.ModuleDict()
         if config.spatial:
@@ -252,6 +259,7 @@ class Guide:
             self.heads["relation"] = Head(features, intervals)
         if config.temporal:
             self.heads["temporal"] = Head(features, 1)
+        self.heads.to(spatial.device)
         self.steps = 1
         """Of the whole training; decides how fast the reversal grows."""
         self._step = 0

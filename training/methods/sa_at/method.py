@@ -17,6 +17,7 @@ from mer_live.engines.networks.sa_at import SaAtNetwork
 from mer_live.engines.records import to_json
 from mer_live.engines.representation.specs import ApexSpec, RepresentationSpec
 from mer_live.training.learning.augment import shake
+from mer_live.training.learning.checkpoint import here
 from mer_live.training.learning.data import Inputs, Labelled, Unlabelled
 from mer_live.training.learning.pretrain import PretrainConfig, Pretrained, load, pretrain, start_from
 from mer_live.training.learning.trainer import Fit, Solver
@@ -213,7 +214,7 @@ class SaAt(NetworkMethod):
                 f"sa-at ({c.variant}) needs a teacher: --set teacher_weights=FOLDER of mer-train pretrain, or "
                 "--set macro=FOLDER, a prepared set of macro-expressions"
             )
-        teacher.network.eval().requires_grad_(False)
+        teacher.network.to(here()).eval().requires_grad_(False)
         return teacher
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mer_live.engines.networks.style import StyleGenerator
+from mer_live.training.learning.checkpoint import here
 from mer_live.training.learning.trainer import derive, seeded
 from mer_live.training.methods.sa_at.style import losses
 from mer_live.training.methods.sa_at.style.discriminator import PatchDiscriminator
@@ -89,10 +90,11 @@ def train_style(
     images = torch.from_numpy(np.ascontiguousarray(faces, np.float32))[:, None] / 127.5 - 1
     if images.shape[-1] > config.size:
         images = F.interpolate(images, size=config.size, mode="area")
+    images = images.to(here())
     rng = np.random.default_rng([seed, 7])
     with seeded(derive(seed, 7)):
         into, back = _Pair(config, rng), _Pair(config, rng)
-    pairs = nn.ModuleList([into, back])
+    pairs = nn.ModuleList([into, back]).to(here())
     makers = [p for pair in (into, back) for p in pair.generator.parameters()]
     critics = [p for pair in (into, back) for p in pair.critic.parameters()]
     adams = [torch.optim.Adam(group, lr=config.lr, betas=(0.5, 0.999)) for group in (makers, critics)]
@@ -111,7 +113,7 @@ def train_style(
         if not np.isfinite(list(values.values())).all():
             raise FloatingPointError(f"style aggregation: a loss is NaN in step {step}: lower its rate")
         history.append(values)
-    generator = into.generator.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    generator = into.generator.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     return StyleFit(generator.eval().requires_grad_(False), history)
 
 
