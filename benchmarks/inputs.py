@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -68,3 +70,23 @@ def demo_recording(seconds: float | None = None) -> HeldClip:
     t_ns_all = np.asarray(times, np.int64) - times[0]
     truth = tuple(event for event in demo_truth() if event.span.end.t_ns < t_ns_all[-1])
     return HeldClip(np.stack(frames), t_ns_all, truth)
+
+
+def looped(clip: Path, out: Path, seconds: float) -> Path:
+    """Write ``clip`` over and over until ``seconds`` are full; its packets are copied, not coded anew."""
+    with av.open(str(out), "w") as target:
+        stream, begin = None, 0
+        while stream is None or begin * stream.time_base < seconds:
+            with av.open(str(clip)) as source:
+                video = source.streams.video[0]
+                stream = stream or target.add_stream_from_template(video)
+                end = begin
+                for packet in source.demux(video):
+                    if packet.dts is None or begin + packet.pts >= seconds / video.time_base:
+                        continue
+                    end = max(end, begin + packet.pts + packet.duration)
+                    packet.pts, packet.dts = begin + packet.pts, begin + packet.dts
+                    packet.stream = stream
+                    target.mux(packet)
+            begin = end
+    return out

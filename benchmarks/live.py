@@ -9,8 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import av
-
+from mer_live.benchmarks.inputs import looped
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.realtime.demo.clip import demo_clip
 
@@ -40,26 +39,6 @@ def run(quick: bool = False) -> Result:
         Figure("resident memory", camera["memory_mb"], "MB", 1, target=600),
     ]
     return result
-
-
-def looped(clip: Path, out: Path, seconds: float) -> Path:
-    """Write ``clip`` over and over until ``seconds`` are full; its packets are copied, not coded anew."""
-    with av.open(str(out), "w") as target:
-        stream, begin = None, 0
-        while stream is None or begin * stream.time_base < seconds:
-            with av.open(str(clip)) as source:
-                video = source.streams.video[0]
-                stream = stream or target.add_stream_from_template(video)
-                end = begin
-                for packet in source.demux(video):
-                    if packet.dts is None or begin + packet.pts >= seconds / video.time_base:
-                        continue
-                    end = max(end, begin + packet.pts + packet.duration)
-                    packet.pts, packet.dts = begin + packet.pts, begin + packet.dts
-                    packet.stream = stream
-                    target.mux(packet)
-            begin = end
-    return out
 
 
 def _report(clip: Path, pace: str, folder: Path) -> dict[str, Any]:

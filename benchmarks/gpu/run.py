@@ -20,8 +20,7 @@ from mer_live.benchmarks.gpu.inputs import FARNEBACK, demo_crops, describe, spot
 from mer_live.benchmarks.gpu.page import write_page
 from mer_live.benchmarks.gpu.parity import events_figure, flow_figures, image_figures, runner_figure
 from mer_live.benchmarks.gpu.timing import Stopwatch
-from mer_live.benchmarks.inputs import demo_recording
-from mer_live.benchmarks.live import looped
+from mer_live.benchmarks.inputs import demo_recording, looped
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.device.choice import DeviceChoice, choose_device
