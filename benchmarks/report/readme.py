@@ -10,7 +10,7 @@ from mer_live.engines.files import write_atomically
 
 STEPS = ("decided", "emitted", "shown")
 BEGIN, END = "<!-- performance -->", "<!-- /performance -->"
-ORDER = ("live", "latency", "throughput", "delay", "spotting", "peers")
+ORDER = ("live", "latency", "throughput", "delay", "spotting", "web", "soak", "peers")
 
 
 def committed() -> list[Path]:

@@ -228,7 +228,7 @@ function pill(name, words = name) {
   $("status").textContent = t(`status.${words}`);
   $("status").dataset.state = name;
   $("stage").dataset.state = name;
-  $("mute").disabled = name !== "open" && name !== "paused"; // else there is nothing to pause
+  for (const id of ["mute", "mark"]) $(id).disabled = name !== "open" && name !== "paused"; // else nothing runs
 }
 
 function stageWords(words) {
