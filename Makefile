@@ -21,7 +21,7 @@ test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and 
 	@$(MAKE) --no-print-directory lint
 	@$(PY) -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
 
-fuzz: $(ALL)  ## 5,000 mutilated files, stamps, picture trees, lists and sheets (`make test` draws 200)
+fuzz: $(ALL)  ## 5,000 mutilated files, stamps, picture trees, lists, sheets, offers and messages (`make test` draws 200)
 	@MER_FUZZ=5000 $(PY) -m pytest -q -n auto tests/fuzz --timeout 0
 
 lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter

@@ -36,7 +36,7 @@ def clean_offer(sdp: str, address: str, *, sends_video: bool) -> str:
         sends_video: the page must offer its camera; else it must be willing to receive.
 
     Raises:
-        OfferError: anything but one video and one data section, or no VP8.
+        OfferError: anything but one video and one data section that share a transport, or no VP8.
     """
     if not sdp.startswith("v=0") or "\0" in sdp:
         raise OfferError("the offer is not a session description")
@@ -49,6 +49,10 @@ def clean_offer(sdp: str, address: str, *, sends_video: bool) -> str:
     video = next(media for media in offer.media if media.kind == "video")
     if video.direction not in ({"sendonly", "sendrecv"} if sends_video else {"recvonly", "sendrecv"}):
         raise OfferError("the offer's video does not go the way that this server needs")
+    mids = sorted(media.rtp.muxId for media in offer.media)
+    bundles = [sorted(map(str, group.items)) for group in offer.group if group.semantic == "BUNDLE"]
+    if mids[0] == mids[1] or any(bundle != mids for bundle in bundles):
+        raise OfferError("the offer's sections must have two names and share one transport")
     own = _plain(address)
     offer.host = None
     for media in offer.media:

@@ -1,21 +1,20 @@
 """Inputs that nobody would make, and everybody gets: mutilated files, random stamps, trees, lists and sheets.
 
-``make test`` draws 200 cases in all, ``make fuzz`` 5,000 (MER_FUZZ). What must hold: no traceback but one sentence, an
-end, outputs in order, and counts that add up.
+What must hold: no traceback but one sentence, an end, outputs in order, and counts that add up.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from support import trees
+from support.fuzzing import cases
 from support.video_clips import frames, write_video
 
 from mer_live.engines.csv_file import CsvError, read_columns
@@ -27,8 +26,6 @@ from mer_live.realtime.sources.stamps import Mender
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.sample import DatasetError
 
-CASES = int(os.environ.get("MER_FUZZ", "200"))
-"""Over all tests of this file."""
 CONTAINERS = {
     "a.mp4": {"codec": "libx264"},
     "a.mkv": {"codec": "libx264", "options": {"bf": "2"}},
@@ -36,14 +33,6 @@ CONTAINERS = {
     "a.ts": {"codec": "libx264", "container_format": "mpegts"},
     "a.webm": {"codec": "libvpx", "container_format": "webm"},
 }
-
-
-def cases(share: float) -> settings:
-    return settings(
-        max_examples=max(1, round(share * CASES)),
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )
 
 
 @functools.cache
@@ -74,7 +63,7 @@ def play(path: Path, fps: float | None) -> None:
     assert len({row[1] for row in seen}) == len(seen)
 
 
-@cases(0.25)
+@cases(0.2)
 @given(data=st.data())
 def test_containers_mutilated_by_bytes(tmp_path: Path, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(CONTAINERS)))
@@ -99,7 +88,7 @@ def test_containers_mutilated_by_bytes(tmp_path: Path, data: st.DataObject) -> N
     play(path, data.draw(st.sampled_from([None, 200.0])))
 
 
-@cases(0.15)
+@cases(0.1)
 @given(data=st.data())
 def test_transport_streams_mutilated_by_packets(tmp_path: Path, data: st.DataObject) -> None:
     content = whole("a.ts")
@@ -110,7 +99,7 @@ def test_transport_streams_mutilated_by_packets(tmp_path: Path, data: st.DataObj
     play(path, None)
 
 
-@cases(0.2)
+@cases(0.15)
 @given(
     st.lists(
         st.none() | st.integers(-(10**16), 10**16) | st.integers(0, 20).map(lambda k: k * 5_000_000),
@@ -132,7 +121,7 @@ def test_random_stamps(raw: list[int | None], period_ns: int | None) -> None:
 NAMES = st.text("abimgIMG_-. ()0123456789²é", min_size=1, max_size=14)
 
 
-@cases(0.2)
+@cases(0.15)
 @given(
     st.lists(
         st.tuples(NAMES, st.sampled_from([".png", ".jpg", ".PNG", ".txt", ""])), max_size=20, unique=True
@@ -150,7 +139,7 @@ def test_random_picture_names(pairs: list[tuple[str, str]]) -> None:
     assert set(found.names) | set(found.left_out) <= set(names)
 
 
-@cases(0.15)
+@cases(0.1)
 @given(
     content=st.binary(max_size=300)
     | st.text("path,subjectlabel;\"'=\t\n\r0.7-é\0", max_size=300).map(str.encode)
