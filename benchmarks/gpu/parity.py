@@ -38,7 +38,7 @@ def flow_figures(crops: NDArray[np.uint8], device: Device) -> list[Figure]:
     prev, following = (
         torch.from_numpy(np.stack(p)).to(device.torch).float() for p in zip(*pairs, strict=True)
     )
-    got = network(prev, following).permute(0, 2, 3, 1).cpu().numpy()
+    got = network.displace(network.expand(prev), network.expand(following)).permute(0, 2, 3, 1).cpu().numpy()
     opencv = make_flow(FARNEBACK)
     expected = np.stack([opencv(a, b).copy() for a, b in pairs])
     error = np.linalg.norm(got - expected, axis=-1)

@@ -40,11 +40,11 @@ class TorchFarneback(nn.Module):
     """Farneback flow for images of one size, on any device.
 
     =============  ======================  ==========================================================
-    prev, next     (B, H, W) float32       gray 0..255; batch entries do not influence each other
-    returns        (B, 2, H, W) float32    displacement (x, y) in px from ``prev`` to ``next``
+    images         (B, H, W) float32       gray 0..255; batch entries do not influence each other
+    flow           (B, 2, H, W) float32    displacement (x, y) in px from one image to the next
     =============  ======================  ==========================================================
 
-    A video needs each frame expanded only once: ``expand`` and ``displace`` are the two halves of a call.
+    A video needs each frame expanded only once: ``displace`` takes two that ``expand`` has made.
     Against OpenCV over real face pairs the mean end-point difference is below 0.02 px.
     """
 
@@ -63,15 +63,6 @@ class TorchFarneback(nn.Module):
         for k, (fine, coarse) in enumerate(itertools.pairwise(sizes)):
             self.register_buffer(f"grow_y{k}", _tensor(2.0 * resize(coarse[0], fine[0])))
             self.register_buffer(f"grow_x{k}", _tensor(resize(coarse[1], fine[1]).T))
-
-    @torch.no_grad()
-    def forward(self, prev: Tensor, next: Tensor) -> Tensor:
-        """Return the flow; ValueError when a shape or dtype does not fit."""
-        if prev.shape != next.shape:
-            raise ValueError(f"the two images differ in shape: {tuple(prev.shape)} and {tuple(next.shape)}")
-        batch = prev.shape[0]
-        both = self.expand(torch.cat([prev, next]))
-        return self.displace(tuple(c[:batch] for c in both), tuple(c[batch:] for c in both))
 
     @torch.no_grad()
     def expand(self, images: Tensor) -> Expansion:

@@ -47,6 +47,11 @@ class AdmRows:
         self._newest = tuple(device.zeros(places + 1, *level.shape[1:]) for level in blank)
         self._batches = [_Batch(self, flow, count, size) for count in sizes_up_to(places)]
 
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return not self._free
+
     def open(self) -> int:
         """A place for a face; RuntimeError when all are taken."""
         with self._lock:

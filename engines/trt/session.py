@@ -68,11 +68,6 @@ class EngineSession:
             self._need(self._context.execute_async_v3(stream), messages)
         return self.logits[:batch]
 
-    def capturable(self, stream: int) -> bool:
-        """Whether a CUDA graph can hold the next inference; TensorRT-RTX may still be compiling kernels."""
-        ask = getattr(self._context, "is_stream_capturable", None)
-        return True if ask is None else bool(ask(stream))
-
     def infer(self, inputs: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
         """Arrays (B, ...) in, new logits (B, C) out; waits. For checks: runners keep pinned buffers."""
         batch = len(next(iter(inputs.values())))

@@ -147,8 +147,8 @@ class Recognizer:
         return " and ".join(dict.fromkeys(places)) or "none"
 
     def open_stage(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> MotionStage:
-        """The motion stage for one more face: on the device where it makes the rows, else on the CPU."""
-        if self._rows is None or adm != self._rows.spec:
+        """The motion stage for one more face: on the device where it makes the rows and has room, else on the CPU."""
+        if self._rows is None or adm != self._rows.spec or self._rows.full:
             return CpuStage(size, tracked, adm)
         from mer_live.realtime.motion.cuda import CudaStage
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import cv2
 import pytest
 
-from mer_live.benchmarks.live import _report, looped
+from mer_live.benchmarks.inputs import looped
+from mer_live.benchmarks.live import _report
 from mer_live.realtime.demo.clip import demo_clip
 
 

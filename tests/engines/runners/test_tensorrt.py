@@ -36,7 +36,7 @@ CALLERS = ("build.py", "session.py", "library.py")
 SIGNATURES: dict[str, list[str]] = json.loads(
     (Path(__file__).parent / "tensorrt_11_4.json").read_text(encoding="utf-8")
 )["signatures"]
-RTX_ONLY = {"num_compute_capabilities", "set_compute_capability", "ComputeCapability", "is_stream_capturable"}
+RTX_ONLY = {"num_compute_capabilities", "set_compute_capability", "ComputeCapability"}
 OURS = {
     "Severity",
     "ERROR",
