@@ -24,6 +24,8 @@ class Network(nn.Module, ABC):
     """Representations it takes, in the order of ``forward``'s arguments."""
     feature_size: int
     """Width F of ``features``."""
+    classifier: Any
+    """What `classify` is, unless a network says otherwise."""
 
     def ordered(self, inputs: Mapping[str, Tensor]) -> list[Tensor]:
         """Inputs by name -> in the order of ``forward``'s arguments."""
@@ -33,9 +35,10 @@ class Network(nn.Module, ABC):
     def features(self, *inputs: Tensor) -> Tensor:
         """Inputs, each (B, ...) -> (B, F)."""
 
-    @abstractmethod
     def classify(self, features: Tensor) -> Tensor:
-        """(B, F) -> logits (B, C)."""
+        """(B, F) -> logits (B, C); most networks have one layer for it."""
+        logits: Tensor = self.classifier(features)
+        return logits
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Inputs, each (B, ...) -> logits (B, C)."""

@@ -81,8 +81,3 @@ class DualInceptionNetwork(Network):
         joined = torch.cat([stream(flow3[:, k : k + 1]) for k, stream in enumerate(self.streams)], 1)
         dense: Tensor = self.dense(joined)  # (B, 2 * 3136) -> (B, 1024)
         return dense
-
-    def classify(self, features: Tensor) -> Tensor:
-        """(B, 1024) -> logits (B, C)."""
-        logits: Tensor = self.classifier(features)
-        return logits

@@ -78,8 +78,3 @@ class MicroAttentionNetwork(Network):
                 x = F.relu(trunk.last_bn(x))
             x = unit(x, parts)
         return F.normalize(x.mean(dim=(2, 3)), eps=1e-6)
-
-    def classify(self, features: Tensor) -> Tensor:
-        """(B, 512) -> logits (B, C)."""
-        logits: Tensor = self.classifier(features)
-        return logits

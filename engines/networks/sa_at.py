@@ -89,8 +89,3 @@ class SaAtNetwork(Network):
         """(B, 1, S, S) raw 0..255 -> (B, F)."""
         (apex,) = inputs
         return self.pooled(self.maps(self.faces(apex))[-1])
-
-    def classify(self, features: Tensor) -> Tensor:
-        """(B, F) -> logits (B, C)."""
-        logits: Tensor = self.classifier(features)
-        return logits

@@ -57,8 +57,3 @@ class StstnetNetwork(Network):
         maps = torch.cat([stream(flow3) for stream in self.streams], dim=1)  # (B, 16, 10, 10)
         pooled: Tensor = self.pool(maps)  # (B, 16, 5, 5)
         return pooled.flatten(1)
-
-    def classify(self, features: Tensor) -> Tensor:
-        """(B, 400) -> logits (B, C)."""
-        logits: Tensor = self.classifier(features)
-        return logits
