@@ -76,12 +76,15 @@ def begin(recorder: Recorder, pipeline: Pipeline) -> None:
     )
 
 
-def end(recorder: Recorder, pipeline: Pipeline) -> str:
-    """Complete the session of a pipeline that has been joined; one line about it. Raises what went wrong: OSError."""
+def end(recorder: Recorder, pipeline: Pipeline, facts: dict[str, Any] | None = None) -> str:
+    """Complete the session of a pipeline that has been joined, with ``facts``; one line about it.
+
+    Raises what went wrong: OSError.
+    """
     source, count = pipeline.source, pipeline.counters
     start = pipeline.began or source.began or start_time(0, live=source.live)
     frames = {"captured": source.captured, "analysed": count.processed, "dropped": pipeline.dropped}
-    recorder.finish(start, {"frames": frames})
+    recorder.finish(start, {"frames": frames, **(facts or {})})
     if recorder.error is not None:
         raise recorder.error
     lost = f", {recorder.lost:,} not recorded: encoder or disk were too slow" if recorder.lost else ""

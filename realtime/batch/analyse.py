@@ -12,6 +12,7 @@ from mer_live.engines.bundle import load_bundle
 from mer_live.realtime.batch.recordings import ArchiveItem
 from mer_live.realtime.clock import start_time
 from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.measured.speaking import SpeakingTime
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
@@ -19,7 +20,7 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sinks import record
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
-from mer_live.realtime.types import Frame, Speaking
+from mer_live.realtime.types import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +30,6 @@ class BatchSettings:
     bundles: tuple[str, ...]
     backend: str
     live: LiveConfig
-
-
-class SpeakingTime:
-    """How long the face spoke, from what the path tells."""
-
-    def __init__(self) -> None:
-        self._done_ns = 0
-        self._open_ns: int | None = None
-
-    def add(self, told: tuple[Speaking, ...]) -> None:
-        """Take what one frame told."""
-        for one in told:
-            self._open_ns = one.start_ns if one.end_ns is None else None
-            self._done_ns += 0 if one.end_ns is None else one.end_ns - one.start_ns
-
-    def total_ns(self, now_ns: int) -> int:
-        """So far, with speech that goes on."""
-        return self._done_ns + (0 if self._open_ns is None else now_ns - self._open_ns)
 
 
 def analyse(settings: BatchSettings, recording: ArchiveItem) -> dict[str, Any]:

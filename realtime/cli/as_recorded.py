@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.engines.bundle import load_bundle
+from mer_live.realtime.baseline import Baseline, baseline_of, parse_baseline
 from mer_live.realtime.cli.options import Options
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.session.layout import INFO, is_session
@@ -40,6 +41,7 @@ def as_recorded(options: Options, explicit: Collection[str]) -> tuple[Options, s
         recorded = {str(one["name"]): str(one["sha256"]) for one in info["bundles"]}
         bundles = tuple(info["options"].get("bundle") or recorded)
         backend = str(info["backend"])
+        baseline = _baseline(info["options"].get("baseline"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return options, None
     own = {
@@ -59,7 +61,19 @@ def as_recorded(options: Options, explicit: Collection[str]) -> tuple[Options, s
         ]
     if "backend" in explicit or backend not in _EVERYWHERE:
         backend = options.backend
+    if "baseline" in explicit:
+        baseline = options.baseline
     line = "; ".join(
         [f"as recorded: {'+'.join(bundles)}, sensitivity {live.sensitivity:g}, decide {live.decide}", *told]
     )
-    return replace(options, bundles=bundles, backend=backend, live=live), line
+    return replace(options, bundles=bundles, backend=backend, live=live, baseline=baseline), line
+
+
+def _baseline(given: Any) -> float | Baseline | None:
+    return (
+        None
+        if given is None
+        else baseline_of(given)
+        if isinstance(given, dict)
+        else parse_baseline(str(given))
+    )

@@ -128,6 +128,12 @@ def live(
     lsl_markers: Annotated[
         str | None, typer.Option(help="Take markers from the Lab Streaming Layer stream of this name.")
     ] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="Seconds of rest at the start, or the report or session.json of a run that had them."
+        ),
+    ] = None,
     view: Annotated[
         bool, typer.Option("--view", help="Show picture and events on a page in the browser as well.")
     ] = False,
@@ -199,6 +205,7 @@ def live(
             lsl=lsl,
             lsl_markers=lsl_markers,
             view=view,
+            baseline=baseline,
             given={k: str(v) if isinstance(v, Path) else v for k, v in chosen.items()},
         )
         explicit = {k for k in chosen if (s := context.get_parameter_source(k)) and s.name != "DEFAULT"}

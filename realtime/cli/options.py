@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from mer_live.engines.device.choice import check_device
 from mer_live.engines.runners import BACKENDS
 from mer_live.engines.trt.file import Precision
+from mer_live.realtime.baseline import Baseline, parse_baseline
 from mer_live.realtime.config import Decide, LiveConfig
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.outputs import check_outputs
@@ -36,6 +37,8 @@ class Options:
     lsl: str | None
     lsl_markers: str | None
     view: bool
+    baseline: float | Baseline | None
+    """Seconds of rest at the start, or what was learned of this person before."""
     given: dict[str, Any]
     """The command's options as they were given, for whoever repeats the run."""
     others: tuple[CameraConfig, ...] = ()
@@ -75,6 +78,7 @@ class Options:
         lsl: str | None = None,
         lsl_markers: str | None = None,
         view: bool = False,
+        baseline: str | None = None,
         device: str = "auto",
         precision: str = "fp32",
         given: dict[str, Any] | None = None,
@@ -125,9 +129,9 @@ class Options:
         where: list[int | str] = [str(demo_clip())] if demo else list(video)
         if camera:
             where = [int(one) if one.isdigit() else one for one in camera]
-        if len(where) > 1 and (record or lsl or lsl_markers or view):
+        if len(where) > 1 and (record or lsl or lsl_markers or view or baseline):
             raise ValueError(
-                "--record, --view, --lsl and --lsl-markers take one source: run each camera on its own."
+                "--record, --view, --baseline, --lsl and --lsl-markers take one source: run each camera on its own."
             )
         if twice := next((one for one in where if where.count(one) > 1), None):
             raise ValueError(f"The source {twice!r} is given twice.")
@@ -154,9 +158,13 @@ class Options:
             device=device,
             precision=cast(Precision, precision),
         )
+        rest = None if baseline is None else parse_baseline(baseline)
+        given = dict(given or {})
+        if isinstance(rest, Baseline):  # the file may be gone when the run is repeated
+            given["baseline"] = rest.to_json()
         return cls(
             *(first, demo, bundles, backend, live, events, report, ui, session),
-            *(lsl, lsl_markers, view, given or {}, tuple(others)),
+            *(lsl, lsl_markers, view, rest, given, tuple(others)),
         )
 
 

@@ -8,10 +8,12 @@ import threading
 import webbrowser
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
+from mer_live.realtime.baseline import Baseline, BaselineError, BaselineMeter
 from mer_live.realtime.check.findings import assess
 from mer_live.realtime.cli.options import Options, source_name
 from mer_live.realtime.commands import ENDINGS
@@ -91,6 +93,8 @@ def live(options: Options) -> None:
             closing.callback(recorder.stop)
             sinks.append(recorder)
 
+        known = options.baseline
+        meter = BaselineMeter(known) if isinstance(known, float) else None
         hear, view = None, None
         if options.view:
             from mer_live.realtime.web.view import View  # brings WebRTC, which takes a second to load
@@ -102,6 +106,9 @@ def live(options: Options) -> None:
         def listen(frame: Frame, steps: Sequence[Step]) -> None:
             if hear is not None:
                 hear(frame, steps)
+            if meter is not None and (learned := meter.add(frame.t_ns, steps[0])) is not None:
+                learned.apply(pipeline.spotter)
+                notes.print(learned.words, highlight=False, soft_wrap=True)
             for place, step in enumerate(steps):
                 if lsl is not None and step.motion is not None:
                     lsl.motion(step.motion, place)
@@ -118,6 +125,8 @@ def live(options: Options) -> None:
                 for one, name in zip(sources, names, strict=True)
             ]
         pipeline = pipelines[0]
+        if isinstance(known, Baseline):
+            known.apply(pipeline.spotter)
         if len(sources) == 1:
             _take_markers(pipeline, sinks, options, closing, notes)
         if recorder is not None:
@@ -130,10 +139,10 @@ def live(options: Options) -> None:
             webbrowser.open(view.url)
         _drive(pipelines, terminal, stop)
         if options.report is not None:
-            reports = [build_report(one) for one in pipelines]
+            reports = [{**build_report(one), **_of_rest(known, meter)} for one in pipelines]
             write_report(options.report, reports[0] if len(reports) == 1 else {"sources": reports})
         if recorder is not None:
-            notes.print(end(recorder, pipeline), highlight=False, soft_wrap=True)
+            notes.print(end(recorder, pipeline, _of_rest(known, meter)), highlight=False, soft_wrap=True)
         for one in pipelines:
             whose = "" if len(pipelines) == 1 else f"{one.source.description}: "
             notes.print(whose + _summary(one), highlight=False, soft_wrap=True)
@@ -144,12 +153,22 @@ def live(options: Options) -> None:
     for one in pipelines:
         if one.error is not None:
             raise one.error
+    if meter is not None and meter.learned is None and not stop.is_set():
+        raise BaselineError(
+            f"the recording ended before {known:g} s of rest were seen: give --baseline fewer"
+        )
     if options.demo:
         end_s = options.source.duration_s or math.inf
         truth = [event for event in demo_truth() if event.span.end.t_ns < end_s * 1e9]
         table, right = demo_table(truth, list(pipeline.events.values()))
         console.print(table)
         console.print(f"{right} of {len(truth)} events right in class and apex (within 40 ms).")
+
+
+def _of_rest(known: float | Baseline | None, meter: BaselineMeter | None) -> dict[str, Any]:
+    """For report and session: the baseline that was given or learned."""
+    found = known if meter is None else meter.learned
+    return {"baseline": found.to_json()} if isinstance(found, Baseline) else {}
 
 
 def _take_markers(

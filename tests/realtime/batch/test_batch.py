@@ -14,11 +14,12 @@ import pytest
 from support.made_session import make_session
 
 from mer_live.benchmarks.archive import done, kill_a_worker, make_archive, without_compute
-from mer_live.realtime.batch.analyse import SpeakingTime, row_of
+from mer_live.realtime.batch.analyse import row_of
 from mer_live.realtime.batch.journal import JOURNAL, BatchJournal, JournalError
 from mer_live.realtime.batch.page import add_up, write_page
 from mer_live.realtime.batch.recordings import ArchiveItem, find_recordings
 from mer_live.realtime.batch.tables import EVENTS, PARQUET, RECORDINGS, write_tables
+from mer_live.realtime.measured.speaking import SpeakingTime
 from mer_live.realtime.types import Speaking
 
 BATCH = [sys.executable, "-m", "mer_live.realtime.cli", "batch"]
