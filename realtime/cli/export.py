@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from mer_live.engines.files import write_atomically, write_json
 from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, errors_end
 from mer_live.realtime.session.layout import VIDEO
 from mer_live.realtime.session.read import RecordedSession, SessionError, read_session
+from mer_live.realtime.session.review.coder import PARTS, codings
 from mer_live.realtime.sinks.csv import COLUMNS, flat
 from mer_live.realtime.sinks.elan import write_eaf
 from mer_live.realtime.types import CLASSES
@@ -32,6 +34,12 @@ _BIDS: dict[str, dict[str, Any]] = {
 }
 
 
+_CODED = (
+    *("onset", "duration", "coder", "id", "verdict", "label", "added", "onset_frame", "apex_frame"),
+    *("offset_frame", "onset_s", "apex_s", "offset_s", "comment"),
+)
+
+
 def export(
     session: RecordedSession, to: str, out: Path, subject: str = "01", task: str = "mer"
 ) -> list[Path]:
@@ -47,6 +55,7 @@ def export(
         ElanError, OSError: one sentence.
     """
     events = session.last_revisions
+    coded = {name: list(_timed(session, rows)) for name, rows in codings(session.folder, events).items()}
     if to == "elan":
         media = session.folder / VIDEO
         path = out / "events.eaf"
@@ -56,13 +65,15 @@ def export(
             media=media if media.is_file() else None,
             shift_s=session.media_shift_s,
             markers=session.markers,
+            speaking=session.speaking,
+            coders={f"coder-{name}" if name else "coder": rows for name, rows in coded.items()},
             properties={f"start_{key}": value for key, value in session.info["start"].items()},
         )
         return [path]
     if to == "csv":
         path = out / "events.csv"
         write_atomically(path, _table(COLUMNS, [flat(event) for event in events], "").encode())
-        return [path]
+        return [path, *_write_coded(coded, out / "coded.csv", "", ",")]
     if to == "bids":
         if not (subject.isalnum() and task.isalnum()):
             raise ValueError("BIDS allows letters and digits in --subject and --task, nothing else.")
@@ -88,8 +99,46 @@ def export(
             }
         }
         write_json(path.with_suffix(".json"), {**_BIDS, **about, "StartTime": session.info["start"]})
-        return [path, path.with_suffix(".json")]
+        coding = path.with_name(path.name.replace("_events", "_desc-coded_events"))
+        return [path, path.with_suffix(".json"), *_write_coded(coded, coding, "n/a", "\t")]
     raise ValueError(f"--to is one of {', '.join(FORMATS)}, not {to!r}.")
+
+
+def _timed(session: RecordedSession, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """A coder's decisions with the times of their frames, s, and a text for people."""
+    times = dict(zip(session.frames.index.tolist(), session.frames.t_ns.tolist(), strict=True))
+    for row in rows:
+        found = {part: times.get(row[f"{part}_frame"]) for part in PARTS}
+        seconds = {
+            f"{part}_s": None if t_ns is None else round((t_ns - session.zero_ns) / 1e9, 6)
+            for part, t_ns in found.items()
+        }
+        verdict = row["verdict"] or "open"
+        if seconds["onset_s"] is not None:
+            text = (
+                f"{'added' if row['added'] else '#' + row['id']} {row['label']}, {verdict} {row['comment']}"
+            )
+            yield {**row, **seconds, "verdict": verdict, "text": text.strip()}
+
+
+def _write_coded(
+    coded: dict[str, list[dict[str, Any]]], path: Path, missing: str, delimiter: str
+) -> list[Path]:
+    """One row a decision of each coder; no file where nobody coded."""
+    rows = [
+        {
+            **row,
+            "coder": name or None,
+            "onset": row["onset_s"],
+            "duration": None if row["offset_s"] is None else round(row["offset_s"] - row["onset_s"], 6),
+        }
+        for name, decided in coded.items()
+        for row in decided
+    ]
+    if not coded:
+        return []
+    write_atomically(path, _table(_CODED, rows, missing, delimiter).encode())
+    return [path]
 
 
 def _table(columns: tuple[str, ...], rows: list[dict[str, Any]], missing: str, delimiter: str = ",") -> str:

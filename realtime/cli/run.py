@@ -113,7 +113,7 @@ def live(options: Options) -> None:
                 if lsl is not None and step.motion is not None:
                     lsl.motion(step.motion, place)
             if recorder is not None:
-                recorder.note(frame, steps[0].crop, pipeline.spotter.level)
+                recorder.note(frame, steps[0].crop, pipeline.spotter.level, steps[0].speaking)
 
         if len(sources) == 1:
             pipelines = [Pipeline(source, recognizer, sinks, options.live, listen)]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, TextIO
 
-from mer_live.realtime.session.layout import ANCHORS, FRAME_COLUMNS, FRAMES, HEALTH, MARKERS
-from mer_live.realtime.types import FaceCrop, Frame
+from mer_live.realtime.session.layout import ANCHORS, FRAME_COLUMNS, FRAMES, HEALTH, MARKERS, SPEAKING
+from mer_live.realtime.types import FaceCrop, Frame, Speaking
 
 _MOST = 1 << 16
 """Frames that one of the two sides may be ahead: minutes."""
@@ -24,8 +25,9 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         """Open the files in ``folder``. Raises OSError."""
         self._folder = folder
-        self._markers: TextIO | None = None
-        """Opened for the first one."""
+        self._further: dict[str, TextIO] = {}
+        """Files of what need not happen, by name, opened when it does."""
+        self._spoke: deque[Speaking] = deque(maxlen=_MOST)
         self._frames, self._anchors, self._health = (
             (folder / name).open("w", encoding="utf-8", newline="") for name in (FRAMES, ANCHORS, HEALTH)
         )
@@ -37,9 +39,12 @@ class Journal:
         self._new_anchors: deque[FaceCrop] = deque(maxlen=_MOST)
         self._anchor = 0
 
-    def analysed(self, frame: Frame, crop: FaceCrop | None, level: float) -> None:
+    def analysed(
+        self, frame: Frame, crop: FaceCrop | None, level: float, speaking: Sequence[Speaking] = ()
+    ) -> None:
         """The analysis is through with ``frame``."""
         with self._lock:
+            self._spoke.extend(speaking)
             if crop is not None and crop.anchor != self._anchor:
                 self._anchor = crop.anchor
                 self._new_anchors.append(crop)  # its warp and landmarks are its own; its pixels are not read
@@ -61,10 +66,7 @@ class Journal:
     def mark(self, marker: dict[str, Any]) -> None:
         """Write one line. Raises OSError."""
         with self._lock:
-            if self._markers is None:
-                self._markers = (self._folder / MARKERS).open("w", encoding="utf-8")
-            self._markers.write(json.dumps(marker, allow_nan=False) + "\n")
-            self._markers.flush()
+            self._append(MARKERS, marker)
 
     def flush(self, *, to_end: bool = False) -> None:
         """Write the rows that are complete; at the end all. Raises OSError."""
@@ -74,6 +76,9 @@ class Journal:
             while (index := self._next()) is not None and (to_end or index <= upto):
                 rows.append(self._row(index))
             anchors = [self._new_anchors.popleft() for _ in range(len(self._new_anchors))]
+            while self._spoke:
+                one = self._spoke.popleft()
+                self._append(SPEAKING, {"start_ns": one.start_ns, "end_ns": one.end_ns})
         for crop in anchors:
             landmarks = None if crop.landmarks is None else crop.landmarks.tolist()
             line = {
@@ -105,8 +110,13 @@ class Journal:
 
     @property
     def _files(self) -> tuple[TextIO, ...]:
-        markers = () if self._markers is None else (self._markers,)
-        return self._frames, self._anchors, self._health, *markers
+        return self._frames, self._anchors, self._health, *self._further.values()
+
+    def _append(self, name: str, content: dict[str, Any]) -> None:
+        if name not in self._further:
+            self._further[name] = (self._folder / name).open("w", encoding="utf-8")
+        self._further[name].write(json.dumps(content, allow_nan=False) + "\n")
+        self._further[name].flush()
 
     def _next(self) -> int | None:
         heads = [queue[0][0] for queue in (self._analysed, self._pictured) if queue]

@@ -7,6 +7,7 @@ anchors.jsonl   one line an anchoring: the warp of the face crop and its landmar
 events.jsonl    events as ``--events`` writes them
 health.jsonl    one line a second of the stream
 markers.jsonl   what was marked from outside, if anything
+speaking.jsonl  when the face began to speak and when it had ended, if it did; the last line of a beginning counts
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Literal, get_args
 FORMAT = 1
 """Version of the layout; readers refuse a later one."""
 INFO, VIDEO, FRAMES, ANCHORS = "session.json", "video.mkv", "frames.csv", "anchors.jsonl"
-EVENTS, HEALTH, MARKERS = "events.jsonl", "health.jsonl", "markers.jsonl"
+EVENTS, HEALTH, MARKERS, SPEAKING = "events.jsonl", "health.jsonl", "markers.jsonl", "speaking.jsonl"
 FRAME_COLUMNS = ("index", "t_ns", "stretch", "picture", "anchor", "level")
 """``picture``: its position in the video, empty where it is not there. ``anchor``: number of the anchoring whose warp
 cut its face crop, 0 without a face, empty where the analysis dropped it. ``level``: motion in units of noise."""

@@ -25,6 +25,7 @@ from mer_live.realtime.session.layout import (
     FRAMES,
     INFO,
     MARKERS,
+    SPEAKING,
     VIDEO,
 )
 
@@ -103,6 +104,16 @@ class RecordedSession:
         """The newest revision of each event in the order of their onsets; those withdrawn left out."""
         newest = {line["id"]: line for line in self.events}
         return sorted((e for e in newest.values() if e["type"] == "event"), key=lambda e: float(e["onset_s"]))
+
+    @property
+    def speaking(self) -> list[tuple[float, float]]:
+        """(start, end) of each time in which the face spoke, s as of events; what went on ends with the frames."""
+        times = {line["start_ns"]: line["end_ns"] for line in read_lines(self.folder / SPEAKING)}
+        zero, last = self.zero_ns, int(self.frames.t_ns[-1]) if len(self.frames.t_ns) else 0
+        return [
+            (round((start - zero) / 1e9, 4), round(((last if end is None else end) - zero) / 1e9, 4))
+            for start, end in times.items()
+        ]
 
     @property
     def markers(self) -> list[dict[str, Any]]:

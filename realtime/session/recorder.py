@@ -21,7 +21,7 @@ from mer_live.realtime.session.info import finish_info, write_info
 from mer_live.realtime.session.journal import Journal
 from mer_live.realtime.session.layout import VIDEO, RecordConfig
 from mer_live.realtime.session.video_file import SessionVideo
-from mer_live.realtime.types import Event, FaceCrop, Frame, Marker
+from mer_live.realtime.types import Event, FaceCrop, Frame, Marker, Speaking
 
 _log = logging.getLogger(__name__)
 _MOST_CROPS = 64
@@ -98,11 +98,13 @@ class Recorder:
         for thread in self._threads:
             thread.start()
 
-    def note(self, frame: Frame, crop: FaceCrop | None, level: float) -> None:
-        """Called by the worker with every frame that was analysed."""
+    def note(
+        self, frame: Frame, crop: FaceCrop | None, level: float, speaking: Sequence[Speaking] = ()
+    ) -> None:
+        """Called by the worker with every frame that was analysed, and what was told of speech."""
         if self.error is not None:
             return
-        self._journal.analysed(frame, crop, level)
+        self._journal.analysed(frame, crop, level, speaking)
         if self.config.codec != "crops":
             return
         with self._wake:

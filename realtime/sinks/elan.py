@@ -8,7 +8,7 @@ from typing import Any
 
 from mer_live.engines.files import whole
 
-TIERS = ("events", "apex", "class", "markers")
+TIERS = ("events", "apex", "class", "speaking", "markers")
 
 
 class ElanError(OSError):
@@ -22,6 +22,8 @@ def write_eaf(
     media: Path | None,
     shift_s: float = 0.0,
     markers: Iterable[Mapping[str, Any]] = (),
+    speaking: Iterable[tuple[float, float]] = (),
+    coders: Mapping[str, Iterable[Mapping[str, Any]]] | None = None,
     properties: Mapping[str, Any] | None = None,
 ) -> None:
     """Write one annotation an event to each of the first three TIERS; events without an offset are left out.
@@ -32,6 +34,8 @@ def write_eaf(
         media: video that is linked, by its full path and by its name.
         shift_s: added to the events' times, so that they count from the media's start.
         markers: ``t_s`` and ``text`` each.
+        speaking: (start, end) s each.
+        coders: by the name of a tier of its own: ``onset_s``, ``offset_s`` (None where not known) and ``text`` each.
         properties: kept in the header, such as the time of day at the start.
 
     Raises:
@@ -61,6 +65,16 @@ def write_eaf(
         eaf.add_annotation("events", onset, offset, words)
         eaf.add_annotation("class", onset, offset, event["label"])
         eaf.add_annotation("apex", apex, apex + 1, f"#{event['id']}")
+    for start_s, end_s in speaking:
+        start = max(0, round((start_s + shift_s) * 1000))
+        eaf.add_annotation("speaking", start, max(start + 1, round((end_s + shift_s) * 1000)), "speaking")
+    for tier, decided in (coders or {}).items():
+        eaf.add_tier(tier)
+        for one in decided:
+            if one["offset_s"] is not None:
+                onset = max(0, round((one["onset_s"] + shift_s) * 1000))
+                offset = max(onset + 1, round((one["offset_s"] + shift_s) * 1000))
+                eaf.add_annotation(tier, onset, offset, one["text"])
     for marker in markers:
         at = max(0, round((marker["t_s"] + shift_s) * 1000))
         eaf.add_annotation("markers", at, at + 1, str(marker["text"]))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
-from support.moving_clips import moving_clip
+from support.moving_clips import texture
 
 from mer_live.realtime.motion.regions import CANONICAL, POINTS
 from mer_live.realtime.session.info import finish_info
@@ -17,7 +18,13 @@ from mer_live.realtime.session.video_file import SessionVideo
 def make_session(folder: Path) -> Path:
     """120 crops at 200 fps with three movements of 24 frames, at 10, 50 and 90; the machine has an event for each."""
     folder.mkdir()
-    clip = moving_clip(1.5, -2.0)
+    y, x = np.mgrid[:224, :224].astype(np.float32)
+    lower = 1 / (1 + np.exp((140 - y) / 6))  # the lower face moves, the head does not
+    rise = np.concatenate([np.zeros(3), 0.5 - 0.5 * np.cos(np.pi * np.arange(19) / 9), np.zeros(2)])
+    clip = [
+        cv2.remap(texture(), x - np.float32(1.5 * a) * lower, y + np.float32(2 * a) * lower, cv2.INTER_CUBIC)
+        for a in rise
+    ]
     landmarks = np.full((478, 2), 112.0)
     landmarks[POINTS] = CANONICAL
     anchor = {"anchor": 1, "warp": [[1, 0, 0], [0, 1, 0]], "landmarks": landmarks.tolist()}
@@ -27,7 +34,7 @@ def make_session(folder: Path) -> Path:
     for k in range(120):
         at = next((k - begin for begin in (10, 50, 90) if begin <= k < begin + 24), 0)
         t_ns = 7_000_000_000 + k * 5_000_000
-        rows.append(f"{k},{t_ns},0,{video.add(video.copy(clip.gray[at]), t_ns)},1,{2.0 if at else 0.1}")
+        rows.append(f"{k},{t_ns},0,{video.add(video.copy(clip[at]), t_ns)},1,{2.0 if at else 0.1}")
     video.close()
     (folder / FRAMES).write_text("\n".join(rows) + "\n")
     for number, begin in enumerate((10, 50, 90), 1):

@@ -86,6 +86,12 @@ class CoderFile:
         return kept
 
 
+def codings(folder: Path, events: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """What each coder of a session decided, by the coder's name; "" is the one who gave none."""
+    names = (path.stem.removeprefix("coder").removeprefix("-") for path in folder.glob("coder*.jsonl"))
+    return {name: CoderFile(folder, name).decided(events) for name in sorted(names)}
+
+
 def _check(step: Mapping[str, Any]) -> None:
     op = step.get("op")
     if op not in ("accept", "reject", "relabel", "move", "add", "comment", "undo"):

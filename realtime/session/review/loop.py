@@ -15,11 +15,13 @@ from mer_live.realtime.face.crop import CROP_SIZE, Cropper
 from mer_live.realtime.motion.regions import MEMBERSHIP, REGIONS, STABLE, points_of
 from mer_live.realtime.session.read import RecordedSession
 from mer_live.realtime.session.review.pictures import PictureIndex
+from mer_live.realtime.spotter.pulses import raised_cosine
 
 _BEFORE_AFTER = 0.15
 _SMOOTH_PX = 3.0
 _MOST_FRAMES = 240
 _TOLD = 4
+_GRID, _LEAST_ARROW_PX = 12, 0.15
 
 
 def event_loop(
@@ -33,7 +35,9 @@ def event_loop(
 
     Returns:
         ``index`` (frame numbers), ``plain`` and ``magnified`` (JPEG, base64), ``curves`` (px by region, those that
-        move most), ``why`` (words). All empty where the face is not there.
+        move most), ``course`` (px: the raised cosine of the event's moments, as high as it fits the first of them),
+        ``flow`` ([x, y, dx, dy] px of the crop at the apex, where the face moved), ``why`` (words). All empty where the
+        face is not there.
     """
     frames = session.frames
     offset = event["offset_frame"] if event["offset_frame"] is not None else event["apex_frame"]
@@ -65,6 +69,8 @@ def event_loop(
             "plain": [],
             "magnified": [],
             "curves": {},
+            "course": [],
+            "flow": [],
             "why": "the face was not followed here",
         }
     reference = crops[int(np.argmin([abs(row - onset) for row in kept]))]
@@ -79,6 +85,9 @@ def event_loop(
     )
     size = np.linalg.norm(regions, axis=2)  # (T, R)
     most = np.argsort(size.max(axis=0))[::-1][:_TOLD]
+    seconds = (frames.t_ns[kept] - int(frames.t_ns[onset])) / 1e9
+    apex = min(int(np.searchsorted(frames.index, event["apex_frame"])), len(frames.index) - 1)
+    top = int(np.argmin([abs(row - apex) for row in kept]))
     duration_ms = (int(frames.t_ns[min(last, len(frames.t_ns) - 1)]) - int(frames.t_ns[onset])) / 1e6
     return {
         "index": [int(frames.index[row]) for row in kept],
@@ -87,10 +96,36 @@ def event_loop(
             jpeg(magnify(reference, field - shift, gain)) for field, shift in zip(fields, head, strict=True)
         ],
         "curves": {_plain(k): np.round(size[:, k], 3).tolist() for k in most},
+        "course": _course(seconds, seconds[top], duration_ms / 1000, size[:, most[0]]),
+        "flow": _arrows(fields[top] - head[top], points),
         "why": f"most: {_plain(most[0])} by {size[:, most[0]].max():.1f} px of a 224 px face, "
         f"then {_plain(most[1])} by {size[:, most[1]].max():.1f} px; {duration_ms:.0f} ms; "
         f"the head by {np.linalg.norm(head, axis=1).max():.1f} px",
     }
+
+
+def _course(
+    seconds: NDArray[np.float64], apex_s: float, offset_s: float, moved: NDArray[np.float64]
+) -> list[float]:
+    """(T,) raised cosine from 0 s to ``offset_s`` that fits ``moved`` (T,) best, px."""
+    shape = raised_cosine(-seconds, 0.0, -float(apex_s), -float(offset_s))
+    height = float(shape @ moved) / max(1e-9, float(shape @ shape))
+    return [round(float(px), 3) for px in height * shape]
+
+
+def _arrows(field: NDArray[np.float32], points: NDArray[np.float32]) -> list[list[float]]:
+    """[x, y, dx, dy] of a (S, S, 2) field, px, on a grid inside the hull of the face's points."""
+    hull = cv2.convexHull(points)
+    found = []
+    for y in range(_GRID // 2, field.shape[0], _GRID):
+        for x in range(_GRID // 2, field.shape[1], _GRID):
+            dx, dy = field[y, x]
+            if (
+                np.hypot(dx, dy) >= _LEAST_ARROW_PX
+                and cv2.pointPolygonTest(hull, (float(x), float(y)), False) >= 0
+            ):
+                found.append([x, y, round(float(dx), 2), round(float(dy), 2)])
+    return found
 
 
 def _plain(region: int) -> str:

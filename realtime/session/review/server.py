@@ -15,7 +15,7 @@ from aiohttp import web
 
 from mer_live.realtime.session.read import RecordedSession
 from mer_live.realtime.session.review.agreement import agreement
-from mer_live.realtime.session.review.coder import CoderFile, CodingError
+from mer_live.realtime.session.review.coder import CoderFile, CodingError, codings
 from mer_live.realtime.session.review.loop import event_loop
 from mer_live.realtime.session.review.pictures import PictureIndex
 
@@ -35,6 +35,7 @@ class Review:
     def __init__(self, session: RecordedSession, coder: str = "") -> None:
         self._session = session
         self._events = session.last_revisions
+        self._coder = coder
         self._file = CoderFile(session.folder, coder)
         self._pictures = PictureIndex(session)
         self._lock = asyncio.Lock()
@@ -80,19 +81,18 @@ class Review:
                 "curve": curve,
                 "machine": self._events,
                 "markers": self._session.markers,
+                "speaking": self._session.speaking,
             }
         )
 
     def _decided(self) -> dict[str, Any]:
         coded = self._file.decided(self._events)
         accepted = [one for one in coded if one["verdict"] == "accepted"]
-        others = {}
-        for path in sorted(self._session.folder.glob("coder*.jsonl")):
-            if path != self._file.path:
-                name = path.stem.removeprefix("coder").removeprefix("-")
-                theirs = CoderFile(self._session.folder, name).decided(self._events)
-                kept = [one for one in theirs if one["verdict"] == "accepted"]
-                others[name or "coder"] = agreement(accepted, kept)
+        others = {
+            name or "coder": agreement(accepted, [one for one in theirs if one["verdict"] == "accepted"])
+            for name, theirs in codings(self._session.folder, self._events).items()
+            if name != self._coder
+        }
         return {"events": coded, "machine": agreement(self._events, accepted), "coders": others}
 
     async def _coding(self, request: web.Request) -> web.Response:

@@ -132,7 +132,7 @@ class OwnCamera(Connection):
         def listen(frame: Frame, steps: Sequence[Step]) -> None:
             heard(frame, steps)
             if recorder is not None:
-                recorder.note(frame, steps[0].crop, pipeline.spotter.level)
+                recorder.note(frame, steps[0].crop, pipeline.spotter.level, steps[0].speaking)
 
         pipeline = Pipeline(source, self._recognizer, sinks, self.config.live, listen)
         if recorder is not None:

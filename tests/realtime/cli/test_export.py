@@ -14,8 +14,9 @@ from support.events import FINAL, GONE, PROVISIONAL, SETTLED
 from mer_live.realtime.cli.export import export
 from mer_live.realtime.clock import start_time
 from mer_live.realtime.session.info import write_info
-from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, VIDEO
+from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, SPEAKING, VIDEO
 from mer_live.realtime.session.read import RecordedSession, read_session
+from mer_live.realtime.session.review.coder import CoderFile
 from mer_live.realtime.sinks import record
 from mer_live.realtime.sinks.base import start_record
 from mer_live.realtime.types import Marker
@@ -28,8 +29,11 @@ def session(tmp_path: Path) -> RecordedSession:
     lines = [record(PROVISIONAL), {**record(PROVISIONAL), "id": 4}, record(FINAL), gone, record(SETTLED)]
     (tmp_path / EVENTS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     rows = ["index,t_ns,stretch,picture,anchor,level", "0,1000000000,0,0,,", "4,1020000000,0,4,1,0.50"]
+    rows += [f"{k},{1_020_000_000 + (k - 4) * 5_000_000},0,{k},1,0.50" for k in range(5, 80)]
     (tmp_path / FRAMES).write_text("\n".join(rows) + "\n")
     (tmp_path / MARKERS).write_text(json.dumps({"t_s": 0.5, "text": "stimulus 7"}) + "\n")
+    told = [{"start_ns": 1_060_000_000, "end_ns": None}, {"start_ns": 1_060_000_000, "end_ns": 1_220_000_000}]
+    (tmp_path / SPEAKING).write_text("".join(json.dumps(line) + "\n" for line in told))
     (tmp_path / VIDEO).touch()
     start = {
         "utc": "2026-11-25T10:00:00+00:00",
@@ -51,6 +55,36 @@ def test_an_elan_file_reads_back_with_pympi(session: RecordedSession, tmp_path: 
     assert eaf.get_annotation_data_for_tier("markers") == [(520, 521, "stimulus 7")]
     assert eaf.get_linked_files()[0]["RELATIVE_MEDIA_URL"] == f"./{VIDEO}"
     assert ("start_clock", "CLOCK_MONOTONIC") in eaf.get_properties()
+
+
+def test_what_coders_decided_and_who_spoke_is_exported(session: RecordedSession, tmp_path: Path) -> None:
+    mine, hers = CoderFile(tmp_path), CoderFile(tmp_path, "ann")
+    mine.add({"op": "accept", "id": "3"})
+    hers.add({"op": "reject", "id": "3"})
+    hers.add({"op": "comment", "id": "3", "text": "chews"})
+    moments = {"onset_frame": 20, "apex_frame": 25, "offset_frame": 40}
+    hers.add({"op": "add", "label": "negative", **moments})
+    assert session.speaking == [(0.04, 0.2)]
+    _, coded = export(session, "csv", tmp_path)
+    rows = list(csv.DictReader(coded.open()))
+    assert [(row["coder"], row["id"], row["verdict"], row["comment"]) for row in rows] == [
+        ("", "3", "accepted", ""),
+        ("ann", "3", "rejected", "chews"),
+        ("ann", "c3", "accepted", ""),
+    ]
+    assert (rows[2]["onset_s"], rows[2]["duration"], rows[2]["added"]) == ("0.08", "0.1", "True")
+    *_, table = export(session, "bids", tmp_path)
+    assert table.name == "sub-01_task-mer_desc-coded_events.tsv"
+    assert len(table.read_text().splitlines()) == 4
+    elan = pytest.importorskip("pympi.Elan", reason="ELAN files need: pip install pympi-ling")
+    (path,) = export(session, "elan", tmp_path)
+    eaf = elan.Eaf(str(path))
+    assert eaf.get_annotation_data_for_tier("speaking") == [(60, 220, "speaking")]
+    assert [one[2] for one in eaf.get_annotation_data_for_tier("coder")] == ["#3 surprise, accepted"]
+    assert [one[2] for one in sorted(eaf.get_annotation_data_for_tier("coder-ann"))] == [
+        "#3 surprise, rejected chews",
+        "added negative, accepted",
+    ]
 
 
 def test_csv_and_bids_hold_the_last_revisions(session: RecordedSession, tmp_path: Path) -> None:
@@ -85,7 +119,7 @@ def _schema() -> dict[str, Any]:
 def test_every_line_obeys_the_published_schema(event: Any) -> None:
     jsonschema.Draft202012Validator(_schema()).validate(record(event))
     described = _schema()["$defs"]["withdrawn" if event is GONE else "event"]["properties"]
-    assert set(record(event)) == set(described), "a field that the schema does not tell of"
+    assert set(record(event)) == set(described) - {"source"}, "a field that the schema does not tell of"
 
 
 def test_lines_of_the_start_and_of_markers_obey_it_too() -> None:
@@ -96,7 +130,7 @@ def test_lines_of_the_start_and_of_markers_obey_it_too() -> None:
         ("marker", Marker(5_000_000, "stimulus 7", "lsl").to_json()),
     ):
         validator.validate(line)
-        assert set(line) == set(_schema()["$defs"][kind]["properties"])
+        assert set(line) == set(_schema()["$defs"][kind]["properties"]) - {"source"}
     assert not validator.is_valid({"type": "marker", "t_s": 1.0, "text": "", "by": "key"})
 
 

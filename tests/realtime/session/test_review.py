@@ -158,4 +158,10 @@ def test_a_loop_shows_the_event_and_says_what_moved(folder: Path) -> None:
         assert loop["index"][0] < event["onset_frame"] < event["offset_frame"] < loop["index"][-1]
         assert len(loop["plain"]) == len(loop["magnified"]) == len(loop["index"])
         assert "px of a 224 px face" in loop["why"]
+        moved = np.array(next(iter(loop["curves"].values())))
+        course = np.array(loop["course"])
+        assert np.corrcoef(moved, course)[0, 1] > 0.5, "the course follows what moved most"
+        x, y, dx, dy = np.array(loop["flow"]).T
+        assert ((x > 0) & (x < 224) & (y > 0) & (y < 224)).all()
+        assert np.hypot(dx, dy).max() > 0.5
     pictures.close()

@@ -85,7 +85,7 @@ def record_run(
     recorder = open_recorder(RecordConfig(folder, codec), source, recognizer, live, {})
 
     def listen(frame: Frame, steps: Sequence[Step]) -> None:
-        recorder.note(frame, steps[0].crop, pipeline.spotter.level)
+        recorder.note(frame, steps[0].crop, pipeline.spotter.level, steps[0].speaking)
 
     pipeline = Pipeline(source, recognizer, [recorder], live, listen)
     begin(recorder, pipeline)

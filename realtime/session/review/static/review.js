@@ -60,9 +60,11 @@ function drawLine() {
     const from = x(timeOf(one.onset_frame)), to = x(timeOf(one.offset_frame ?? one.apex_frame));
     pen.fillStyle = tone(one.label);
     pen.globalAlpha = one.verdict === "rejected" ? 0.3 : 1;
-    pen.fillRect(from, height - 26, Math.max(4, to - from), one.id === chosen ? 24 : 14);
+    pen.fillRect(from, height - 26, Math.max(4, to - from), one.id === chosen ? 20 : 12);
     pen.globalAlpha = 1;
   }
+  pen.fillStyle = tone("soft");
+  for (const [from, to] of session.speaking) pen.fillRect(x(from), height - 5, Math.max(2, x(to) - x(from)), 4);
   pen.fillStyle = tone("marker");
   for (const marker of session.markers) pen.fillRect(x(marker.t_s), 0, 2, height);
   pen.fillStyle = tone("ink");
@@ -87,6 +89,36 @@ function drawCurves() {
     label.textContent = `${name} ${Math.max(...loop.curves[name]).toFixed(1)} px  `;
     $("names").append(label);
   });
+  pen.strokeStyle = tone("ink");
+  pen.setLineDash([5, 4]);
+  pen.beginPath();
+  loop.course.forEach((px, n) => pen.lineTo((n / (loop.index.length - 1)) * width, height - 4 - (px / top) * (height - 8)));
+  pen.stroke();
+  pen.setLineDash([]);
+  $("names").append("- - the course that was fitted");
+}
+
+// The apex with an arrow wherever the face moved, the head's motion taken out.
+function drawField() {
+  const pen = $("field").getContext("2d"), apex = $("at-apex");
+  pen.clearRect(0, 0, 224, 224);
+  if (!loop?.plain.length || !apex.naturalWidth) return;
+  pen.drawImage(apex, 0, 0, 224, 224);
+  for (const [colour, width] of [["#000", 3], ["#ffd34d", 1.3]]) {
+    pen.strokeStyle = colour;
+    pen.lineWidth = width;
+    for (const [x, y, dx, dy] of loop.flow) {
+      const gain = Number($("gain").value), [to, down] = [x + gain * dx, y + gain * dy], turn = Math.atan2(dy, dx);
+      pen.beginPath();
+      pen.moveTo(x, y);
+      pen.lineTo(to, down);
+      for (const side of [2.6, -2.6]) {
+        pen.moveTo(to, down);
+        pen.lineTo(to + 4 * Math.cos(turn + side), down + 4 * Math.sin(turn + side));
+      }
+      pen.stroke();
+    }
+  }
 }
 
 function go(to) {
@@ -104,6 +136,7 @@ async function choose(id) {
   for (const name of ["plain", "magnified", "at-onset", "at-apex", "at-offset"]) $(name).removeAttribute("src");
   $("why").textContent = "";
   drawCurves();
+  drawField();
   drawEvent();
   if (!one) return;
   go(rowOf(one.apex_frame));
@@ -211,6 +244,7 @@ $("line").addEventListener("click", (click) => {
   const first = session.t_s[0], t = first + (click.offsetX / $("line").clientWidth) * (session.t_s.at(-1) - first);
   go(session.t_s.findIndex((other) => other >= t));
 });
+$("at-apex").addEventListener("load", drawField);
 $("back").addEventListener("click", () => go(row - 1));
 $("on").addEventListener("click", () => go(row + 1));
 $("accept").addEventListener("click", () => decide("accept"));
@@ -221,7 +255,9 @@ for (const part of ["onset", "apex", "offset"]) $(`add-${part}`).addEventListene
 for (const button of document.querySelectorAll(".class")) button.addEventListener("click", () => relabel(button.dataset.label));
 for (const button of document.querySelectorAll(".move")) button.addEventListener("click", () => move(button.dataset.part));
 $("comment").addEventListener("change", () => event() && step({ op: "comment", id: chosen, text: $("comment").value }));
-$("gain").addEventListener("input", () => { $("times").value = $("gain").value; });
+$("gain").addEventListener("input", () => { $("times").value = $("gain").value;
+  document.querySelector(".times").textContent = $("gain").value;
+});
 $("gain").addEventListener("change", () => choose(chosen));
 addEventListener("resize", () => { drawLine(); drawCurves(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawAll(); drawCurves(); });
