@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import json
 import re
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,7 @@ from mer_live.engines.trt.build import build_engine
 from mer_live.engines.trt.file import EngineKey, read_header
 from mer_live.engines.trt.gpu import Gpu
 from mer_live.engines.trt.library import INSTALL, installed_flavours, load_flavour
-from mer_live.engines.trt.onnx import engine_model
+from mer_live.engines.trt.onnx import engine_model, half_error, sample_inputs
 from mer_live.engines.trt.session import EngineSession
 
 ENGINES = Path(tensorrt.__file__).parents[1]
@@ -251,11 +253,11 @@ def test_rtx_refuses_to_load_without_a_driver() -> None:
 @pytest.fixture
 def with_gpu(monkeypatch: pytest.MonkeyPatch) -> EngineKey:
     """A build on a machine with a GPU, acted out: the fake library compiles and runs."""
+    bundle = random_bundle("madtn")  # exported before torch is acted upon
     monkeypatch.setattr(build_module, "present_gpu", lambda *_: Gpu("test", "8.9"))
     monkeypatch.setattr(build_module, "load_flavour", lambda _: fake_tensorrt.library())
     monkeypatch.setattr(build_module, "compile_onnx", lambda model, *_: model)
     monkeypatch.setattr(torch, "device", lambda _: torch.zeros(0).device)
-    bundle = random_bundle("madtn")
     return build_module.engine_key(bundle, "fp32", "tensorrt")
 
 
@@ -278,3 +280,22 @@ def test_engine_that_differs_is_not_kept(
     with pytest.raises(EngineError, match=r"differs from ONNX Runtime by .* not kept"):
         build_engine(random_bundle("madtn"), with_gpu, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_half_precision_engine_that_was_built_is_found_and_used(
+    with_gpu: EngineKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = random_bundle("madtn")
+    key = build_module.engine_key(bundle, "fp16", "tensorrt")
+    build_engine(bundle, key, tmp_path)
+    monkeypatch.setattr(build_module, "compile_onnx", lambda *_: pytest.fail("it was compiled again"))
+    cuda = SimpleNamespace(device=lambda _: nullcontext())
+    acted = SimpleNamespace(device=lambda _: torch.zeros(0).device, cuda=cuda)
+    monkeypatch.setattr(tensorrt, "_torch_with_cuda", lambda: acted)
+    monkeypatch.setattr(tensorrt, "load_flavour", lambda _: fake_tensorrt.library())
+    samples = sample_inputs(bundle, 3, seed=4)
+    with TensorRtRunner(bundle, precision="fp16", flavour="tensorrt", engine_folder=tmp_path) as runner:
+        assert runner.engine == key
+        got = runner.infer(samples)["logits"]
+    with open_runner(bundle, "onnxruntime") as reference:
+        assert half_error(got, reference.infer(samples)["logits"]) <= 1.0

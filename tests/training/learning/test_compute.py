@@ -12,6 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mer_live.engines.errors import BackendError
+from mer_live.engines.executors import LocalExecutor, RayExecutor, make_executor
 from mer_live.training.learning import checkpoint as checkpoint_module
 from mer_live.training.learning.compute import Compute, compute_on, computing
 from mer_live.training.learning.data import Labelled
@@ -130,3 +131,9 @@ def test_a_gpu_that_is_not_there_is_told() -> None:
     assert compute_on("cpu") == Compute()
     with pytest.raises(ValueError, match="cpu, cuda or cuda:N"):
         compute_on("gpu")
+
+
+def test_a_gpu_trains_one_fold_at_a_time_and_ray_gives_each_its_own() -> None:
+    assert make_executor("local", jobs=4, gpus=1) == LocalExecutor(1)
+    assert make_executor("local", jobs=4) == LocalExecutor(4)
+    assert make_executor("ray", jobs=4, gpus=1) == RayExecutor(None, 4, gpus=1)
