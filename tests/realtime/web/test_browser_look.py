@@ -14,6 +14,13 @@ OPEN = "#status[data-state=open]"
 WAIT_MS = 60_000
 
 
+@pytest.fixture(scope="module")
+def script(pytestconfig: pytest.Config) -> str:
+    """axe-core."""
+    assert pytestconfig.cache is not None
+    return axe_script(pytestconfig.cache.mkdir("axe"))
+
+
 SHIFTS = """
 window.shift = 0;
 new PerformanceObserver((list) => {
@@ -45,14 +52,12 @@ def test_nothing_is_hard_to_read_and_nothing_moves(
     camera: Path,
     play: Any,
     port: int,
-    pytestconfig: pytest.Config,
+    script: str,
     look: str,
     wide: int,
     high: int,
 ) -> None:
     """Desk, phone upright and on its side, desk at 200 %: axe finds nothing, whatever is shown."""
-    assert pytestconfig.cache is not None
-    script = axe_script(pytestconfig.cache.mkdir("axe"))
     with server(port), browser(play, chromium, camera) as chrome:
         page = chrome.new_context(
             viewport={"width": wide, "height": high},
@@ -83,3 +88,26 @@ def test_nothing_is_hard_to_read_and_nothing_moves(
         page.click("#stop")
         page.wait_for_selector("#status[data-state=closed]")
         assert violations(page, script) == []
+
+
+def test_no_trouble_is_hard_to_read(chromium: str, camera: Path, play: Any, port: int, script: str) -> None:
+    """Camera refused, wrong token, ended by its limit, server lost."""
+    with server(port, "--token", "open sesame", "--total", "4") as process:
+        with browser(play, chromium, camera, allowed=False) as chrome:
+            page = chrome.new_page()
+            begin(page, port)
+            page.wait_for_selector("#consent-notice[data-kind=error]", timeout=WAIT_MS)
+            assert violations(page, script) == []
+        with browser(play, chromium, camera) as chrome:
+            page = chrome.new_page()
+            begin(page, port)
+            page.wait_for_selector("#consent-notice[data-kind=error]", timeout=WAIT_MS)
+            assert violations(page, script) == []
+            page.fill("#token", "open sesame")
+            page.click("#begin")
+            page.wait_for_selector("#status[data-state=failed]", timeout=WAIT_MS)
+            assert violations(page, script) == []
+            process.kill()
+            page.click("#stop")
+            page.wait_for_selector("#status[data-state=waiting]", timeout=WAIT_MS)
+            assert violations(page, script) == []
