@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const COLOURS = ["negative", "positive", "surprise"];
 const CURVES = ["accent", "negative", "surprise", "marker"];
 let session, coding, chosen = null, row = 0, loop = null, tick = 0, asked = 0;
-const draft = {};
+const draft = {}, loops = new Map();
 
 const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const jpeg = (text) => `data:image/jpeg;base64,${text}`;
@@ -36,10 +36,9 @@ const event = () => coding.events.find((one) => one.id === chosen);
 function canvas(id) {
   const element = $(id), ratio = devicePixelRatio || 1, height = Number(element.getAttribute("height"));
   const width = element.clientWidth;
-  if (element.width !== Math.round(width * ratio)) { element.width = Math.round(width * ratio); }
+  if (element.width !== Math.round(width * ratio)) element.width = Math.round(width * ratio);
   element.style.height = `${height}px`;
   const pen = element.getContext("2d");
-  if (element.dataset.tall !== String(ratio)) { element.dataset.tall = String(ratio); }
   pen.setTransform(element.width / width, 0, 0, 1, 0, 0);
   pen.clearRect(0, 0, width, height);
   return [pen, width, height];
@@ -97,7 +96,6 @@ function drawCurves() {
   pen.setLineDash([]);
   $("names").append("- - the course that was fitted");
 }
-
 // The apex with an arrow wherever the face moved, the head's motion taken out.
 function drawField() {
   const pen = $("field").getContext("2d"), apex = $("at-apex");
@@ -128,6 +126,18 @@ function go(to) {
   drawLine();
 }
 
+// The newest three loops are kept; a moved moment or another gain asks anew.
+function loopOf(one) {
+  const key = [one.id, one.onset_frame, one.apex_frame, one.offset_frame, $("gain").value].join();
+  if (!loops.has(key)) {
+    const asking = get(`loop/${encodeURIComponent(one.id)}?gain=${$("gain").value}`);
+    asking.catch(() => loops.delete(key));
+    loops.set(key, asking);
+    if (loops.size > 3) loops.delete(loops.keys().next().value);
+  }
+  return loops.get(key);
+}
+
 async function choose(id) {
   chosen = id;
   const one = event();
@@ -142,9 +152,11 @@ async function choose(id) {
   go(rowOf(one.apex_frame));
   const mine = ++asked;
   try {
-    const found = await get(`loop/${encodeURIComponent(id)}?gain=${$("gain").value}`);
+    const found = await loopOf(one);
     if (mine !== asked) return;
     loop = found;
+    const next = coding.events[coding.events.findIndex((other) => other.id === id) + 1];
+    if (next) loopOf(next).catch(() => {}); // made while this one is looked at
     const still = (frame) => loop.plain[Math.max(0, loop.index.findIndex((n) => n >= frame))];
     for (const part of ["onset", "apex", "offset"]) {
       const frame = one[`${part}_frame`];
