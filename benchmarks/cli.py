@@ -62,6 +62,17 @@ def archive(quick: Quick = False, json: Json = None) -> None:
 
 
 @app.command()
+def beside(
+    checkout: Annotated[Path, typer.Argument(help="Folder of another checkout, such as a git worktree.")],
+    rounds: Annotated[int, typer.Option(help="Runs of each.", min=1)] = 5,
+    json: Json = None,
+) -> None:
+    """What a frame costs here and in another checkout, by turns in one go."""
+    with _errors_end(1, RuntimeError), _errors_end(2, ValueError):
+        _measure("beside", json, checkout=checkout, rounds=rounds)
+
+
+@app.command()
 def delay(quick: Quick = False, json: Json = None) -> None:
     """From a true event to decided, emitted and shown, at 30 to 200 fps."""
     _measure("delay", json, quick=quick)

@@ -129,7 +129,9 @@ class InputMeter:
         else:
             self._before = gray.copy()
             self._anchor = crop.person, crop.anchor
-        self._people.update(one.person for one in crops if one is not None)
+        for one in crops:
+            if one is not None:
+                self._people[one.person] += 1
         if len(self._people) > _MOST_PEOPLE:
             del self._people[min(list(self._people)[:-1], key=lambda person: self._people[person])]
         self._light.append(cv2.mean(gray)[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -18,6 +18,8 @@ _INTRA_LOSSLESS = frozenset(
 _SCALABLE = frozenset({"vp8", "vp9", "av1"})
 _STREAMS = frozenset({"mpegts", "h264", "hevc", "flv"})
 """Codecs and containers in which the picture's size may change."""
+_PLACES = 8
+"""At which a file of another kind is looked into: a size that changes for an eighth of the recording is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +76,31 @@ def find_video(path: Path) -> VideoStream:
                 if stream.codec_context is not None
                 and not stream.disposition & av.stream.Disposition.attached_pic
             ]
+            if streams:
+                chosen = max(streams, key=lambda s: (s.size[0] * s.size[1], s.frames, -s.position))
+                return chosen if chosen.changes else replace(chosen, changes=_changes(container, chosen))
     except (av.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path} is not a video that can be read: {_remedy(path)}") from error
-    if not streams:
-        what = (
-            "only cover pictures or video of an unknown kind" if found else "no picture, only sound or data"
-        )
-        raise SourceError(f"{path} holds {what}: choose the file with the recording")
-    return max(streams, key=lambda s: (s.size[0] * s.size[1], s.frames, -s.position))
+    what = "only cover pictures or video of an unknown kind" if found else "no picture, only sound or data"
+    raise SourceError(f"{path} holds {what}: choose the file with the recording")
+
+
+def _changes(container: av.container.InputContainer, chosen: VideoStream) -> bool:
+    """Whether its pictures have other sizes further on; one that was written on the fly may always."""
+    stream = container.streams.video[chosen.position]
+    if not chosen.length_s or stream.time_base is None:
+        return True
+    sizes = set()
+    for place in range(_PLACES + 1):
+        at = round(chosen.length_s * place / _PLACES / stream.time_base) + (stream.start_time or 0)
+        try:
+            container.seek(at, stream=stream)
+            picture = next(container.decode(stream), None)
+        except (av.FFmpegError, OSError, ValueError):
+            continue
+        if picture is not None:
+            sizes.add((picture.width, picture.height))
+    return len(sizes) > 1
 
 
 def _describe(

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import struct
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -109,6 +111,37 @@ def test_a_size_that_changes_on_the_way_is_followed(tmp_path: Path) -> None:
     shown = (*sizes[:3], (128, 96))
     assert seen == [(shown[k // 4], k // 4, k % 4, k * 5_000_000) for k in range(16)]
     assert len(play_file(path, fps=200.0, preload=True)[0]) == 16
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.avi", "a.mkv"])
+@pytest.mark.parametrize(("codec", "pix_fmt"), [("libx264", "yuv420p"), ("mjpeg", "yuvj420p")])
+def test_a_size_that_changes_inside_a_container_is_followed(
+    name: str, codec: str, pix_fmt: str, tmp_path: Path
+) -> None:
+    sizes = ((128, 96), (96, 128), (64, 48))
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=50)
+        (stream.width, stream.height), stream.pix_fmt = sizes[0], pix_fmt
+        for part, (width, height) in enumerate(sizes):
+            coder = av.CodecContext.create(codec, "w")
+            coder.width, coder.height, coder.pix_fmt = width, height, pix_fmt
+            coder.time_base = Fraction(1, 50)
+            # Each part brings its own parameters, as what a phone or a browser records does.
+            coder.options = {"bf": "0", "x264-params": "annexb=1"} if codec == "libx264" else {}
+            packets = []
+            for k in range(8 * part, 8 * part + 8):
+                frame = av.VideoFrame.from_ndarray(numbered(k, width, height), format="bgr24")
+                frame = frame.reformat(format=pix_fmt)
+                frame.pts, frame.time_base = k, coder.time_base
+                packets += coder.encode(frame)
+            for packet in [*packets, *coder.encode(None)]:
+                packet.stream = stream
+                container.mux(packet)
+    source = open_source(CameraConfig(source=str(path)))
+    with source:
+        seen = [(f.image.shape[1::-1], f.stretch, number_of(f.image)) for f in source.frames()]
+    assert seen == [(sizes[k // 8], k // 8, k) for k in range(24)]
 
 
 def test_a_rate_told_replaces_the_times_of_a_file(tmp_path: Path) -> None:

@@ -101,6 +101,20 @@ def test_other_sections_and_directions_are_refused(offer: str) -> None:
         clean_offer(offer + many, ME, sends_video=True)
 
 
+@pytest.mark.parametrize(
+    ("line", "instead"),
+    [
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 5 1"),  # the data section was left without a transport
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 0"),
+        ("a=mid:1", "a=mid:0"),
+    ],
+)
+def test_sections_that_share_no_transport_are_refused(offer: str, line: str, instead: str) -> None:
+    assert line in offer
+    with pytest.raises(OfferError, match="one transport"):
+        clean_offer(offer.replace(line, instead), ME, sends_video=True)
+
+
 def test_the_answer_asks_for_bitrate_on_every_real_codec(offer: str) -> None:
     lines = ask_for_bitrate(offer).splitlines()
     codecs = {m[1]: m[2] for line in lines if (m := re.match(r"a=rtpmap:(\d+) (\w+)/", line))}
