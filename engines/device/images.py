@@ -22,8 +22,7 @@ Crops = tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None]
 class MotionImages:
     """What ``motion_image`` and ``network_input`` make of one clip, of up to ``most`` clips at once.
 
-    Used by one thread at a time; ``stream`` is the one that the results are read on. A graph is captured when its
-    batch size first comes.
+    Used by one thread at a time; ``stream`` is the one that the results are read on.
     """
 
     def __init__(self, device: Device, spec: MotionSpec, most: int, stream: Any, size: int = 224) -> None:
@@ -32,7 +31,7 @@ class MotionImages:
         self._sizes = sizes_up_to(most)
         self._crops = device.pinned(self._sizes[-1], 3, size, size, dtype=torch.uint8)
         self._ended = device.pinned(self._sizes[-1])
-        self._runs: dict[int, Callable[[], Tensor]] = {}
+        self._runs = {count: device.captured(self._maker(count), stream) for count in self._sizes}
 
     def make(self, clips: Sequence[Crops]) -> Tensor:
         """(B, 3, size, size) float32 in 0..1 on the device; valid until the next call."""
@@ -41,8 +40,6 @@ class MotionImages:
             crops[0], crops[1], crops[2] = onset, middle, middle if offset is None else offset
             self._ended[k] = offset is not None
         count = next(size for size in self._sizes if size >= len(clips))
-        if count not in self._runs:
-            self._runs[count] = self._device.captured(self._maker(count), self._stream)
         with self._device.on(self._stream):
             return self._runs[count]()[: len(clips)]
 

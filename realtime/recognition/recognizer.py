@@ -34,6 +34,11 @@ TOGETHER = 8
 """Clips that go through a device at once: the largest batch of the engines' profile."""
 
 
+_BLANK = Clip(
+    np.zeros((2, 224, 224), np.uint8), np.arange(2, dtype=np.int64), 0, 1, 1, np.zeros((2, 128), np.float32)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Recognition:
     """What the engines say of one clip."""
@@ -87,6 +92,8 @@ class Recognizer:
             for bundle in self._bundles:
                 where = None if device is None else (device.torch or "cpu")
                 self._runners.append(open_runner(bundle, backend, threads, precision, where))
+            if self._inputs is not None:
+                self._recognize([_BLANK])  # graphs are captured now, not while the first spot waits
         except BaseException:
             self.close()
             raise
