@@ -11,6 +11,7 @@ from mer_live.training.cli import (
     fit_spotter,
     prepare,
     pretrain,
+    spot_evaluate,
     synth,
     table,
     zoo,
@@ -35,6 +36,7 @@ app.command("evaluate")(evaluate.evaluate_command)
 app.command("export")(export.export_command)
 app.command("table")(table.table)
 app.command("fit-spotter")(fit_spotter.fit_spotter)
+app.command("spot-evaluate")(spot_evaluate.spot_evaluate_command)
 app.command("cdmer-synth")(cdmer_synth.cdmer_synth)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import Judged, Spotter, SpotterConfig
-from mer_live.realtime.types import Span, State
+from mer_live.realtime.types import Span, Spot, State
 from mer_live.training.spotter.recordings import Recording
 from mer_live.training.synthesis.clips import Truth
+
+T = TypeVar("T")
+D = TypeVar("D")
 
 REACHED: tuple[State, ...] = ("provisional", "final", "settled")
 
@@ -76,8 +80,8 @@ class Judgement:
         truths, made = self.recording.truths, dict[State, Answers]()
         for state in REACHED:
             reached = [d for d in self.decisions if d.reached(state)]
-            touching = _pair(truths, reached, _inside_score)
-            pairs = touching if state == "provisional" else _pair(truths, reached, _iou_score)
+            touching = pair(truths, reached, _inside_score)
+            pairs = touching if state == "provisional" else pair(truths, reached, _iou_score)
             made[state] = Answers(reached, pairs, touching)
         return made
 
@@ -106,7 +110,6 @@ def decide(
         raise ValueError(
             "the coefficients ask for another flow than recordings are tracked with: fit them anew"
         )
-    found: dict[int, Decision] = {}
     started = time.thread_time()
     spots = [
         spot
@@ -114,7 +117,13 @@ def decide(
         for spot in spotter.update(motion, int(t_ns))
     ]
     took = (time.thread_time() - started) * 1e3 / max(1, len(recording.times_ns))
-    for spot in (*spots, *spotter.finish()):
+    return Judgement(recording, decisions((*spots, *spotter.finish())), took)
+
+
+def decisions(spots: Iterable[Spot]) -> list[Decision]:
+    """What was said, in order of time, gathered by candidate."""
+    found: dict[int, Decision] = {}
+    for spot in spots:
         d = found.setdefault(spot.id, Decision(spot.id, spot.span, spot.score))
         if spot.phase == "withdrawn":
             d.withdrawn = spot.reason or "withdrawn"
@@ -126,7 +135,7 @@ def decide(
             d.settled_ns = spot.decided.t_ns
         else:
             d.final_ns = spot.decided.t_ns
-    return Judgement(recording, sorted(found.values(), key=lambda d: d.id), took)
+    return sorted(found.values(), key=lambda d: d.id)
 
 
 def _iou_score(t: Truth, d: Decision) -> float:
@@ -139,10 +148,10 @@ def _inside_score(t: Truth, d: Decision) -> float:
     return 1.0 / (1 + abs(at_ns - t.span.apex.t_ns)) if t.span.holds(at_ns) else 0.0
 
 
-def _pair(
-    truths: Sequence[Truth], decisions: Sequence[Decision], score: Callable[[Truth, Decision], float]
+def pair(
+    truths: Sequence[T], decisions: Sequence[D], score: Callable[[T, D], float]
 ) -> list[tuple[int, int]]:
-    """Greedy one-to-one pairs, best first."""
+    """(truth, decision) one-to-one, greedily, best score first; a score of 0 pairs nothing."""
     table = [(score(t, d), i, k) for i, t in enumerate(truths) for k, d in enumerate(decisions)]
     pairs: list[tuple[int, int]] = []
     for value, i, k in sorted(table, reverse=True):

@@ -95,6 +95,12 @@ def test_casme3(tmp_path: Path) -> None:
     ]
     assert reading.notes == ("casme3/001/a-9: apex 9 is the onset and counts as not annotated",)
     assert [entry.reason for entry in reading.skipped] == ["no frame folder spNO.2/k/color"]
+    assert [
+        (v.key, v.subject, [(i.kind, i.onset, i.offset) for i in v.intervals]) for v in reading.videos
+    ] == [
+        ("casme3/001/a", "casme3/001", [("micro", 2, 8), ("micro", 9, 12)]),
+        ("casme3/002/j", "casme3/002", [("micro", 1, 5)]),
+    ]
 
 
 def test_dfme(tmp_path: Path) -> None:

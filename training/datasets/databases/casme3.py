@@ -1,14 +1,15 @@
-"""CAS(ME)^3 part A (Li et al., 2022): micro-expressions at 30 fps, several in one recording."""
+"""CAS(ME)^3 part A (Li et al., 2022): micro-expressions at 30 fps, several in one recording, for spotting too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mer_live.training.datasets.cells import text
 from mer_live.training.datasets.frames import FrameFiles, image_folders, numbered
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import class_of, emotion_name
-from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
+from mer_live.training.datasets.sample import Collector, Interval, LongVideo, Reading, Sample, stop
 from mer_live.training.datasets.sheets import find_file, read_table
 
 SHEET = "casme3_table.xlsx"
@@ -28,7 +29,8 @@ def read_casme3(root: Path) -> Reading:
     """Read sheet ``label`` and find each recording's frames (``spNO.1/a/color/46.jpg``).
 
     A key ends with the onset, since a recording holds several expressions. In the owners' sheet 55 rows have
-    their apex at the onset: these count as not annotated.
+    their apex at the onset: these count as not annotated. The sheet lists micro-expressions alone, so a long
+    video's macro-expressions are not known.
 
     Args:
         root: Folder with the sheet and the frames, at any depth.
@@ -60,7 +62,26 @@ def read_casme3(root: Path) -> Reading:
         collector.add(Sample(key, "casme3", subject, label, FPS, frames, onset, apex, offset, units, emotion))
     if not collector.samples:
         raise stop("casme3", f"no frames for any of {len(rows)} rows, such as spNO.1/a/color", root)
+    collector.videos += _videos(collector.samples)
     return collector.reading()
+
+
+def _videos(samples: Sequence[Sample]) -> list[LongVideo]:
+    """The recordings that the samples lie in, each with all of its samples."""
+    found: dict[tuple[str, Path], list[Sample]] = {}
+    for sample in samples:
+        assert isinstance(sample.frames, FrameFiles)
+        found.setdefault((sample.subject, sample.frames.folder), []).append(sample)
+    videos = []
+    for (subject, _), inside in found.items():
+        inside.sort(key=lambda sample: (sample.onset, sample.key))
+        intervals = tuple(
+            Interval(s.key, "micro", s.onset, s.apex, s.offset, s.label, s.action_units, s.emotion)
+            for s in inside
+        )
+        key = inside[0].key.rpartition("-")[0]
+        videos.append(LongVideo(key, "casme3", subject, FPS, inside[0].frames, intervals))
+    return videos
 
 
 def _folders(root: Path) -> dict[tuple[str, str], FrameFiles]:
