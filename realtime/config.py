@@ -25,8 +25,8 @@ class LiveConfig:
     """... unless it would take more than this: 0.36 s at 640x480 and 200 fps. Very large pictures get the fewest
     places that a ring works with, which may be more."""
     behind_s: float | None = None
-    """A live worker that lags this far drops every second frame, at twice that two of three, and so on; None: only
-    a full ring drops."""
+    """A live worker that has lagged this far for as long drops every second frame, at twice that two of three, and
+    so on; None: only a full ring drops."""
     history_s: float = 3.0
     """How far back face crops are held for spots: 30 MB at 200 fps."""
     history_bytes: int = 96 << 20

@@ -172,9 +172,8 @@ def _read_only(slot: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class RingReader:
     """One consumer's cursor; used by one thread. Published = read + dropped + skipped + unread.
 
-    With ``behind_s`` a reader that cannot keep up sheds load evenly, before the ring overflows: one that lags
-    by k times that long drops k frames for each it reads. Its lag then settles near what its pace asks for,
-    where a full ring would keep every frame waiting for as long as it holds.
+    With ``behind_s`` a reader that has lagged by more for as long sheds load evenly: at a lag of k times that it
+    drops k frames for each it reads. A full ring would keep every frame waiting for as long as it holds.
     """
 
     def __init__(self, ring: FrameRing, start: int, passive: bool, behind_s: float | None = None) -> None:
@@ -182,6 +181,7 @@ class RingReader:
         self._passive = passive
         self._cursor = start
         self._behind_ns = None if behind_s is None else round(behind_s * 1e9)
+        self._late_ns: int | None = None
         self._keeps = start  # the ring must not give up this frame or a later one (block=True)
         self._closed = False
         self._dropped = 0
@@ -212,7 +212,8 @@ class RingReader:
                 if remaining is not None and remaining <= 0:
                     raise TimeoutError(f"no frame within {timeout_s} s")
                 ring._news.wait(remaining)
-            self._shed()
+            if self._behind_ns is not None:
+                self._shed(self._behind_ns)
             return self._take()
 
     def latest(self) -> Frame | None:
@@ -272,14 +273,19 @@ class RingReader:
             self._dropped += lost
             self._cursor += lost
 
-    def _shed(self) -> None:
+    def _shed(self, behind_ns: int) -> None:
         """Pass over as many frames as the lag asks for, the newest never (lock held)."""
-        if self._behind_ns is None:
-            return
         self._count_drops()
         ring, newest = self._ring, self._ring._written - 1
-        lag_ns = ring._t_ns[newest % ring.capacity] - ring._t_ns[self._cursor % ring.capacity]
-        shed = min(lag_ns // self._behind_ns, newest - self._cursor)
+        newest_ns = ring._t_ns[newest % ring.capacity]
+        lag_ns = newest_ns - ring._t_ns[self._cursor % ring.capacity]
+        if lag_ns < behind_ns:
+            self._late_ns = None
+            return
+        self._late_ns = self._late_ns or newest_ns
+        if newest_ns - self._late_ns < behind_ns:
+            return  # frames that came at once are soon caught up with
+        shed = min(lag_ns // behind_ns, newest - self._cursor)
         self._cursor += shed
         self._dropped += shed
 
