@@ -1,4 +1,4 @@
-"""Dense optical flow between two gray crops on the CPU: DIS and Farneback from OpenCV.
+"""Dense optical flow between two gray crops on the CPU: DIS, Farneback and TV-L1 from OpenCV.
 
 Convention:
     - ``flow[y, x] = (dx, dy)``: the pixel of ``prev`` at ``(x, y)`` lies at ``(x + dx, y + dy)`` in ``next``.
@@ -96,7 +96,21 @@ class FarnebackFlow(BufferedFlow):
         )
 
 
+class TvL1Flow(BufferedFlow):
+    """Duality-based TV-L1 (Zach, Pock, Bischof; DAGM 2007), the flow of STSTNet: for sets, far too slow for live."""
+
+    def __init__(self, config: FlowConfig) -> None:
+        super().__init__(config)
+        self._tvl1 = cv2.optflow.DualTVL1OpticalFlow.create()
+
+    def _compute(self, prev: NDArray[np.uint8], next: NDArray[np.uint8], out: NDArray[np.float32]) -> None:
+        self._tvl1.calc(prev, next, out)
+
+
+_FLOWS: dict[str, type[BufferedFlow]] = {"dis": DisFlow, "farneback": FarnebackFlow, "tvl1": TvL1Flow}
+
+
 def make_flow(config: FlowConfig | None = None) -> Flow:
     """Return a new flow object for one stream (default: DIS fast)."""
     config = config or FlowConfig()
-    return DisFlow(config) if config.method == "dis" else FarnebackFlow(config)
+    return _FLOWS[config.method](config)

@@ -16,7 +16,7 @@ GRID = 8
 ROW = 2 * GRID * GRID
 STEPS = 64
 """Rows of an ADM window."""
-FlowMethod = Literal["dis", "farneback"]
+FlowMethod = Literal["dis", "farneback", "tvl1"]
 Scaling = Literal["minmax", "fixed"]
 Channel = Literal["onset", "face", "offset"]
 CHANNELS: tuple[Channel, Channel, Channel] = ("onset", "face", "offset")
@@ -43,8 +43,8 @@ class FlowConfig:
     """Farneback: Gaussian instead of box window."""
 
     def __post_init__(self) -> None:
-        if self.method not in ("dis", "farneback"):
-            raise ValueError(f"flow method {self.method!r} is unknown; take 'dis' or 'farneback'")
+        if self.method not in ("dis", "farneback", "tvl1"):
+            raise ValueError(f"flow method {self.method!r} is unknown; take 'dis', 'farneback' or 'tvl1'")
         if self.preset not in DIS_PRESETS:
             raise ValueError(f"DIS preset {self.preset!r} is unknown; take one of {', '.join(DIS_PRESETS)}")
         if min(self.levels, self.window_px, self.iterations, self.poly_n) < 1 or self.poly_sigma <= 0:

@@ -26,11 +26,18 @@ def prepare_command(
     ],
     out: Annotated[Path, typer.Option(help="Folder of the prepared set; made if missing.")],
     representations: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="[ARRAY=]NAME[:PARAMETER=VALUE]..., separated by commas; motion, apex, adm, flow3, frames."
+            help="[ARRAY=]NAME[:PARAMETER=VALUE]..., separated by commas; motion, apex, adm, flow3, frames. "
+            "[default: motion,apex,adm,flow3]"
         ),
-    ] = "motion,apex,adm,flow3",
+    ] = None,
+    as_published: Annotated[
+        str | None,
+        typer.Option(
+            help="madtn, atnet, sa-at, mtm or ststnet: the arrays, the apex and the copies as its paper has them."
+        ),
+    ] = None,
     variant: Annotated[
         str,
         typer.Option(help="annotated: the sheet's frames; deployable: what our spotter finds; or both."),
@@ -51,6 +58,9 @@ def prepare_command(
     missing_apex: Annotated[
         str, typer.Option(help="Where no apex is annotated: middle (temporal) or search (LBP).")
     ] = "middle",
+    apex: Annotated[
+        str, typer.Option(help="annotated, or search: by LBP in every clip, also where one is annotated.")
+    ] = "annotated",
     copies: Annotated[
         float, typer.Option(help="Share of a clip whose frames make further motion images; 0 for none.")
     ] = 0.2,
@@ -67,10 +77,12 @@ def prepare_command(
     from mer_live.realtime.face.landmarks import LandmarkerError
     from mer_live.training.datasets.sample import DatasetError
     from mer_live.training.prepare.config import VARIANTS, PrepareConfig, parse_representations
+    from mer_live.training.prepare.papers import RECIPES
     from mer_live.training.prepared.prepared_set import DEPLOYABLE
 
     for name, value, allowed in (
         ("variant", variant, (*VARIANTS, "both")),
+        ("apex", apex, ("annotated", "search")),
         ("classes", classes, ("cde", "cdmer", "all")),
         ("revision", revision, ("2014", "2019")),
         ("frames", frames, ("raw", "cropped", "any")),
@@ -79,10 +91,24 @@ def prepare_command(
             refuse(f"--{name} {value!r} is unknown: choose {', '.join(allowed)}")
     if len(root) not in (1, len(dataset)):
         refuse(f"{len(dataset)} --dataset and {len(root)} --root: give one root, or one for each")
+    recipe = None
+    if as_published is not None:
+        recipe = RECIPES.get(as_published)
+        if recipe is None:
+            refuse(f"--as-published {as_published!r} is unknown: choose {', '.join(RECIPES)}")
+        if representations is not None or variant != "annotated":
+            refuse("--as-published decides the arrays and frames: leave --representations and --variant away")
     with errors_end():
-        specs = parse_representations(representations)
+        specs = parse_representations(representations or "motion,apex,adm,flow3")
         wanted = VARIANTS if variant == "both" else (cast(Any, variant),)
-        configs = [PrepareConfig(specs, one, cast(Any, missing_apex), copies, sensitivity) for one in wanted]
+        configs = [
+            PrepareConfig(specs, one, cast(Any, missing_apex), cast(Any, apex), copies, sensitivity)
+            for one in wanted
+        ]
+    if recipe is not None:
+        configs = [recipe.config]
+        for deviation in recipe.deviations:
+            typer.echo(f"not as published: {deviation}")
     roots = root * len(dataset) if len(root) == 1 else root
     codes: dict[int, commands.Errors] = {commands.EXIT_SOURCE: (DatasetError, LandmarkerError, OSError)}
     stopped = "stopped; the same command goes on where it was"

@@ -27,7 +27,17 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
 _RECORDED = (
     "Scores, if any, are of cut clips of the databases named here; not validated live, nor on other people."
 )
-_PREPARED = ("variant", "missing_apex", "copies", "sensitivity", "lead_s", "tail_s", "margin_s", "software")
+_PREPARED = (
+    "variant",
+    "missing_apex",
+    "apex",
+    "copies",
+    "sensitivity",
+    "lead_s",
+    "tail_s",
+    "margin_s",
+    "software",
+)
 
 
 def card_fields(plan: ExportPlan, model: NetworkMethod) -> dict[str, Any]:
@@ -109,7 +119,8 @@ def _deviations(plan: ExportPlan) -> list[str]:
         spec = live.spec
         if isinstance(spec, MotionSpec):
             if spec.flow.method != "farneback":
-                found.append("flow by DIS instead of Farneback")
+                name = {"dis": "DIS", "tvl1": "TV-L1"}[spec.flow.method]
+                found.append(f"flow by {name} instead of Farneback")
             if spec.middle == "apex":
                 found.append("the apex instead of the temporal centre as middle frame")
             if spec.scaling == "fixed":

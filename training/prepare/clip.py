@@ -107,10 +107,10 @@ def crop_frames(frames: Iterable[NDArray[np.uint8]], count: int) -> NDArray[np.u
 
 
 def place_apex(sample: Sample, clip: Clip, config: PrepareConfig) -> tuple[Clip, str]:
-    """Give a clip without an annotated apex one, and say where it comes from."""
-    if sample.apex is not None:
+    """Give a clip without an annotated apex one, or every clip a searched one; say where it comes from."""
+    if sample.apex is not None and config.apex == "annotated":
         return clip, "annotated"
-    if config.missing_apex == "search":
+    if "search" in (config.apex, config.missing_apex):
         return replace(clip, apex=search_apex(clip)), "search"
     return clip, "middle"
 

@@ -27,6 +27,8 @@ class PrepareConfig:
     """annotated: the sheet's frames; deployable: frames that our own causal spotter finds."""
     missing_apex: Literal["middle", "search"] = "middle"
     """Where nobody annotated an apex: the temporal middle, or the published LBP search."""
+    apex: Literal["annotated", "search"] = "annotated"
+    """search: by the published LBP search in every clip, also where somebody annotated one (SA-AT)."""
     copies: float = 0.2
     """Central share of a clip whose frames each make one more motion image (MADTN); 0 for none."""
     sensitivity: float = 0.5
@@ -49,6 +51,8 @@ class PrepareConfig:
             raise ValueError(f"variant {self.variant!r} is unknown: choose annotated or deployable")
         if self.missing_apex not in ("middle", "search"):
             raise ValueError(f"missing apex {self.missing_apex!r} is unknown: choose middle or search")
+        if self.apex not in ("annotated", "search"):
+            raise ValueError(f"apex {self.apex!r} is unknown: choose annotated or search")
         if not 0 <= self.copies < 1:
             raise ValueError(f"copies is a share of the clip, 0 to under 1, not {self.copies}")
         if not 0 <= self.sensitivity <= 1:
@@ -70,6 +74,8 @@ class PrepareConfig:
         }
         if self.variant == "annotated":
             result["copies"] = self.copies
+            if self.apex != "annotated":
+                result["apex"] = self.apex
         else:
             names = ("sensitivity", "lead_s", "tail_s", "margin_s")
             result.update({name: getattr(self, name) for name in names})

@@ -19,6 +19,7 @@ from mer_live.engines.representation.specs import (
     MotionSpec,
 )
 from mer_live.training.evaluation.cdmer_synth import CameraPlan, render
+from mer_live.training.prepare.papers import PAPER
 from mer_live.training.synthesis.prepared_set import SynthSet, render_set
 from mer_live.training.table.rows import choose_rows
 from mer_live.training.table.run import TableRequest
@@ -120,6 +121,8 @@ def quick_requests(
         settings = {name: dict(given) for name, given in SETTINGS.items()}
         for name in ("sa-at", "mtm"):
             settings[name]["macro"] = macros
+        if "all" in rows:
+            chosen += choose_rows([f"ststnet{PAPER}"])
         requests.append(TableRequest((data,), chosen, ("holdout",), seeds, settings, test_fraction=1 / 3))
     if "cdmer1" in protocols:
         cameras = render(faces, out / "cameras", PLAN, told("three cameras"))

@@ -10,6 +10,7 @@ from typing import Any
 
 from mer_live.engines.files import write_atomically
 from mer_live.training.pictures import figure, save
+from mer_live.training.prepare.papers import PAPER
 from mer_live.training.table.published import Published, published
 
 TITLES = {
@@ -39,7 +40,7 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
     lines: list[str] = []
     for table in result["tables"]:
         lines += [f"### {TITLES[table['protocol']]}", "", *_about(table), ""]
-        lines += [*_grid(table), "", *verdicts(table), ""]
+        lines += [*_grid(table), "", *_papers(table), *verdicts(table), ""]
     reasons = [(m["protocol"], m["reason"]) for m in result["missing"]]
     reasons += sorted(result["unavailable"].items())
     for table in result["tables"]:
@@ -85,8 +86,21 @@ def _parts(table: Mapping[str, Any]) -> list[str]:
 
 def _beside(table: Mapping[str, Any]) -> list[Published]:
     """Return the published lines of rows that are in the table or cannot be run at all."""
-    rows = {row["row"] for row in table["rows"]}
+    rows = {row["row"].removesuffix(PAPER) for row in table["rows"]}
     return [line for line in published(table["protocol"]) if line.row in rows or line.row == "rstr"]
+
+
+def _papers(table: Mapping[str, Any]) -> list[str]:
+    """Say of each row by a paper's recipe what is not as in the paper."""
+    lines = [
+        f"- `{row['row']}`: "
+        + ("**inputs differ** (" + ", ".join(row["inputs_differ"]) + "); " if row["inputs_differ"] else "")
+        + "; ".join(row["deviations"])
+        + "."
+        for row in table["rows"]
+        if "deviations" in row
+    ]
+    return ["By the papers' recipes, and what is not as published:", "", *lines, ""] if lines else []
 
 
 def _grid(table: Mapping[str, Any]) -> Iterator[str]:
@@ -104,18 +118,19 @@ def _grid(table: Mapping[str, Any]) -> Iterator[str]:
         else:
             yield f"| {row['row']} | not run |" + " |" * len(parts)
         for line in lines:
-            if line.row == row["row"]:
-                yield _published_line(line, parts)
+            if line.row == row["row"].removesuffix(PAPER):
+                yield _published_line(line, parts, bool(row.get("inputs_differ")))
     for line in lines:
-        if line.row not in {row["row"] for row in table["rows"]}:
+        if line.row not in {row["row"].removesuffix(PAPER) for row in table["rows"]}:
             yield f"| {line.row} | not run |" + " |" * len(parts)
             yield _published_line(line, parts)
 
 
-def _published_line(line: Published, parts: Sequence[str]) -> str:
+def _published_line(line: Published, parts: Sequence[str], differ: bool = False) -> str:
     pairs = [line.cells.get(part) for part in parts]
     cells = [f"*{pair[0]:.3f} / {pair[1]:.3f}*" if pair else "" for pair in pairs]
-    return f"| | *published: {line.source}* | " + " | ".join(cells) + " |"
+    other = ", **our inputs differ**" if differ else ""
+    return f"| | *published: {line.source}*{other} | " + " | ".join(cells) + " |"
 
 
 def _cell(scores: Mapping[str, Any] | None, second: str, deviation: bool) -> str:

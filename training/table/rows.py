@@ -9,6 +9,7 @@ from typing import Any
 
 from mer_live.training.methods import make_method, method_names
 from mer_live.training.methods.features import FEATURES
+from mer_live.training.prepare.papers import PAPER, RECIPES
 
 UNAVAILABLE: Mapping[str, str] = {
     "rstr": "RSTR (Zhang et al. 2020, region selective transfer regression): that it weighs the regions of the face "
@@ -22,7 +23,7 @@ class TableRow:
     """One line of ours."""
 
     name: str
-    """``METHOD`` or ``METHOD/VARIANT``."""
+    """``METHOD``, ``METHOD/VARIANT``, or ``METHOD@paper``: by its paper's recipe."""
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     ablation_of: str = ""
@@ -65,13 +66,15 @@ def all_rows() -> tuple[TableRow, ...]:
         if settings
     ]
     rows.append(TableRow("mtm", "mtm"))
+    rows += [TableRow(f"{name}{PAPER}", name, recipe.settings) for name, recipe in RECIPES.items()]
     known = {row.method for row in rows}
     rows += [TableRow(name, name) for name in method_names() if name not in known]
     return tuple(rows)
 
 
 def choose_rows(names: Iterable[str]) -> tuple[TableRow, ...]:
-    """Return the rows of these names; ``atnet`` and ``lbp-top`` are the row and all its variants, ``all`` is all.
+    """Return the rows of these names; ``atnet`` and ``lbp-top`` are the row and all its variants, ``all`` is all
+    but those by the papers' recipes, which take hours: these by name, or ``@paper`` for each.
 
     Raises:
         ValueError: Nothing has this name.
@@ -79,7 +82,11 @@ def choose_rows(names: Iterable[str]) -> tuple[TableRow, ...]:
     rows = all_rows()
     chosen = []
     for name in names:
-        found = [r for r in rows if name in ("all", r.name, r.name.split("/")[0])]
+        found = [
+            r
+            for r in rows
+            if name in ((PAPER, r.name) if r.name.endswith(PAPER) else ("all", r.name, r.name.split("/")[0]))
+        ]
         if not found:
             there = dict.fromkeys(r.name.split("/")[0] for r in rows)
             why = f": {UNAVAILABLE[name]}" if name in UNAVAILABLE else f"; there are {', '.join(there)}"

@@ -30,6 +30,7 @@ from mer_live.training.evaluation.material import (
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split
 from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
+from mer_live.training.prepare.papers import PAPER, RECIPES
 from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.table.rows import UNAVAILABLE, TableRow, all_rows, row_settings
 
@@ -88,8 +89,9 @@ def run_table(
 
     Returns:
         ``tables`` [{protocol, data, counts, count_differences, sample_list, folds, rows}], each row {row, method,
-        ablation_of, and ``scores``, ``config``, ``seeds``, ``seconds``, or ``reason``}; ``missing`` protocols
-        [{protocol, reason}]; ``unavailable``; ``seconds``; ``versions``.
+        ablation_of, and ``scores``, ``config``, ``seeds``, ``seconds``, or ``reason``; of ``METHOD@paper`` also
+        ``inputs_differ`` and ``deviations``}; ``missing`` protocols [{protocol, reason}]; ``unavailable``;
+        ``seconds``; ``versions``.
 
     Raises:
         ValueError: No seed, a seed twice, or no protocol can be run on the data.
@@ -261,6 +263,10 @@ def _line(entry: _Entry) -> dict[str, Any]:
     wanted = len(entry.request.seeds) * len(entry.split.folds)
     if not entry.reason and len(entry.results) < wanted:
         entry.reason = f"{len(entry.results)} of {wanted} folds are done: repeat the command"
+    if row.name.endswith(PAPER):
+        recipe = RECIPES[row.method]
+        line["inputs_differ"] = recipe.differences(entry.prepared.parameters)
+        line["deviations"] = list(recipe.deviations)
     if entry.reason or entry.material is None:
         return line | {"reason": entry.reason}
     found = report(entry.request, entry.prepared, entry.split, entry.material, entry.results, 0.0)

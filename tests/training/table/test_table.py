@@ -128,6 +128,27 @@ def test_a_table_is_run_resumed_and_written(tmp_path: Path) -> None:
     json.dumps(result)
 
 
+def test_a_row_by_its_papers_recipe_says_what_is_not_as_published(tmp_path: Path) -> None:
+    data = three_databases(tmp_path / "d")
+    rows = choose_rows(["madtn@paper"])
+    assert [row.name for row in rows] == ["madtn@paper"]
+    assert row_settings(rows[0], {"madtn": {"epochs": 1, "lr": 1.0}})["lr"] == 2e-4  # the recipe counts
+    result = {
+        "tables": [
+            {
+                "protocol": "cdmer1", "data": str(data), "synthetic": False, "folds": 6, "counts": {},
+                "count_differences": [], "sample_list": "0" * 12,
+                "rows": [{"row": "madtn@paper", "method": "madtn", "ablation_of": "", "reason": "not asked",
+                          "inputs_differ": ["motion by dis, not farneback"], "deviations": ["no MTCNN"]}],
+            }
+        ],
+        "missing": [], "unavailable": {},
+    }  # fmt: skip
+    text = "\n".join(markdown(result))
+    assert "*published: MADTN (Xia et al. 2020), Table 1*, **our inputs differ**" in text
+    assert "- `madtn@paper`: **inputs differ** (motion by dis, not farneback); no MTCNN." in text
+
+
 def test_processes_give_the_same_scores_and_other_settings_run_again(tmp_path: Path) -> None:
     data = three_databases(tmp_path / "d")
     one = run_table([request(data, "hoof", "bi-woof")], tmp_path / "a")
@@ -186,6 +207,7 @@ def test_command(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "| hoof/rbf | ours |" in result.output
     assert (tmp_path / "out" / "table.json").is_file()
+    assert not any(row.name.endswith("@paper") for row in choose_rows(["all"]))
     for more, why in (
         (["table"], "--data FOLDER, or take --quick"),
         (["table", "--quick", "--data", str(data)], "leave --data"),
