@@ -21,6 +21,8 @@ class AtnetNetworkConfig:
     """The paper's sizes: 8.3 M parameters with both streams."""
 
     variant: Literal["spatial", "temporal", "fusion"] = "fusion"
+    picture: Literal["apex", "flow3"] = "apex"
+    """What the ResNet-10 is given: the apex frame (paper), or the flow from the onset to it and its strain."""
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
     """Of the ResNet-10; the last one is the width of the spatial feature."""
     step: int = 128
@@ -65,9 +67,9 @@ class TemporalStream(nn.Module):
 
 
 class AtnetNetwork(Network):
-    """Apex frame (B, 1, 224, 224) raw 0..255 and ADM window (B, 64, 128) -> logits (B, C).
+    """Apex frame (B, 1, 224, 224) raw 0..255, or flow (B, 3, S, S), and ADM window (B, 64, 128) -> logits (B, C).
 
-    ``variant`` "spatial" takes the apex frame alone, "temporal" the window alone. Each stream's feature
+    ``variant`` "spatial" takes that picture alone, "temporal" the window alone. Each stream's feature
     is L2-normalised (eq. 7) before they are joined.
     """
 
@@ -79,7 +81,8 @@ class AtnetNetwork(Network):
         self.streams = nn.ModuleDict()
         self.feature_size = 0
         if config.variant in ("spatial", "fusion"):
-            self.streams["apex"] = ResNet10(config.widths)
+            channels = 1 if config.picture == "apex" else 3
+            self.streams[config.picture] = ResNet10(config.widths, channels)
             self.feature_size += config.widths[-1]
         if config.variant in ("temporal", "fusion"):
             self.streams["adm"] = TemporalStream(config.step, config.hidden, config.layers, config.cells)

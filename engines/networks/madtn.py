@@ -27,6 +27,9 @@ class MadtnNetworkConfig:
     """Of the LeakyReLU."""
     dropout: float = 0.0
     """Before the classifier; the paper names none."""
+    normalised: bool = False
+    """A BatchNorm before each convolution; the paper names none. A motion image is white where nothing moves, so that
+    without it every filter first learns to take the white off."""
     classes: int = 3
 
 
@@ -50,7 +53,8 @@ class MadtnNetwork(Network):
             conv = nn.Conv2d(before, width, kernel, padding=kernel // 2)
             # The paper names LeakyReLU first; it rises everywhere, so the maximum may be taken before it: the
             # same function on a quarter of the memory traffic.
-            stages.append(nn.Sequential(conv, nn.MaxPool2d(pool), nn.LeakyReLU(config.slope)))
+            norm = [nn.BatchNorm2d(before)] if config.normalised else []
+            stages.append(nn.Sequential(*norm, conv, nn.MaxPool2d(pool), nn.LeakyReLU(config.slope)))
             side, before = side // pool, width
         self.stages = nn.Sequential(*stages)
         self.fc1 = nn.Linear(before * side * side, config.hidden)

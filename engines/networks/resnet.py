@@ -57,10 +57,10 @@ class ResNet10(nn.Module):
     Rodner, Denzler: ImageNet pre-trained models with batch normalization, 2016.)
     """
 
-    def __init__(self, widths: tuple[int, int, int, int] = (64, 128, 256, 512)) -> None:
+    def __init__(self, widths: tuple[int, int, int, int] = (64, 128, 256, 512), in_channels: int = 1) -> None:
         super().__init__()
-        self.input_bn = nn.BatchNorm2d(1)
-        self.conv1 = nn.Conv2d(1, widths[0], 7, stride=2, padding=3)
+        self.input_bn = nn.BatchNorm2d(in_channels)
+        self.conv1 = nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(widths[0])
         # Caffe rounds pooled sizes up: 112 -> 56 without padding.
         self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=True)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.flow import Flow
+from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.engines.representation.specs import GRID, ROW, STEPS, Direction
 
@@ -95,8 +96,9 @@ def adm_rows(
 ) -> NDArray[np.float32]:
     """ADM rows of a clip: (T, S, S) uint8 -> (T, 128); row k is of gray[k-1] -> gray[k].
 
-    The flow is taken on crops shrunk to ``flow_px`` (None: S), magnitudes are in px of S all the same. Rows
-    before ``first`` (at least row 0) are zero and cost nothing.
+    The flow is taken on crops shrunk to ``flow_px`` (None: S), magnitudes are in px of S all the same; where light
+    flickers, a crop is brought to the brightness of the one before. Rows before ``first`` (at least row 0) are zero
+    and cost nothing.
     """
     rows = np.zeros((len(gray), ROW), np.float32)
     side = gray.shape[-1]
@@ -104,7 +106,7 @@ def adm_rows(
     first = max(first, 1)
     small = [resize_gray(image, flow_px) for image in gray[first - 1 :]]
     for k, (before, after) in enumerate(pairwise(small), first):
-        adm_row(flow(before, after), rows[k], direction, side / flow_px)
+        adm_row(flow(before, lit_like(after, before)), rows[k], direction, side / flow_px)
     return rows
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.flow import Flow
+from mer_live.engines.representation.head import without_head
 from mer_live.engines.representation.specs import CHANNELS, Channel, Scaling
 
 
@@ -52,6 +53,7 @@ def motion_image(
     scaling: Scaling = "minmax",
     r_max_px: float = 3.0,
     channels: tuple[Channel, ...] = CHANNELS,
+    steady: bool = False,
 ) -> NDArray[np.uint8]:
     """Motion-attention image of MADTN (Xia et al., ICPR-FBE 2020): three crops -> (size, size, 3) uint8.
 
@@ -63,16 +65,22 @@ def motion_image(
     ==========================  ================  =============================================
 
     A channel that is not in ``channels`` is zero (the paper's ablations), and so is the third one when
-    ``offset`` is None, that is, while the movement has not ended.
+    ``offset`` is None, that is, while the movement has not ended. ``steady``: the flow images show the flow less
+    the head's; min-max scaling would else show the head alone where it moves more than the face does.
     """
+
+    def gray(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        moved = flow(before, after)
+        return flow_to_gray(without_head(moved) if steady else moved, scaling, r_max_px)
+
     middle = resize_gray(middle, size)
     image = np.zeros((size, size, 3), np.uint8)
     if "onset" in channels:
-        image[..., 0] = flow_to_gray(flow(resize_gray(onset, size), middle), scaling, r_max_px)
+        image[..., 0] = gray(resize_gray(onset, size), middle)
     if "face" in channels:
         image[..., 1] = middle
     if "offset" in channels and offset is not None:
-        image[..., 2] = flow_to_gray(flow(middle, resize_gray(offset, size)), scaling, r_max_px)
+        image[..., 2] = gray(middle, resize_gray(offset, size))
     return image
 
 
@@ -89,14 +97,22 @@ def optical_strain(flow: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def flow_strain(
-    onset: NDArray[np.uint8], apex: NDArray[np.uint8], flow: Flow, *, size: int = 28, flow_px: int = 112
+    onset: NDArray[np.uint8],
+    apex: NDArray[np.uint8],
+    flow: Flow,
+    *,
+    size: int = 28,
+    flow_px: int = 112,
+    steady: bool = False,
 ) -> NDArray[np.float32]:
     """Horizontal flow, vertical flow and optical strain onset -> apex, for STSTNet (Liong et al., FG 2019).
 
     Crops (S, S) uint8 -> (size, size, 3) float32: flow at ``flow_px``, in px of that size, strain in px
-    per px, each averaged over the area of a cell.
+    per px, each averaged over the area of a cell. ``steady``: less the head's movement.
     """
     field = flow(resize_gray(onset, flow_px), resize_gray(apex, flow_px))
+    if steady:
+        field = without_head(field)
     stacked = np.dstack([field, optical_strain(field)])
     shrunk: NDArray[np.float32] = cv2.resize(stacked, (size, size), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     return shrunk
@@ -108,3 +124,12 @@ def quantise_flow_strain(image: NDArray[np.float32], max_px: float, max_strain: 
     scaled[..., :2] = 128.0 + 127.0 * np.clip(image[..., :2] / max_px, -1.0, 1.0)
     scaled[..., 2] = 255.0 * np.clip(image[..., 2] / max_strain, 0.0, 1.0)
     return np.rint(scaled).astype(np.uint8)
+
+
+def mirror_flow_strain(images: NDArray[np.generic]) -> NDArray[np.generic]:
+    """Images (..., S, S, 3) of `flow_strain`, quantised or not -> those of the left-right mirrored clips."""
+    mirrored = images[..., ::-1, :].copy()
+    right = mirrored[..., 0]
+    # 0 px is 128, so that 255 becomes 1.
+    mirrored[..., 0] = -right if mirrored.dtype.kind == "f" else np.minimum(256 - right.astype(np.int16), 255)
+    return mirrored

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mer_live.engines.representation.adm import adm_rows, adm_window, mirror_adm, window_bounds
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import Flow, make_flow
+from mer_live.engines.representation.head import steadied
 from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import (
     flow_strain,
@@ -47,8 +48,8 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
     A provisional clip (``offset`` None) gives a motion image whose third channel is zero, an ADM window
     that ends at the newest crop, and frames up to the newest crop (those that end at the apex do so anyway).
 
-    Crops that are compared are brought to the onset's brightness where light flickers (`light.lit_like`). ADM
-    rows, which are made frame by frame, are not.
+    Crops that are compared are brought to one brightness where light flickers (`light.lit_like`): that of the
+    onset, of ADM rows that of the crop before.
     """
     last = len(clip.gray) - 1 if clip.offset is None else clip.offset
     if isinstance(spec, ApexSpec):
@@ -57,7 +58,8 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
         end = clip.apex if spec.end == "apex" else last
         taken = np.rint(np.linspace(clip.onset, end, spec.steps)).astype(int)
         first = clip.gray[clip.onset]
-        return np.stack([resize_gray(lit_like(clip.gray[k], first), spec.size) for k in taken])
+        frames = np.stack([resize_gray(lit_like(clip.gray[k], first), spec.size) for k in taken])
+        return steadied(frames) if spec.steady else frames
     if isinstance(spec, AdmSpec) and clip.adm is not None:
         return adm_window(clip.adm, clip.onset, clip.apex, last)
     if flow is None:
@@ -71,7 +73,7 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
     if isinstance(spec, Flow3Spec):
         onset = clip.gray[clip.onset]
         apex = lit_like(clip.gray[clip.apex], onset)
-        image = flow_strain(onset, apex, flow, size=spec.size, flow_px=spec.flow_px)
+        image = flow_strain(onset, apex, flow, size=spec.size, flow_px=spec.flow_px, steady=spec.steady)
         if spec.dtype == "float32":
             return image
         return quantise_flow_strain(image, spec.max_px, spec.max_strain)
@@ -85,6 +87,7 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
         scaling=spec.scaling,
         r_max_px=spec.r_max_px,
         channels=spec.channels,
+        steady=spec.steady,
     )
 
 

@@ -64,6 +64,8 @@ class MotionSpec:
     middle: Literal["apex", "centre"] = "apex"
     """Frame in the middle: the apex, or the temporal centre of onset..offset as in the paper."""
     channels: tuple[Channel, ...] = CHANNELS
+    steady: bool = False
+    """Take the head's movement out of the flow (`head.without_head`)."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,6 +116,8 @@ class Flow3Spec:
     max_strain: float = 0.2
     """uint8 only: the flow (px) and strain that reach the end of the scale; 0 px is 128."""
     dtype: Literal["uint8", "float32"] = "uint8"
+    steady: bool = False
+    """Take the head's movement out of the flow (`head.without_head`)."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -130,6 +134,8 @@ class FramesSpec:
     size: int = 224
     end: Literal["offset", "apex"] = "offset"
     """Last frame: the offset, or the newest while it is unknown; or the apex, as MTM's paper has it."""
+    steady: bool = False
+    """Lay every frame over the first one, so that the head stands still (`head.steadied`)."""
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 
 from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.motion.stage import FlowSpec
 
 
 class _Flow:
-    """One flow between crops of ``size`` px, taken at ``spec.flow_px``."""
+    """One flow between crops of ``size`` px, taken at ``spec.flow_px``; ``lit`` alike, as `adm_rows` has it."""
 
-    def __init__(self, spec: FlowSpec, size: int) -> None:
+    def __init__(self, spec: FlowSpec, size: int, *, lit: bool = False) -> None:
         self._flow = make_flow(spec.flow)
+        self._lit = lit
         self._side = spec.flow_px
         self.shrunk = size / spec.flow_px
         self._previous = np.zeros((spec.flow_px, spec.flow_px), np.uint8)
@@ -28,13 +30,13 @@ class _Flow:
     def step(self, gray: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(flow_px, flow_px, 2) flow in px of the shrunken crop; valid until the next call."""
         small = resize_gray(gray, self._side)
-        flow = self._flow(self._previous, small)
+        flow = self._flow(self._previous, lit_like(small, self._previous) if self._lit else small)
         np.copyto(self._previous, small)
         return flow
 
 
 class CpuStage:
-    """A `MotionStage`; one flow serves points and ADM row where their specs are equal.
+    """A `MotionStage`. The rows have a flow of their own, since theirs is of crops in one light.
 
     Args:
         size: S, side of the crops, px.
@@ -48,10 +50,7 @@ class CpuStage:
         """(S, S) the newest crop, in the anchoring of the next."""
         self._tracked = _Flow(tracked, size)
         self._adm = adm
-        self._flow = np.zeros((0, 0, 2), np.float32)
-        self._rows: _Flow | None = None
-        if adm is not None and (wanted := FlowSpec(adm.flow, adm.flow_px)) != tracked:
-            self._rows = _Flow(wanted, size)
+        self._rows = None if adm is None else _Flow(FlowSpec(adm.flow, adm.flow_px), size, lit=True)
 
     def restart(self, gray: NDArray[np.uint8]) -> None:
         """Begin anew with a crop."""
@@ -68,18 +67,16 @@ class CpuStage:
 
     def step(self, gray: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take the next crop; see `MotionStage`."""
-        self._flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
-        at = np.clip(np.rint(points / shrunk), 0, len(self._flow) - 1).astype(np.intp)
+        flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
+        at = np.clip(np.rint(points / shrunk), 0, len(flow) - 1).astype(np.intp)
         np.copyto(self.newest, gray)
-        moved: NDArray[np.float32] = self._flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
+        moved: NDArray[np.float32] = flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
         return moved
 
     def row(self) -> NDArray[np.float32] | None:
         """ADM row of the newest step; None where none is wanted."""
-        if self._adm is None:
+        if self._adm is None or self._rows is None:
             return None
-        if self._rows is None:
-            return adm_row(self._flow, None, self._adm.direction, self._tracked.shrunk)
         return adm_row(self._rows.step(self.newest), None, self._adm.direction, self._rows.shrunk)
 
     def close(self) -> None:

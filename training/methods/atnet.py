@@ -16,7 +16,8 @@ from mer_live.engines.networks import build
 from mer_live.engines.networks.atnet import AtnetNetwork
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.adm import mirror_adm
-from mer_live.engines.representation.specs import AdmSpec, ApexSpec, RepresentationSpec
+from mer_live.engines.representation.motion_image import mirror_flow_strain
+from mer_live.engines.representation.specs import AdmSpec, ApexSpec, Flow3Spec, RepresentationSpec
 from mer_live.training.learning.data import Inputs, Labelled, Rows, Unlabelled
 from mer_live.training.learning.pretrain import start_from
 from mer_live.training.learning.trainer import Solver, derive, oversample
@@ -28,6 +29,9 @@ class AtnetConfig(LoopConfig):
     """Paper and code disagree; ``recipe`` chooses."""
 
     variant: Literal["spatial", "temporal", "fusion"] = "fusion"
+    picture: Literal["apex", "flow3"] = "apex"
+    """What the spatial stream sees: the gray apex frame (paper), or the flow from the onset to it and its strain, in
+    which a movement of a pixel can be seen without knowing the face."""
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
     """Of the ResNet-10."""
     hidden: int = 512
@@ -49,11 +53,11 @@ class AtnetConfig(LoopConfig):
     """Draw minority classes up to the majority anew each epoch, as the code does; the paper is silent."""
     rotation_deg: float = 5.0
     shift_px: float = 10.0
-    """Largest rotation and shift of the apex frame, each applied with probability 0.5."""
+    """Largest rotation and shift of the picture, each applied with probability 0.5; a turned flow keeps its vectors."""
     size: int = 224
-    """Side of the apex frame; the network takes any."""
+    """Side of the picture; the network takes any."""
     mirror: bool = False
-    """Mirror half of the clips: apex frame and flow statistics together. Not in the paper."""
+    """Mirror half of the clips: picture and flow statistics together. Not in the paper."""
     temporal_epochs: int = 0
     """Above 0, of "fusion": the temporal stream is first trained alone for so many epochs. The paper trains both
     streams jointly from the start, which takes ten times as long on a CPU."""
@@ -65,7 +69,7 @@ class AtnetConfig(LoopConfig):
 
 
 class Atnet(NetworkMethod):
-    """Inputs ``apex`` (224, 224) and ``adm`` (64, 128), or one of them by variant; SGD.
+    """Inputs ``apex`` (224, 224), or ``flow3`` (S, S, 3), and ``adm`` (64, 128), or one of them by variant; SGD.
 
     Deviation: no ImageNet weights; without ``spatial_weights`` training starts from scratch.
     """
@@ -84,7 +88,7 @@ class Atnet(NetworkMethod):
         self._barred, self._begun = train.barred, {}
         alone: dict[str, tuple[Literal["temporal", "spatial"], int]] = {
             "adm": ("temporal", c.temporal_epochs),
-            "apex": ("spatial", c.spatial_epochs),
+            c.picture: ("spatial", c.spatial_epochs),
         }
         for number, (stream, (variant, epochs)) in enumerate(alone.items()):
             if c.variant == "fusion" and epochs:
@@ -100,14 +104,14 @@ class Atnet(NetworkMethod):
         """Return a fresh network."""
         c = self.config
         sizes = {"widths": list(c.widths), "hidden": c.hidden, "cells": c.cells}
-        network = build("atnet", {"variant": c.variant} | sizes)
+        network = build("atnet", {"variant": c.variant, "picture": c.picture} | sizes)
         assert isinstance(network, AtnetNetwork)
         if c.spatial_weights:
-            start_from(network, c.spatial_weights, "streams.apex.", self._barred)
+            start_from(network, c.spatial_weights, f"streams.{c.picture}.", self._barred)
         for stream, trained in self._begun.items():
             network.streams[stream].load_state_dict(trained.state_dict())
-        if "apex" in self._begun:
-            network.streams["apex"].requires_grad_(False)
+        if c.picture in self._begun:
+            network.streams[c.picture].requires_grad_(False)
         if c.bfloat16:  # in which this layout is twice as fast
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -116,14 +120,16 @@ class Atnet(NetworkMethod):
         self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return cross entropy; a frozen stream keeps the statistics of its batch norm."""
-        if "apex" in self._begun:
-            cast(AtnetNetwork, network).streams["apex"].eval()
+        if self.config.picture in self._begun:
+            cast(AtnetNetwork, network).streams[self.config.picture].eval()
         return super().terms(network, x, y, target)
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the inputs of the variant."""
-        every: dict[str, RepresentationSpec] = {"apex": ApexSpec(size=self.config.size), "adm": AdmSpec()}
-        unused = {"spatial": "adm", "temporal": "apex"}.get(self.config.variant)
+        c = self.config
+        picture = ApexSpec(size=c.size) if c.picture == "apex" else Flow3Spec(size=c.size)
+        every: dict[str, RepresentationSpec] = {c.picture: picture, "adm": AdmSpec()}
+        unused = {"spatial": "adm", "temporal": c.picture}.get(c.variant)
         return {name: spec for name, spec in every.items() if name != unused}
 
     def epochs(self, steps: int) -> int:
@@ -150,22 +156,22 @@ class Atnet(NetworkMethod):
         return cuts if len(cuts) < 2 or len(cuts[-1]) > 1 else cuts[:-1]
 
     def augment(self, rows: Inputs, rng: np.random.Generator) -> Inputs:
-        """Rotate and shift the apex frame; mirror both streams together."""
+        """Rotate and shift the picture; mirror both streams together."""
         c = self.config
         count = len(next(iter(rows.values())))
         result: dict[str, NDArray[Any]] = dict(rows)
-        if c.recipe == "as_published" and "apex" in rows:
-            result["apex"] = np.stack([_jittered(image, c, rng) for image in rows["apex"]])
+        if c.recipe == "as_published" and c.picture in rows:
+            result[c.picture] = np.stack([_jittered(image, c, rng) for image in rows[c.picture]])
         if c.mirror:
             flipped = rng.random(count) < 0.5
-            if "apex" in result:
-                apex = np.array(result["apex"])
-                apex[flipped] = apex[flipped][..., ::-1]
-                result["apex"] = apex
-            if "adm" in result:
-                adm = np.array(result["adm"], np.float32)
-                adm[flipped] = mirror_adm(adm[flipped])
-                result["adm"] = adm
+            for name, mirrored in (
+                ("apex", _mirror_gray),
+                ("flow3", mirror_flow_strain),
+                ("adm", mirror_adm),
+            ):
+                if name in result:
+                    result[name] = np.array(result[name])
+                    result[name][flipped] = mirrored(result[name][flipped])
         return result
 
 
@@ -175,8 +181,12 @@ def _jittered(image: NDArray[Any], c: AtnetConfig, rng: np.random.Generator) -> 
     return warped(image, angle, move)
 
 
+def _mirror_gray(images: NDArray[Any]) -> NDArray[Any]:
+    return images[..., ::-1]
+
+
 def warped(image: NDArray[Any], degrees: float, move: NDArray[np.float64]) -> NDArray[Any]:
-    """Rotate an image (H, W) about its centre and move it by (x, y) px; its border is repeated outwards."""
+    """Rotate an image (H, W) or (H, W, C) about its centre, move it by (x, y) px; its border is repeated."""
     centre = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
     warp = cv2.getRotationMatrix2D(centre, degrees, 1.0)
     warp[:, 2] += move

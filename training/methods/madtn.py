@@ -62,6 +62,8 @@ class MadtnConfig(LoopConfig):
     hidden: int = 256
     """Width of the first FC layer."""
     dropout: float = 0.0
+    normalised: bool = False
+    """A BatchNorm before each convolution. Not in the paper."""
     shift_px: float = 0.0
     """Above 0: each training image is turned, shifted by up to this along each axis and scaled a little, its border
     repeated, as a live crop moves; 0 turns it alone, its corners black."""
@@ -100,7 +102,8 @@ class Madtn(NetworkMethod):
         """Return a fresh network; whatever the side, its last maps are 7 x 7 at most."""
         c = self.config
         pools = (2, 2, -(-c.side // 28))
-        network = build("madtn", {"size": c.side, "pools": pools, "hidden": c.hidden, "dropout": c.dropout})
+        sizes = {"size": c.side, "pools": pools, "hidden": c.hidden}
+        network = build("madtn", sizes | {"dropout": c.dropout, "normalised": c.normalised})
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def specs(self) -> Mapping[str, RepresentationSpec]:

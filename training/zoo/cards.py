@@ -21,7 +21,7 @@ def deviations(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
     match name:
         case "madtn":
             return (
-                f"flow by DIS instead of Farneback, its magnitude {_scale()}",
+                f"the head's movement, a similarity, is taken out of the flow; its magnitude {_scale()}",
                 "the apex instead of the temporal centre as middle frame",
                 "third channel zero while the offset is unknown; half of the training samples are such",
                 f"AdamW with one cosine; mirrored clips; turned by up to {c['rotation_deg']:g} degrees, shifted, face "
@@ -31,6 +31,8 @@ def deviations(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
             return (
                 f"LSTM of {c['hidden']} instead of 512, ResNet-10 of {c['widths'][0]} to {c['widths'][-1]} maps "
                 "instead of 64 to 512: an event shall be recognised within 30 ms on two CPU cores",
+                f"the ResNet sees the flow onset to apex (Farneback, the head's movement taken out) and its strain at "
+                f"{c['size']} px, not the gray apex frame, in which a movement of a pixel cannot be seen",
                 f"ADM directions by circular mean, flow by DIS {ADM.flow.preset} at {ADM.flow_px} px; the LSTM is "
                 "given motion vectors, not angles",
                 "one-sided windows; half of the training samples end 10-60 ms after the apex",
@@ -49,7 +51,8 @@ def deviations(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
         case _:
             return (
                 f"ResNet-18s with {c['width']} filters instead of 64",
-                "the temporal stream sees what changed since the first frame, not the frames themselves",
+                "the temporal stream sees what changed since the first frame, not the frames themselves; every frame "
+                "is laid over the first one, so that the head stands still",
                 "rendered macro-expressions; no macro-expression database was used",
                 "L_con averages over an anchor's positives; heads are full layers on pooled features",
                 "mirrored, turned and shifted clips; a rate that falls to 0; products in bfloat16 while training",

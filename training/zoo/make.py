@@ -83,9 +83,10 @@ def make_zoo(
     trained = dict(LocalExecutor(how.jobs).run(_train, _Material(faces, work, how), longest_first))
     results = {name: report(trained[name].probabilities, held) for name in only}
     together = {}
-    if set(BUNDLES) <= set(only):
-        results["average"] = report(np.mean([trained[name].probabilities for name in BUNDLES], axis=0), held)
-        together = {f"average of {', '.join(BUNDLES)}": results["average"]}
+    for names in (BUNDLES, ("madtn", "atnet")):
+        if set(names) <= set(only):
+            together[names] = report(np.mean([trained[name].probabilities for name in names], axis=0), held)
+    results |= {"+".join(names): scores for names, scores in together.items()}
     plot(results, work / "scores.png")
     for name in only:
         made, method = trained[name], untrained(name, how)
@@ -107,7 +108,7 @@ def make_zoo(
                 "protocol": f"{how.held_clips} synthetic clips of {people['held out']} people not in training, "
                 "UF1/UAR pooled",
                 "own": results[name],
-                **(together if name in BUNDLES else {}),
+                **{f"average of {', '.join(names)}": s for names, s in together.items() if name in names},
             },
             training={**made.told, "clips": how.clips, "seed": how.seed, "people": people},
             papers=(method.paper,),

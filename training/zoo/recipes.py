@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mer_live.engines.representation.specs import FramesSpec, RepresentationSpec
+from mer_live.engines.representation.specs import RepresentationSpec
 from mer_live.training.learning.pretrain import PROVENANCE, PretrainConfig, load, pretrain, save
 from mer_live.training.methods import make_method
 from mer_live.training.methods.network import NetworkMethod
 from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.synthesis.prepared_set import SynthSet, render_set
-from mer_live.training.zoo.clips import FRAMES
+from mer_live.training.zoo.clips import FLOW3, FRAMES, MOTION
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +22,13 @@ _FAST = {"solver": "one-cycle", "weight_decay": 0.02, "smoothing": 0.05, "batch"
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "madtn": {
         **_FAST,
-        "epochs": 12,
+        "epochs": 10,
         "lr": 1e-3,
         "rotation_deg": 8.0,  # a rotated flow image tells a wrong direction
         "shift_px": 5.0,
         "brightness": 0.2,
         "dropout": 0.4,
+        "normalised": True,
         "size": 112,
         "bfloat16": True,
     },
@@ -37,8 +38,11 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "hidden": 256,
         "widths": (32, 64, 128, 256),
         "cells": "vector",
-        "temporal_epochs": 8,
-        "spatial_epochs": 2,
+        "picture": "flow3",
+        "size": FLOW3.size,
+        "shift_px": 2.5,
+        "temporal_epochs": 6,
+        "spatial_epochs": 8,
         "epochs": 3,
         "lr": 1e-3,
         "mirror": True,
@@ -59,11 +63,10 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "mirror": True,
     },
     "mtm": {
-        "pretrain_epochs": 6,
-        "epochs": 5,
-        "batch": 32,
-        "lr": 1e-3,
-        "cosine": True,
+        **_FAST,
+        "pretrain_epochs": 5,
+        "epochs": 3,
+        "lr": 2e-3,
         "positives": "mean",
         "width": 16,  # a quarter of ResNet-18's: 1.4 M parameters with both streams
         "steps": FRAMES.steps,
@@ -122,7 +125,11 @@ def untrained(name: str, how: ZooConfig, material: Mapping[str, str] | None = No
 
 def representations(method: NetworkMethod) -> dict[str, RepresentationSpec]:
     """Input of a bundle's method -> what the live path makes of a clip for it."""
-    return {key: FRAMES if isinstance(spec, FramesSpec) else spec for key, spec in method.specs().items()}
+    chosen = {type(spec): spec for spec in (MOTION, FLOW3, FRAMES)}
+    return {
+        key: replace(chosen[type(spec)], size=spec.size) if type(spec) in chosen else spec
+        for key, spec in method.specs().items()
+    }
 
 
 def ready(name: str, faces: Path, work: Path, how: ZooConfig) -> NetworkMethod:

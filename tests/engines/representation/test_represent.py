@@ -41,6 +41,8 @@ SPECS: list[RepresentationSpec] = [
     Flow3Spec(),
     Flow3Spec(dtype="float32"),
     FramesSpec(steps=5, size=112),
+    MotionSpec(steady=True),
+    FramesSpec(steps=5, size=112, steady=True),
 ]
 NAMES = [f"{s.name}-{i}" for i, s in enumerate(SPECS)]
 

@@ -1,0 +1,69 @@
+"""Movement of the head, fitted to a flow as a similarity: what is left is what the face does."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.representation.specs import FlowConfig
+
+REGISTRATION = FlowConfig(preset="ultrafast")
+"""Flow by which frames are laid over each other: a fit to hundreds of cells needs no finer one."""
+_CELLS = 28
+_FACE = (0.8, 0.95)
+"""Half axes of the ellipse that the head is fitted in, in half sides of the crop; what is beside it stands still."""
+_ROUNDS = 5
+
+
+def _grid() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    axis = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
+    x, y = np.meshgrid(axis, axis)
+    inside = (x / _FACE[0]) ** 2 + (y / _FACE[1]) ** 2 < 1
+    one, zero, x, y = np.ones(inside.sum()), np.zeros(inside.sum()), x[inside], y[inside]
+    # dx = a + c x - d y, dy = b + d x + c y: (2, K, 4) x (4,) -> (2, K)
+    return inside, np.array([np.stack([one, zero, x, -y], 1), np.stack([zero, one, y, x], 1)])
+
+
+_INSIDE, _DESIGN = _grid()
+
+
+def head_motion(flow: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Similarity in a flow: (F, F, 2) px -> (4,) shift x and y, growth and turn, px.
+
+    ``dx = a + c x - d y`` and ``dy = b + d x + c y`` with x and y from -1 to 1 across the picture. Least squares,
+    reweighted by Cauchy's function at the median residual: brows and lips that move by themselves have little say.
+    """
+    cells = cv2.resize(flow, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)[_INSIDE].T.astype(np.float64)
+    weight = np.ones(cells.shape[1])
+    motion = np.zeros(4)
+    for _ in range(_ROUNDS):
+        weighted = _DESIGN * weight[:, None]
+        normal = np.einsum("cki,ckj->ij", weighted, _DESIGN)
+        motion = np.linalg.solve(normal, np.einsum("cki,ck->i", weighted, cells))
+        away = np.hypot(*(cells - _DESIGN @ motion))
+        weight = 1.0 / (1.0 + (away / max(float(np.median(away)), 1e-3)) ** 2)
+    return np.asarray(motion)
+
+
+def without_head(flow: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The flow (F, F, 2) less the head's part; a new array."""
+    a, b, c, d = head_motion(flow)
+    axis = (np.arange(len(flow)) + 0.5) * 2 / len(flow) - 1
+    x, y = axis[None, :], axis[:, None]
+    return flow - np.stack([a + c * x - d * y, b + d * x + c * y], -1).astype(np.float32)
+
+
+def steadied(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Frames (T, S, S) with the head where it is in the first one; the border is repeated outwards."""
+    flow, first, side = make_flow(REGISTRATION), images[0], images.shape[-1]
+    out = images.copy()
+    for k, image in enumerate(images[1:], 1):
+        a, b, c, d = head_motion(flow(first, image)) * (1.0, 1.0, 2 / side, 2 / side)
+        middle = (side - 1) / 2
+        # A pixel at (x, y) of the first frame is at (x, y) + flow in this one.
+        seen = np.array([[1 + c, -d, a - (c - d) * middle], [d, 1 + c, b - (c + d) * middle]])
+        how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        cv2.warpAffine(image, seen, (side, side), out[k], how, cv2.BORDER_REPLICATE)
+    return out
