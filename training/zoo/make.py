@@ -79,7 +79,7 @@ def make_zoo(
     for name in only:
         render_macro(name, faces, work, how, how.jobs)
     log.info("clips ready after %.0f s", time.monotonic() - began)
-    longest_first = [name for name in ("mtm", "sa-at", "atnet", "madtn") if name in only]
+    longest_first = [name for name in ("mtm", "atnet", "madtn", "sa-at") if name in only]
     trained = dict(LocalExecutor(how.jobs).run(_train, _Material(faces, work, how), longest_first))
     results = {name: report(trained[name].probabilities, held) for name in only}
     together = {}

@@ -22,7 +22,7 @@ _FAST = {"solver": "one-cycle", "weight_decay": 0.02, "smoothing": 0.05, "batch"
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "madtn": {
         **_FAST,
-        "epochs": 10,
+        "epochs": 8,
         "lr": 1e-3,
         "rotation_deg": 8.0,  # a rotated flow image tells a wrong direction
         "shift_px": 5.0,
@@ -41,9 +41,9 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "picture": "flow3",
         "size": FLOW3.size,
         "shift_px": 2.5,
-        "temporal_epochs": 6,
-        "spatial_epochs": 8,
-        "epochs": 3,
+        "temporal_epochs": 5,
+        "spatial_epochs": 6,
+        "epochs": 2,
         "lr": 1e-3,
         "mirror": True,
         "bfloat16": True,
@@ -83,7 +83,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 class ZooConfig:
     """Everything that decides the weights, besides the photographs."""
 
-    clips: int = 2000
+    clips: int = 3000
     held_clips: int = 300
     """Clips of the test people, who had no part in any choice, that give the scores."""
     macro_clips: int = 600
