@@ -14,37 +14,33 @@ REGISTRATION = FlowConfig(preset="ultrafast")
 _CELLS = 28
 _FACE = (0.8, 0.95)
 """Half axes of the ellipse that the head is fitted in, in half sides of the crop; what is beside it stands still."""
-_ROUNDS = 5
+ROUNDS = 5
 
 
-def _grid() -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    axis = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
-    x, y = np.meshgrid(axis, axis)
-    inside = (x / _FACE[0]) ** 2 + (y / _FACE[1]) ** 2 < 1
-    one, zero, x, y = np.ones(inside.sum()), np.zeros(inside.sum()), x[inside], y[inside]
-    # dx = a + c x - d y, dy = b + d x + c y: (2, K, 4) x (4,) -> (2, K)
-    return inside, np.array([np.stack([one, zero, x, -y], 1), np.stack([zero, one, y, x], 1)])
-
-
-_INSIDE, _DESIGN = _grid()
+_AXIS = (np.arange(_CELLS) + 0.5) * 2 / _CELLS - 1
+INSIDE = np.hypot(_AXIS[None, :] / _FACE[0], _AXIS[:, None] / _FACE[1]) < 1
+"""(28, 28): the cells that lie in it."""
+PLACES = np.stack(np.meshgrid(_AXIS, _AXIS))[:, INSIDE]
+"""(2, K): x and y of their centres, from -1 to 1 across the picture."""
 
 
 def head_motion(flow: NDArray[np.float32]) -> NDArray[np.float64]:
     """Similarity in a flow: (F, F, 2) px -> (4,) shift x and y, growth and turn, px.
 
-    ``dx = a + c x - d y`` and ``dy = b + d x + c y`` with x and y from -1 to 1 across the picture. Least squares,
-    reweighted by Cauchy's function at the median residual: brows and lips that move by themselves have little say.
+    ``dx = a + c x - d y`` and ``dy = b + d x + c y`` with x and y as of `PLACES`. Weighted Procrustes on the means of
+    28 x 28 cells, reweighted by Cauchy's function at the median residual: brows and lips that move by themselves have
+    little say.
     """
-    cells = cv2.resize(flow, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA)[_INSIDE].T.astype(np.float64)
-    weight = np.ones(cells.shape[1])
-    motion = np.zeros(4)
-    for _ in range(_ROUNDS):
-        weighted = _DESIGN * weight[:, None]
-        normal = np.einsum("cki,ckj->ij", weighted, _DESIGN)
-        motion = np.linalg.solve(normal, np.einsum("cki,ck->i", weighted, cells))
-        away = np.hypot(*(cells - _DESIGN @ motion))
+    moved = cv2.resize(flow, INSIDE.shape, interpolation=cv2.INTER_AREA)[INSIDE].T.astype(np.float64)  # (2, K)
+    weight = np.ones(moved.shape[1])
+    for _ in range(ROUNDS):
+        share = weight / weight.sum()
+        at, by = PLACES @ share, moved @ share
+        (x, y), (u, v) = PLACES - at[:, None], moved - by[:, None]
+        c, d = np.array([x * u + y * v, x * v - y * u]) @ share / ((x * x + y * y) @ share)
+        away = np.hypot(u - c * x + d * y, v - d * x - c * y)
         weight = 1.0 / (1.0 + (away / max(float(np.median(away)), 1e-3)) ** 2)
-    return np.asarray(motion)
+    return np.array([by[0] - c * at[0] + d * at[1], by[1] - d * at[0] - c * at[1], c, d])
 
 
 def without_head(flow: NDArray[np.float32]) -> NDArray[np.float32]:

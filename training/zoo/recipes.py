@@ -83,7 +83,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
 class ZooConfig:
     """Everything that decides the weights, besides the photographs."""
 
-    clips: int = 3000
+    clips: int = 2000
     held_clips: int = 300
     """Clips of the test people, who had no part in any choice, that give the scores."""
     macro_clips: int = 600
