@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from mer_live.engines.device.device import Device, sizes_up_to
 from mer_live.engines.device.farneback import TorchFarneback
+from mer_live.engines.device.head import WithoutHead
 from mer_live.engines.device.ops import flow_to_gray, shrink
 from mer_live.engines.representation.specs import MotionSpec
 
@@ -28,6 +29,7 @@ class MotionImages:
     def __init__(self, device: Device, spec: MotionSpec, most: int, stream: Any, size: int = 224) -> None:
         self._device, self._spec, self._stream = device, spec, stream
         self._flow = TorchFarneback(spec.size, spec.size, spec.flow).to(device.torch)
+        self._face = WithoutHead(spec.size).to(device.torch) if spec.steady else nn.Identity()
         self._sizes = sizes_up_to(most)
         self._crops = device.pinned(self._sizes[-1], 3, size, size, dtype=torch.uint8)
         self._ended = device.pinned(self._sizes[-1])
@@ -57,7 +59,7 @@ class MotionImages:
             moved = self._flow.displace(  # (2 B, 2, side, side): onset -> middle, middle -> offset of each clip
                 tuple(c[:, :2].flatten(0, 1) for c in levels), tuple(c[:, 1:].flatten(0, 1) for c in levels)
             )
-            grays = flow_to_gray(moved, spec.scaling, spec.r_max_px).reshape(count, 2, side, side)
+            grays = flow_to_gray(self._face(moved), spec.scaling, spec.r_max_px).reshape(count, 2, side, side)
             face = small.reshape(count, 3, side, side)[:, 1]
             planes = {"onset": grays[:, 0], "face": face, "offset": grays[:, 1] * ended[:, None, None]}
             zero = torch.zeros_like(face)

@@ -15,6 +15,7 @@ from mer_live.engines.device.images import MotionImages
 from mer_live.engines.errors import BundleError
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import Flow, make_flow
+from mer_live.engines.representation.head import INSIDE
 from mer_live.engines.representation.represent import motion_crops, network_input, represent
 from mer_live.engines.representation.specs import AdmSpec, FlowConfig, MotionSpec, RepresentationSpec
 
@@ -22,7 +23,8 @@ from mer_live.engines.representation.specs import AdmSpec, FlowConfig, MotionSpe
 def made_on_device(spec: RepresentationSpec, size: int = 224) -> bool:
     """Whether a representation of flow has a device version; those without flow need none."""
     if isinstance(spec, MotionSpec):
-        return spec.flow.method == "farneback" and size % spec.size == 0
+        fits = size % spec.size == 0 and not (spec.steady and spec.size % len(INSIDE))
+        return spec.flow.method == "farneback" and fits
     if isinstance(spec, AdmSpec):
         return spec.flow.method == "farneback" and size % spec.flow_px == 0
     return False

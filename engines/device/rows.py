@@ -13,6 +13,7 @@ from torch import Tensor
 from mer_live.engines.device.device import Device, sizes_up_to
 from mer_live.engines.device.farneback import TorchFarneback
 from mer_live.engines.device.ops import adm_rows, shrink
+from mer_live.engines.representation.light import STEADY
 from mer_live.engines.representation.specs import ROW, AdmSpec
 
 
@@ -45,6 +46,7 @@ class AdmRows:
         # Newest crop of every face, expanded, finest level first; one more place for what fills a batch up.
         blank = flow.expand(device.zeros(1, spec.flow_px, spec.flow_px))
         self._newest = tuple(device.zeros(places + 1, *level.shape[1:]) for level in blank)
+        self._light = device.zeros(places + 1)  # their mean gray levels
         self._batches = [_Batch(self, flow, count, size) for count in sizes_up_to(places)]
 
     @property
@@ -106,6 +108,14 @@ class AdmRows:
             self._launch()
 
 
+def _light(crops: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean gray levels (B,) of crops (B, S, S), and the gain (B, 1, 1, 1) that `light.lit_like` gives each."""
+    own = crops.mean(dim=(1, 2))
+    alike = ((own - before).abs() <= STEADY * before) | (own < 1.0)
+    gain = torch.where(alike, torch.ones_like(own), before / own.clamp_min(1.0))
+    return own, gain[:, None, None, None]
+
+
 class _Batch:
     """Buffers and graph for up to ``count`` faces."""
 
@@ -124,9 +134,11 @@ class _Batch:
         def step() -> Tensor:
             crops.copy_(self._crops, non_blocking=True)
             places.copy_(self._places, non_blocking=True)
-            following = flow.expand(shrink(crops.float(), spec.flow_px))
-            moved = flow.displace(tuple(level.index_select(0, places) for level in rows._newest), following)
-            for level, new in zip(rows._newest, following, strict=True):
+            small = shrink(crops.float(), spec.flow_px)
+            following, light, gain = flow.expand(small), *_light(small, rows._light.index_select(0, places))
+            lit = tuple(level * gain for level in following)  # an expansion is linear in its picture
+            moved = flow.displace(tuple(level.index_select(0, places) for level in rows._newest), lit)
+            for level, new in zip((*rows._newest, rows._light), (*following, light), strict=True):
                 level.index_copy_(0, places, new)
             return result.copy_(adm_rows(moved, spec.direction) * scale, non_blocking=True)
 

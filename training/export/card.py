@@ -125,6 +125,8 @@ def _deviations(plan: ExportPlan) -> list[str]:
                 found.append("the apex instead of the temporal centre as middle frame")
             if spec.scaling == "fixed":
                 found.append(f"flow magnitude on a fixed scale ({spec.r_max_px} px at {spec.size} px)")
+        if getattr(spec, "steady", False):
+            found.append(f"{spec.name}: the movement of the head, a similarity, is taken out")
         if method == "mtm" and isinstance(spec, FramesSpec) and spec.end == "offset":
             found.append("frames from onset to offset, not to the apex")
         if isinstance(spec, AdmSpec) and spec.direction == "circular":

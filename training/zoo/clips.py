@@ -40,7 +40,7 @@ from mer_live.training.synthesis.prepared_set import DATASET
 # MADTN's own flow. DIS at 112 px works on a picture of 28, in which half of the movements are below a tenth of a pixel.
 FLOW = FlowConfig(method="farneback")
 MOTION = MotionSpec(flow=FLOW, steady=True)
-# What sways within a clip stays below 2.5 px at 112 px once the head's part is gone.
+# The strongest movement rendered, 4 px of the crop, is 2 px at 112.
 FLOW3 = Flow3Spec(flow=FLOW, size=56, max_px=2.5, max_strain=0.2, steady=True)
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec()
@@ -146,7 +146,7 @@ def cut_like_a_spotter(made: SynthClip, rng: np.random.Generator, *, final: bool
 def _sample(
     photo: FacePhoto, label: str, index: int, fps: float | None, rng: np.random.Generator
 ) -> list[dict[str, object]]:
-    # Heads are held still or sway by several px while the face moves; the recognisers see raw flow.
+    # Heads are held still or sway by several px while the face moves; ADM rows are of raw flow.
     sway = float(np.exp(rng.normal(0, 0.8)))
     made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway)
     flow = make_flow(ADM.flow)

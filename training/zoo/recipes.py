@@ -22,14 +22,14 @@ _FAST = {"solver": "one-cycle", "weight_decay": 0.02, "smoothing": 0.05, "batch"
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "madtn": {
         **_FAST,
-        "epochs": 8,
+        "epochs": 10,
         "lr": 1e-3,
         "rotation_deg": 8.0,  # a rotated flow image tells a wrong direction
-        "shift_px": 5.0,
+        "shift_px": 2.5,
         "brightness": 0.2,
         "dropout": 0.4,
         "normalised": True,
-        "size": 112,
+        "size": 56,
         "bfloat16": True,
     },
     "atnet": {
@@ -41,7 +41,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
         "picture": "flow3",
         "size": FLOW3.size,
         "shift_px": 2.5,
-        "temporal_epochs": 5,
+        "temporal_epochs": 4,
         "spatial_epochs": 6,
         "epochs": 2,
         "lr": 1e-3,
@@ -64,8 +64,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     },
     "mtm": {
         **_FAST,
-        "pretrain_epochs": 5,
-        "epochs": 3,
+        "pretrain_epochs": 4,
+        "epochs": 2,
         "lr": 2e-3,
         "positives": "mean",
         "width": 16,  # a quarter of ResNet-18's: 1.4 M parameters with both streams

@@ -96,8 +96,8 @@ def test_sizes_that_do_not_divide_are_refused() -> None:
 @pytest.mark.parametrize("graphs", [None, RecordedGraphs()], ids=["called", "replayed"])
 @pytest.mark.parametrize(
     "motion",
-    [{}, {"scaling": "fixed", "middle": "centre"}, {"channels": ("onset", "face")}],
-    ids=["paper", "fixed-centre", "ablation"],
+    [{}, {"scaling": "fixed", "middle": "centre"}, {"channels": ("onset", "face")}, {"steady": True}],
+    ids=["paper", "fixed-centre", "ablation", "steady"],
 )
 def test_motion_images_of_several_clips_equal_the_cpu(
     motion: dict[str, Any], graphs: RecordedGraphs | None

@@ -38,6 +38,18 @@ def test_rows_equal_opencv(flow_px: int) -> None:
     assert_adm_close(np.stack(got[1:]), expected_of(gray, spec)[1:])
 
 
+def test_flickering_light_is_levelled_as_on_the_cpu() -> None:
+    """Within .01 px: the CPU scales the crop and rounds to whole gray levels, the device scales its expansion."""
+    gray = crops_of(length=5)
+    gray[1::2] = np.rint(gray[1::2] * 0.8)
+    rows = AdmRows(Device("cpu"), SMALL)
+    face, got = rows.open(), []
+    for crop in gray:
+        rows.start(face, crop)
+        got.append(rows.row(face))
+    assert np.abs(np.stack(got[1:]) - expected_of(gray, SMALL)[1:])[:, 1::2].max() < 0.01
+
+
 def test_what_is_ready_goes_together_and_nobody_waits() -> None:
     """Two faces step, one of them twice as often; each has the rows that it would have alone."""
     clips = [crops_of(seed, 5) for seed in range(3)]

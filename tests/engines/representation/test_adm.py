@@ -12,6 +12,7 @@ from support.moving_clips import moving_clip
 from mer_live.engines.representation.adm import adm_row, adm_rows, adm_window, mirror_adm
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.motion_image import resize_gray
+from mer_live.engines.representation.specs import FlowConfig
 
 
 def smooth_flow(seed: int, size: int = 224, scale: float = 1.0) -> NDArray[np.float32]:
@@ -141,3 +142,14 @@ def test_rows_of_a_clip() -> None:
     late = adm_rows(clip.gray, make_flow(), first=6)
     assert not late[:6].any()
     np.testing.assert_array_equal(late[6:], rows[6:])
+
+
+def test_rows_see_no_movement_in_flickering_light() -> None:
+    clip = moving_clip(1.0, -0.5)
+    depth = 1.0 + 0.15 * np.where(np.arange(len(clip.gray)) % 2, 1, -1)[:, None, None]
+    lamp = np.clip(0.8 * clip.gray * depth, 0, 255).astype(np.uint8)
+    flow = make_flow(FlowConfig(preset="ultrafast"))
+    steady, seen = adm_rows(clip.gray, flow), adm_rows(lamp, flow)
+    still = adm_rows(np.stack([lamp[0], lamp[1]]), flow)  # nothing has moved yet: all of it is light
+    assert still[1, 1::2].mean() < 0.05
+    assert np.abs(seen[:, 1::2] - steady[:, 1::2]).mean() < 0.25 * steady[:, 1::2].mean()
