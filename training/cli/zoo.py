@@ -35,17 +35,22 @@ def zoo(
         int, typer.Option(min=1, help="Processes: clips rendered, networks trained at once; one on a GPU.")
     ] = 2,
     device: Device = "cpu",
+    score: Annotated[
+        bool, typer.Option("--score", help="Train nothing; score the bundles that --out holds.")
+    ] = False,
 ) -> None:
     """Render clips of the training people, train the networks, score them on others, write bundles."""
     import json
     import logging
     from dataclasses import replace
 
+    from mer_live.engines.errors import BundleError
     from mer_live.engines.executors import ExecutorError
     from mer_live.training.export.bundle import ExportError
     from mer_live.training.learning.compute import compute_on, computing
     from mer_live.training.zoo.make import LOG_FORMAT, make_zoo
     from mer_live.training.zoo.recipes import RECIPES, ZooConfig
+    from mer_live.training.zoo.score import score_zoo
 
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT, datefmt="%H:%M:%S")
     given: dict[str, Any] = {
@@ -56,6 +61,7 @@ def zoo(
     }
     config = replace(ZooConfig(jobs=jobs), **{k: v for k, v in given.items() if v is not None})
     with errors_end(
+        BundleError,
         ExportError,
         ExecutorError,
         stopped=f"the clips rendered so far are in {work}: repeat to go on",
@@ -64,5 +70,5 @@ def zoo(
         if compute.cuda:  # the networks of one GPU are trained here, one after the other
             config = replace(config, jobs=1)
         with computing(compute):
-            results = make_zoo(faces, work, out, config, only or tuple(RECIPES))
+            results = (score_zoo if score else make_zoo)(faces, work, out, config, only or tuple(RECIPES))
     typer.echo(json.dumps(results, indent=1))

@@ -79,8 +79,8 @@ class ZooClips:
             return self._flows(spec, mirrored=False)
         if isinstance(spec, ApexSpec):
             return resize_rows(self.key_frames[:, 1], spec.shape)
-        if spec == FRAMES:
-            return np.stack([steadied(frames) for frames in self.frames])
+        if isinstance(spec, FramesSpec) and replace(spec, steady=True) == FRAMES:
+            return np.stack([steadied(frames) for frames in self.frames]) if spec.steady else self.frames
         if spec == ADM:
             return self.adm
         raise ValueError(f"the clips hold no {spec}")

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mer_live.engines.executors import LocalExecutor
 from mer_live.engines.networks.base import Network
-from mer_live.realtime.config import BUNDLES
 from mer_live.training.export.bundle import export_bundle
 from mer_live.training.export.card import told_of
 from mer_live.training.learning.pretrain import load
@@ -23,7 +22,7 @@ from mer_live.training.synthesis.prepared_set import DATASET
 from mer_live.training.zoo.cards import ATTRIBUTION, LICENCE, deviations
 from mer_live.training.zoo.clips import make_clips
 from mer_live.training.zoo.recipes import RECIPES, ZooConfig, ready, render_macro, representations, untrained
-from mer_live.training.zoo.report import plot, report
+from mer_live.training.zoo.report import TOGETHER, plot, reports
 
 log = logging.getLogger(__name__)
 LOG_FORMAT = "%(asctime)s %(message)s"
@@ -81,12 +80,7 @@ def make_zoo(
     log.info("clips ready after %.0f s", time.monotonic() - began)
     longest_first = [name for name in ("mtm", "atnet", "madtn", "sa-at") if name in only]
     trained = dict(LocalExecutor(how.jobs).run(_train, _Material(faces, work, how), longest_first))
-    results = {name: report(trained[name].probabilities, held) for name in only}
-    together = {}
-    for names in (BUNDLES, ("madtn", "atnet")):
-        if set(names) <= set(only):
-            together[names] = report(np.mean([trained[name].probabilities for name in names], axis=0), held)
-    results |= {"+".join(names): scores for names, scores in together.items()}
+    results = reports({name: trained[name].probabilities for name in only}, held)
     plot(results, work / "scores.png")
     for name in only:
         made, method = trained[name], untrained(name, how)
@@ -108,7 +102,11 @@ def make_zoo(
                 "protocol": f"{how.held_clips} synthetic clips of {people['held out']} people not in training, "
                 "UF1/UAR pooled",
                 "own": results[name],
-                **{f"average of {', '.join(names)}": s for names, s in together.items() if name in names},
+                **{
+                    f"average of {', '.join(o)}": results["+".join(o)]
+                    for o in TOGETHER
+                    if name in o and set(o) <= set(only)
+                },
             },
             training={**made.told, "clips": how.clips, "seed": how.seed, "people": people},
             papers=(method.paper,),

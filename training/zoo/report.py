@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.config import BUNDLES
 from mer_live.training.metrics import confusion, per_class, scores
 from mer_live.training.pictures import figure, save
 from mer_live.training.zoo.clips import ZooClips
@@ -18,6 +19,19 @@ BINS: tuple[tuple[str, float, float], ...] = (
     ("1-2 px", 1.0, 2.0),
     ("2-4 px", 2.0, 4.01),
 )
+
+
+TOGETHER: tuple[tuple[str, ...], ...] = (BUNDLES, ("madtn", "atnet"))
+"""Bundles whose average is scored: the default's, and the pair before `mtm`."""
+
+
+def reports(probs: Mapping[str, NDArray[np.float32]], clips: ZooClips) -> dict[str, Any]:
+    """`report` of each bundle, and of each average of `TOGETHER` that can be made, as ``madtn+atnet``."""
+    found = {name: report(own, clips) for name, own in probs.items()}
+    for names in TOGETHER:
+        if set(names) <= set(probs):
+            found["+".join(names)] = report(np.mean([probs[name] for name in names], axis=0), clips)
+    return found
 
 
 def report(probs: NDArray[np.float32], clips: ZooClips) -> dict[str, Any]:
