@@ -31,7 +31,9 @@ def head_motion(flow: NDArray[np.float32]) -> NDArray[np.float64]:
     28 x 28 cells, reweighted by Cauchy's function at the median residual: brows and lips that move by themselves have
     little say.
     """
-    moved = cv2.resize(flow, INSIDE.shape, interpolation=cv2.INTER_AREA)[INSIDE].T.astype(np.float64)  # (2, K)
+    moved = cv2.resize(flow, INSIDE.shape, interpolation=cv2.INTER_AREA)[INSIDE].T.astype(
+        np.float64
+    )  # (2, K)
     weight = np.ones(moved.shape[1])
     for _ in range(ROUNDS):
         share = weight / weight.sum()

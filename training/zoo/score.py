@@ -14,7 +14,7 @@ from mer_live.engines.representation.represent import network_input
 from mer_live.engines.runners import open_runner
 from mer_live.training.zoo.clips import ZooClips, make_clips
 from mer_live.training.zoo.recipes import ZooConfig
-from mer_live.training.zoo.report import reports
+from mer_live.training.zoo.report import plot, reports
 
 _BATCH = 50
 
@@ -22,13 +22,15 @@ _BATCH = 50
 def score_zoo(
     faces: Path, work: Path, folder: Path, config: ZooConfig, only: Sequence[str]
 ) -> Mapping[str, Any]:
-    """Scores, as of `make_zoo`, of the bundles ``folder/NAME`` and of their averages.
+    """Scores, as of `make_zoo`, of the bundles ``folder/NAME`` and of their averages; draws ``work/scores.png`` too.
 
     Raises ValueError for unusable photographs or clips that do not hold what a bundle sees, BundleError for a bundle
     that is not there.
     """
     held = make_clips(faces, work, split="test", count=config.held_clips, seed=config.seed, jobs=config.jobs)
-    return reports({name: _probabilities(load_bundle(folder / name), held) for name in only}, held)
+    found = reports({name: _probabilities(load_bundle(folder / name), held) for name in only}, held)
+    plot(found, work / "scores.png")
+    return found
 
 
 def _probabilities(bundle: Bundle, clips: ZooClips) -> NDArray[np.float32]:
