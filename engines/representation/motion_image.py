@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +128,7 @@ def quantise_flow_strain(image: NDArray[np.float32], max_px: float, max_strain: 
     return np.rint(scaled).astype(np.uint8)
 
 
-def mirror_flow_strain(images: NDArray[np.generic]) -> NDArray[np.generic]:
+def mirror_flow_strain(images: NDArray[Any]) -> NDArray[Any]:
     """Images (..., S, S, 3) of `flow_strain`, quantised or not -> those of the left-right mirrored clips."""
     mirrored = images[..., ::-1, :].copy()
     right = mirrored[..., 0]

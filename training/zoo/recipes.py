@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mer_live.engines.representation.specs import RepresentationSpec
+from mer_live.engines.representation.specs import Flow3Spec, FramesSpec, MotionSpec, RepresentationSpec
 from mer_live.training.learning.pretrain import PROVENANCE, PretrainConfig, load, pretrain, save
 from mer_live.training.methods import make_method
 from mer_live.training.methods.network import NetworkMethod
@@ -125,11 +125,20 @@ def untrained(name: str, how: ZooConfig, material: Mapping[str, str] | None = No
 
 def representations(method: NetworkMethod) -> dict[str, RepresentationSpec]:
     """Input of a bundle's method -> what the live path makes of a clip for it."""
-    chosen = {type(spec): spec for spec in (MOTION, FLOW3, FRAMES)}
-    return {
-        key: replace(chosen[type(spec)], size=spec.size) if type(spec) in chosen else spec
-        for key, spec in method.specs().items()
-    }
+    return {key: _live(spec) for key, spec in method.specs().items()}
+
+
+def _live(spec: RepresentationSpec) -> RepresentationSpec:
+    """What the clips were made for, at the method's size."""
+    match spec:
+        case MotionSpec():
+            return replace(MOTION, size=spec.size)
+        case Flow3Spec():
+            return replace(FLOW3, size=spec.size)
+        case FramesSpec():
+            return replace(FRAMES, size=spec.size)
+        case _:
+            return spec
 
 
 def ready(name: str, faces: Path, work: Path, how: ZooConfig) -> NetworkMethod:
