@@ -14,6 +14,7 @@ from mer_live.training.cli import (
     spot_evaluate,
     synth,
     table,
+    zero_shot,
     zoo,
 )
 
@@ -33,6 +34,7 @@ app.command("zoo")(zoo.zoo)
 app.command("prepare")(prepare.prepare_command)
 app.command("pretrain")(pretrain.pretrain_command)
 app.command("evaluate")(evaluate.evaluate_command)
+app.command("zero-shot")(zero_shot.zero_shot_command)
 app.command("export")(export.export_command)
 app.command("table")(table.table)
 app.command("fit-spotter")(fit_spotter.fit_spotter)

@@ -42,6 +42,9 @@ def table(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="METHOD.KEY=VALUE, such as mtm.macro=prepared/ck.")
     ] = None,
+    synthetic: Annotated[
+        Path | None, typer.Option(help="Rendered set of synth-set: rows METHOD@zero-shot are trained on it.")
+    ] = None,
     partial: Annotated[
         bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
     ] = False,
@@ -87,9 +90,10 @@ def table(
         compute = compute_on(device, every=checkpoint, elsewhere=executor == "ray")
         where = make_executor(executor, jobs=count, address=address, gpus=compute.cuda)
         if quick:
-            if data or settings or database or partial or vary or inputs:
+            if data or settings or database or partial or vary or inputs or synthetic:
                 raise ValueError(
-                    "--quick makes its own data and has its own settings: leave --data, --input, --set and --vary away"
+                    "--quick makes its own data and has its own settings: leave --data, --input, --set, --synthetic "
+                    "and --vary away"
                 )
             which = which or ("holdout", "cdmer1")
             if unknown := sorted(set(which) - {"holdout", "cdmer1"}):
@@ -113,6 +117,7 @@ def table(
                     database,
                     test_fraction,
                     inputs=parse_inputs(inputs or []),
+                    synthetic=synthetic,
                 )
             ]
         requests = [replace(request, compute=compute) for request in requests]

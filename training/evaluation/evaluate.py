@@ -27,7 +27,8 @@ from mer_live.training.evaluation.material import (
     resolve_inputs,
     run_job,
 )
-from mer_live.training.evaluation.protocols import Split, make_split
+from mer_live.training.evaluation.protocols import Split, make_split, train_on_all
+from mer_live.training.evaluation.zero_shot import rendered_clips, zero_shot
 from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
 from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
@@ -59,6 +60,8 @@ class EvaluationRequest:
     """Train many folds as one model where the method can."""
     compute: Compute = CPU
     """Where networks are trained."""
+    synthetic: Path | None = None
+    """Train on this rendered set alone and test every clip (`zero_shot`); the protocol ``all`` is then every clip."""
 
 
 def evaluate(
@@ -89,18 +92,23 @@ def evaluate(
         raise ValueError(f"seeds must be different numbers from 0 on, got {list(request.seeds)}")
     begin = time.perf_counter()
     prepared = PreparedSet.open(request.data, request.inputs)
-    split = make_split(
-        request.protocol,
-        prepared,
-        partial=request.partial,
-        database=request.database,
-        test_fraction=request.test_fraction,
-        seed=request.split_seed,
-    )
+    if request.synthetic is not None and request.protocol == "all":
+        split = train_on_all(prepared)
+    else:
+        split = make_split(
+            request.protocol,
+            prepared,
+            partial=request.partial,
+            database=request.database,
+            test_fraction=request.test_fraction,
+            seed=request.split_seed,
+        )
     compute = request.compute if out is None else replace(request.compute, checkpoints=out / "unfinished")
     material = gather(
         prepared, split, request.method, request.settings, stacked=request.stacked, compute=compute
     )
+    if request.synthetic is not None:
+        split, material = zero_shot(split, material, request.synthetic, request.inputs)
     store = FoldStore(out / "folds", material.fingerprint) if out is not None else None
     results: list[FoldResult] = []
     if store is not None:
@@ -146,6 +154,7 @@ def report(
     adapted = any(fold.adapt for fold in split.folds) and model.adapts
     return {
         "format": 1,
+        **({} if request.synthetic is None else {"trained_on": rendered_clips(request.synthetic)}),
         **first,
         "variants": variants,
         "protocol": request.protocol,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
@@ -11,6 +11,7 @@ from mer_live.training.methods import make_method, method_names
 from mer_live.training.methods.features import FEATURES
 from mer_live.training.prepare.papers import PAPER, RECIPES
 
+ZERO_SHOT = "@zero-shot"
 UNAVAILABLE: Mapping[str, str] = {
     "rstr": "RSTR (Zhang et al. 2020, region selective transfer regression): that it weighs the regions of the face "
     "is public, its objective and solver were found in no text and no released code that we could read",
@@ -30,6 +31,8 @@ class TableRow:
     """Name of the full method that this one lacks a part of."""
     needs_target: bool = False
     """Only for protocols that hand out a target domain: elsewhere it is another row."""
+    zero_shot: bool = False
+    """Trained on the table's rendered set alone."""
 
 
 _ADAPTATION = ("iw-svm", "tca", "gfk", "subspace-alignment", "stm", "tkl", "tsrg", "drfs-t", "drls")
@@ -75,6 +78,7 @@ def all_rows() -> tuple[TableRow, ...]:
 def choose_rows(names: Iterable[str]) -> tuple[TableRow, ...]:
     """Return the rows of these names; ``atnet`` and ``lbp-top`` are the row and all its variants, ``all`` is all
     but those by the papers' recipes, which take hours: these by name, or ``@paper`` for each.
+    ``ROW@zero-shot`` is that one row, trained on rendered clips alone.
 
     Raises:
         ValueError: Nothing has this name.
@@ -82,6 +86,14 @@ def choose_rows(names: Iterable[str]) -> tuple[TableRow, ...]:
     rows = all_rows()
     chosen = []
     for name in names:
+        if name.endswith(ZERO_SHOT):
+            plain = name.removesuffix(ZERO_SHOT)
+            chosen += [
+                replace(r, name=name, ablation_of="", zero_shot=True)
+                for r in choose_rows([plain])
+                if r.name == plain
+            ]
+            continue
         found = [
             r
             for r in rows

@@ -28,6 +28,7 @@ from mer_live.training.evaluation.material import (
     run_job,
 )
 from mer_live.training.evaluation.protocols import ProtocolError, Split, make_split
+from mer_live.training.evaluation.zero_shot import zero_shot
 from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
 from mer_live.training.prepare.papers import PAPER, RECIPES
@@ -57,6 +58,8 @@ class TableRequest:
     split_seed: int = 0
     inputs: Mapping[str, str] = field(default_factory=dict)
     """What a method calls an array -> the array it is read from."""
+    synthetic: Path | None = None
+    """Rendered set that rows ``@zero-shot`` are trained on."""
     compute: Compute = CPU
     """Where networks are trained."""
 
@@ -69,6 +72,8 @@ class _Entry:
     request: EvaluationRequest
     prepared: PreparedSet
     split: Split
+    """Its own folds; of other rows those of ``place``."""
+    place: Split
     material: FoldMaterial | None = None
     store: FoldStore | None = None
     results: list[FoldResult] = field(default_factory=list)
@@ -174,13 +179,18 @@ def _prepare(
     seeds = table.seeds[:1] if deterministic else table.seeds
     request = EvaluationRequest(
         folder, protocol, row.method, table.inputs, settings, seeds, table.partial, table.database,
-        table.test_fraction, table.split_seed, compute=replace(table.compute, checkpoints=out / "unfinished"),
+        table.test_fraction, table.split_seed,
+        synthetic=table.synthetic if row.zero_shot else None,
+        compute=replace(table.compute, checkpoints=out / "unfinished"),
     )  # fmt: skip
-    entry = _Entry(row, request, prepared, split)
+    entry = _Entry(row, request, prepared, split, split)
     try:
-        entry.material = _interned(
-            gather(prepared, split, row.method, settings, compute=request.compute), shared
-        )
+        material = gather(prepared, split, row.method, settings, compute=request.compute)
+        if row.zero_shot:
+            if table.synthetic is None:
+                raise ValueError("name the rendered set that it is trained on with --synthetic FOLDER")
+            entry.split, material = zero_shot(split, material, table.synthetic, table.inputs)
+        entry.material = _interned(material, shared)
     except (ValueError, ImportError) as error:
         entry.reason = str(error)
         return entry
@@ -253,7 +263,7 @@ def _table(place: Place, entries: Sequence[_Entry]) -> dict[str, Any]:
         "counts": split.counts,
         "count_differences": list(split.differences),
         "sample_list": split.hash,
-        "rows": [_line(entry) for entry in entries if entry.split is split],
+        "rows": [_line(entry) for entry in entries if entry.place is split],
     }
 
 

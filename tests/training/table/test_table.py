@@ -149,6 +149,21 @@ def test_a_row_by_its_papers_recipe_says_what_is_not_as_published(tmp_path: Path
     assert "- `madtn@paper`: **inputs differ** (motion by dis, not farneback); no MTCNN." in text
 
 
+def test_a_row_is_trained_on_rendered_clips_alone(tmp_path: Path) -> None:
+    data = three_databases(tmp_path / "d")
+    synth = write_set(tmp_path / "synth", dataset="synth", seed=9)
+    np.save(synth / "flow3.npy", np.load(synth / "uvs28.npy"))
+    (synth / "prepare.json").write_text(json.dumps({"synthetic": {"kind": "micro"}, "representations": {}}))
+    names = ("hoof/linear", "hoof/linear@zero-shot")
+    result = run_table([request(data, *names, seeds=(0,), synthetic=synth)], tmp_path / "out")
+    rows = {row["row"]: row for row in result["tables"][0]["rows"]}
+    assert list(rows) == list(names)
+    assert rows[names[1]]["scores"]["full"]["uf1"] > 0.9
+    assert rows[names[1]]["fingerprint"] != rows[names[0]]["fingerprint"]
+    without = run_table([request(data, names[1], seeds=(0,))], tmp_path / "without")
+    assert "--synthetic FOLDER" in without["tables"][0]["rows"][0]["reason"]
+
+
 def test_processes_give_the_same_scores_and_other_settings_run_again(tmp_path: Path) -> None:
     data = three_databases(tmp_path / "d")
     one = run_table([request(data, "hoof", "bi-woof")], tmp_path / "a")
