@@ -136,7 +136,7 @@ class InputMeter:
             del self._people[min(list(self._people)[:-1], key=lambda person: self._people[person])]
         self._light.append(cv2.mean(gray)[0])
         if self._ok % _SHARP_EVERY == 0:
-            self._sharp.append(float(cv2.Laplacian(crop.gray, cv2.CV_32F).std()))
+            self._sharp.append(float(cv2.meanStdDev(cv2.Laplacian(crop.gray, cv2.CV_16S))[1][0, 0]))
             (a, b), (c, d) = crop.warp[:, :2]
             # The crop is the face and a margin of 5 % on each side.
             self._width_px.append(len(crop.gray) / 1.1 / max(1e-6, abs(float(a * d - b * c)) ** 0.5))
