@@ -23,7 +23,7 @@ from mer_live.training.spotter.material import WEBCAM
 from mer_live.training.spotter.recordings import Recording
 from mer_live.training.synthesis.faces.face_model import FacePhoto, list_subjects, load_photo, split_of
 
-SENSITIVITIES = (0.35, 0.5, 0.65, 0.8, 0.9)
+SENSITIVITIES = (0.35, 0.5, 0.6, 0.65, 0.7, 0.75, 0.8)
 
 
 def portrait() -> FacePhoto:

@@ -38,10 +38,12 @@ class Scale:
 
     takes: int = 20
     """Clips of one talker, untouched."""
-    injected: int = 16
-    """Of these, with events while they speak; fewer clips are used several times, ..."""
-    passes: int = 3
-    """... at most so often; silent stretches are few, and always used so often."""
+    injected: int = 24
+    """With events while they speak; fewer clips are used several times, ..."""
+    passes: int = 6
+    """... at most so often."""
+    silent_passes: int = 3
+    """Silent stretches are few, and always used so often."""
     longest_s: float = 60.0
     """Of one clip."""
     take_s: float = 4.0
@@ -66,6 +68,7 @@ QUICK = Scale(
     takes=2,
     injected=1,
     passes=1,
+    silent_passes=1,
     longest_s=8.0,
     animated=1,
     seconds=6.0,
@@ -117,7 +120,8 @@ def tasks(material: Material, scale: Scale, seed: int) -> Iterator[Task]:
         chosen = [clips[round(k)] for k in np.linspace(0, len(clips) - 1, min(scale.takes, len(clips)))]
         for k, clip in enumerate(chosen):
             each = 0 if k >= scale.injected else min(scale.passes, -(-scale.injected // len(chosen)))
-            some = partial(_talker, clip, person, each, scale.passes, scale.take_s, scale.longest_s, seed)
+            silent = scale.silent_passes
+            some = partial(_talker, clip, person, each, silent, scale.take_s, scale.longest_s, seed)
             yield _task("film", some)
     for k, encoder in enumerate(scale.encoders):
         for j, noise in enumerate(scale.noises):
