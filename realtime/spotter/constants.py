@@ -16,6 +16,7 @@ from mer_live.realtime.spotter import (
     hypothesis,
     matched,
     parallax,
+    pattern,
     pulses,
     reader,
     signals,
@@ -33,6 +34,7 @@ _MODULES = (
     parallax,
     speaking,
     context,
+    pattern,
     evidence,
     hypothesis,
 )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.spotter.pulses import refine
+from mer_live.realtime.spotter.pulses import raised_cosine, refine
 from mer_live.realtime.spotter.signals import Array, History
 from mer_live.realtime.types import Span
 
 _LEAD_NS = 150_000_000
+_APEXES: Array = np.array([0.2, 0.35, 0.5, 0.65, 0.8])
+"""Parts of a movement's length."""
 
 
 @dataclass(slots=True)
@@ -41,10 +43,22 @@ class Hypothesis:
     def place(self, history: History) -> None:
         """Onset, apex and offset to the frame, by the course along the movement's own pattern."""
         times, course = self.course(history, self.onset_ns - _LEAD_NS)
-        middle = self.apex_ns
+        middle = self._turned(times, course) if self.offset_ns <= int(times[-1]) else self.apex_ns
         seconds: Array = (times - middle).astype(np.float64) * 1e-9
         placed = refine(seconds, course, (self.onset_ns - middle) * 1e-9, (self.offset_ns - middle) * 1e-9)
         self.onset_ns, self.apex_ns, self.offset_ns = (middle + round(s * 1e9) for s in placed)
+
+    def _turned(self, times: NDArray[np.int64], course: Array) -> int:
+        """Where the course turned back, roughly: a look judges from where to where, and hardly when in between."""
+        seconds: Array = (times - self.onset_ns).astype(np.float64) * 1e-9
+        whole = (self.offset_ns - self.onset_ns) * 1e-9
+        left = []
+        for apex in _APEXES * whole:
+            pulse = raised_cosine(-seconds, 0.0, -apex, -whole)
+            columns = np.stack([pulse, np.ones(len(seconds)), seconds], 1)
+            rest = course - columns @ np.linalg.lstsq(columns, course, rcond=1e-6)[0]
+            left.append(float(rest @ rest))
+        return self.onset_ns + round(float(_APEXES[int(np.argmin(left))]) * whole * 1e9)
 
     def span(self, history: History, *, ended: bool = True) -> Span:
         """When it happens, in frames."""

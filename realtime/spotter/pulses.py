@@ -66,7 +66,7 @@ def bank(shapes: list[tuple[float, float, float]]) -> Bank:
 
 _RISES, _FALLS = (0.05, 0.09, 0.15, 0.23, 0.33), (0.05, 0.10, 0.17, 0.26, 0.36)
 _LONGEST_S = 0.6
-_FINISHED = [(r, f, s) for s in (0.035,) for r in _RISES for f in _FALLS if r + f < _LONGEST_S]
+_FINISHED = [(r, f, s) for s in (0.025,) for r in _RISES for f in _FALLS if r + f < _LONGEST_S]
 _TURNED = [(r, 0.2, past - 0.2) for r in _RISES for past in (0.05, 0.08)]
 COURSES: Bank = bank(_FINISHED + _TURNED)
 FINISHED = slice(0, len(_FINISHED))

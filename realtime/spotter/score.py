@@ -11,13 +11,7 @@ import numpy as np
 from mer_live.engines.records import from_json
 from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.spotter.constants import check_constants
-from mer_live.realtime.spotter.evidence import (
-    BLINK_COSTS,
-    EVIDENCE,
-    SPEECH_COSTS,
-    lids_alone,
-    lower_in_speech,
-)
+from mer_live.realtime.spotter.evidence import EVIDENCE, SPEECH_COSTS, lower_in_speech
 from mer_live.realtime.spotter.matched import FEATURES, Faces
 from mer_live.realtime.spotter.signals import Array
 from mer_live.realtime.spotter.speaking import SPEECH
@@ -95,10 +89,9 @@ class Scorer:
         return self._found["offset"](features)
 
     def judge(self, phase: str, features: Array) -> float:
-        """(len(EVIDENCE),) -> probability; less for a mouth that speaks or lids that close."""
+        """(len(EVIDENCE),) -> probability; less for a mouth that speaks."""
         net = self._judges[phase]
-        speech = lower_in_speech(features, later=phase == "settled")
-        cost = SPEECH_COSTS * speech + BLINK_COSTS * lids_alone(features)
+        cost = SPEECH_COSTS * lower_in_speech(features, later=phase == "settled")
         return float(probability(net.calibrated(net(features[None]) - cost))[0])
 
     @classmethod

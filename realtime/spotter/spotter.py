@@ -17,13 +17,12 @@ import numpy as np
 
 from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.spotter.config import Judged, SpotterConfig
-from mer_live.realtime.spotter.fading import fall, quick
 from mer_live.realtime.spotter.hypothesis import Hypothesis
 from mer_live.realtime.spotter.intervals import Intervals
 from mer_live.realtime.spotter.matched import FEATURES, Matched
 from mer_live.realtime.spotter.pulses import COURSES, FINISHED, TURNED
 from mer_live.realtime.spotter.score import Scorer, probability
-from mer_live.realtime.spotter.settling import FADES, Settling
+from mer_live.realtime.spotter.settling import FADES, Settling, fall, quick
 from mer_live.realtime.spotter.signals import Array
 from mer_live.realtime.spotter.window import Window
 from mer_live.realtime.types import Moment, Motion, Speaking, Spot

@@ -33,7 +33,7 @@ from mer_live.training.spotter.material import (
     make_talker,
     unheard,
 )
-from mer_live.training.spotter.net import calibrated, content, scorer, train
+from mer_live.training.spotter.net import calibrated, content, judge, scorer, train
 
 HELD_OUT = Path(__file__).with_name("held_out.json")
 """Person -> coefficients fitted without them, by which alone the benchmark judges that person."""
@@ -67,8 +67,7 @@ def fit(looks: Sequence[Looks], faces: Faces, seed: int) -> dict[str, Any]:
             if j.phase in seen and not 0.3 < answer < 0.5:
                 seen[j.phase].append((j.features, answer >= 0.5))
     for name, told in seen.items():
-        right = np.array([ok for _, ok in told])
-        networks[name] = train(name, np.array([f for f, _ in told]), right, seed=seed)
+        networks[name] = judge(np.array([f for f, _ in told]), np.array([ok for _, ok in told]))
     return networks
 
 
@@ -84,16 +83,16 @@ Heard = dict[str, list[tuple[float, bool, float]]]
 """Phase -> (raw score, right, weight) of candidates."""
 
 
-def listen(plain: Sequence[Looks], acted: Sequence[Looks], judge: Scorer) -> Heard:
+def listen(plain: Sequence[Looks], acted: Sequence[Looks], knowing: Scorer) -> Heard:
     """Candidates of one person: the wrong ones of a minute untouched, the right ones of `_PER_MINUTE` events."""
-    minutes = sum(float(x.signals.times[-1]) for x in plain) / 60.0
+    minutes = sum(x.signals.seconds for x in plain) / 60.0
     events = max(1, sum(len(x.signals.truths) for x in acted))
     told: Heard = {"apex": [], "final": [], "settled": []}
     for x in plain:
-        for j in x.judged(judge, _ALL)[0]:
+        for j in x.judged(knowing, _ALL)[0]:
             told[j.phase].append((j.score, False, 1.0 / minutes))
     for x in acted:
-        for j in x.judged(judge, _ALL)[0]:
+        for j in x.judged(knowing, _ALL)[0]:
             if rightness(j, x.signals.truths) >= 0.5:
                 told[j.phase].append((j.score, True, _PER_MINUTE / events))
     return told
@@ -113,8 +112,8 @@ def fit_fold(
     """Networks that have not seen some people, and what they make of these people."""
     faces, looks = looks_of(folders, fold.side, parts, seed)
     networks = fit([x for x in looks if not x.signals.people & set(fold.people)], faces, seed)
-    judge = scorer(faces, networks)
-    told = {person: listen(*unheard(folders, person, faces, seed), judge) for person in fold.people}
+    knowing = scorer(faces, networks)
+    told = {person: listen(*unheard(folders, person, faces), knowing) for person in fold.people}
     return faces, networks, told
 
 

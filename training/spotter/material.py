@@ -16,11 +16,13 @@ from mer_live.realtime.spotter import signals as smoothing
 from mer_live.realtime.spotter.matched import Faces
 from mer_live.realtime.spotter.signals import Array
 from mer_live.training import synthesis
+from mer_live.training.spotter import injected as injecting
 from mer_live.training.spotter import recordings
 from mer_live.training.spotter import signals as signal_space
+from mer_live.training.spotter.injected import injected
 from mer_live.training.spotter.kept import kept, version
 from mer_live.training.spotter.looks import Looks
-from mer_live.training.spotter.recordings import Recording, animated, read_clip, tracked
+from mer_live.training.spotter.recordings import Footage, Recording, animated, read_clip, take_starts, tracked
 from mer_live.training.spotter.signals import (
     R,
     Signals,
@@ -42,6 +44,10 @@ VARIED = 640
 """Stretches of varied talking that each fit chooses from, of those people that it may see."""
 _EVENTS = 0.6
 """Part of the varied stretches with expressions in them."""
+TAKES, _TAKE_S, _LONGEST_S = 10, 4.0, 60.0
+"""Takes of one person into whose pixels movements are put, each once while they speak and once while not."""
+_ACTED_SEED = 50
+"""Other movements than the benchmark's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,28 @@ def talker(folders: Folders, person: str) -> list[Signals]:
     return kept(folders.cache / version(face, motion) / f"talker-{person}.pkl", make)
 
 
+def acted(folders: Folders, person: str) -> list[Signals]:
+    """What is tracked of one person with movements in the pixels of their clips, while they speak and while not."""
+
+    def make() -> list[Signals]:
+        clips = folders.talkers[person]
+        chosen = [clips[round(k)] for k in np.linspace(0, len(clips) - 1, min(TAKES, len(clips)))]
+        several = [(clip, first_s) for clip in chosen for first_s in take_starts(clip, _TAKE_S, _LONGEST_S)]
+        made: list[Signals] = []
+        for k in range(TAKES):
+            clip, first_s = several[k * len(several) // TAKES]
+            take = Footage(clip, first_s, first_s + _TAKE_S, person)
+            for talks in (True, False):
+                recording = injected(take, _ACTED_SEED + k, speaking=talks)
+                if recording is not None:
+                    times: Array = first_s + recording.times_ns.astype(np.float64) * 1e-9
+                    made += signals(recording, person, heard(clip, times))
+        return made
+
+    version_ = version(face, motion, synthesis, injecting)
+    return kept(folders.cache / version_ / f"acted-{person}.pkl", make)
+
+
 def still(folders: Folders, k: int, seed: int) -> list[Signals]:
     """Animated face number ``k`` of those whom every training may see."""
     names = [name for name in list_subjects(folders.faces) if split_of(name) == "train"]
@@ -163,21 +191,20 @@ def material(folders: Folders, side: int, part: int, parts: int, seed: int) -> t
     stretches = []
     for _ in range(VARIED // parts):
         s = varied(known, rng)
-        if s.times[-1] > 1.6:
+        if s.seconds > 1.6:
             stretches.append(with_events(s, rng, shapes) if rng.random() < _EVENTS else s)
     for k in range(part, STILLS, parts):
         stretches += [unlike(s, rng) for s in still(folders, k, seed)]
+    for name in people:
+        stretches += [unlike(s, rng) for s in acted(folders, name)]
     return faces, [Looks(s, faces) for s in stretches]
 
 
-def unheard(folders: Folders, person: str, faces: Faces, seed: int) -> tuple[list[Looks], list[Looks]]:
-    """A person untouched, and twice with expressions, at most forty clips of them."""
-    rng = np.random.default_rng([seed, *person.encode()])
-    pieces = talker(folders, person)
-    names = [name for name in list_subjects(folders.faces) if split_of(name) == "train"]
-    shapes = _shapes(folders, names, seed)
-    acted = [with_events(s, rng, shapes) for _ in range(2) for s in pieces[:40]]
-    return [Looks(s, faces) for s in pieces], [Looks(s, faces) for s in acted]
+def unheard(folders: Folders, person: str, faces: Faces) -> tuple[list[Looks], list[Looks]]:
+    """A person untouched, and with movements in the pixels of their clips."""
+    return [Looks(s, faces) for s in talker(folders, person)], [
+        Looks(s, faces) for s in acted(folders, person)
+    ]
 
 
 def _shapes(folders: Folders, names: Sequence[str], seed: int) -> Array:
@@ -193,8 +220,9 @@ def _part(folders: Folders, parts: int, seed: int, which: tuple[int, int]) -> tu
 
 
 def make_talker(folders: Folders, person: str) -> None:
-    """`talker`, for its file alone: a process that makes it need not send it."""
+    """`talker` and `acted`, for their files alone: a process that makes them need not send them."""
     talker(folders, person)
+    acted(folders, person)
 
 
 def make_part(folders: Folders, parts: int, seed: int, which: tuple[int, int]) -> None:

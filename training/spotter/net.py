@@ -38,22 +38,18 @@ SHAPES: dict[str, Shape] = {
     "speech": Shape((12,), 1, 4),
     "apex": Shape(),
     "offset": Shape(),
-    # With few people, what is not linear does not carry over to others.
-    "final": Shape((), 1, 8, 256, 0.01),
-    "settled": Shape((), 1, 8, 256, 0.01),
 }
+_TIED = 0.01
+"""Strength of a judge's data against its prior that nothing counts (C of scikit-learn)."""
 
 
-def train(
-    name: str, features: Array, label: NDArray[np.bool_], *, weight: Array | None = None, seed: int = 0
-) -> dict[str, Any]:
+def train(name: str, features: Array, label: NDArray[np.bool_], *, seed: int = 0) -> dict[str, Any]:
     """The network ``name``, not yet calibrated, as `realtime.spotter.score` reads it.
 
     Args:
-        name: one of `INPUTS`.
+        name: one of `SHAPES`.
         features: (N, F).
         label: (N,) True where it is a micro-expression; of "speech", where somebody speaks.
-        weight: (N,) how much each counts, mean 1; None: alike.
         seed: of the first weights and the order.
     """
     import torch
@@ -64,7 +60,6 @@ def train(
     mean, scale = features.mean(0), features.std(0) + 1e-3
     x = torch.tensor(np.clip((features - mean) / scale, -5, 5), dtype=torch.float32)
     y = torch.tensor(label, dtype=torch.float32)
-    w = torch.ones(len(y)) if weight is None else torch.tensor(weight, dtype=torch.float32)
     sizes = (x.shape[1], *shape.hidden, 1)
     nets: list[list[torch.nn.Linear]] = []
     for k in range(shape.members):
@@ -80,7 +75,7 @@ def train(
             order = torch.randperm(len(x))
             for first in range(0, len(x), shape.batch):
                 batch = order[first : first + shape.batch]
-                loss = binary_cross_entropy_with_logits(net(x[batch])[:, 0], y[batch], weight=w[batch])
+                loss = binary_cross_entropy_with_logits(net(x[batch])[:, 0], y[batch])
                 optimiser.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimiser.step()
@@ -90,10 +85,23 @@ def train(
         wk = np.stack([layers[k].weight.detach().numpy().T for layers in nets])  # (M, in, out)
         bk = np.stack([layers[k].bias.detach().numpy()[None] for layers in nets])  # (M, 1, out)
         stacked.append([_short(wk), _short(bk)])
+    return _written(mean, scale, stacked, label)
+
+
+def judge(features: Array, label: NDArray[np.bool_]) -> dict[str, Any]:
+    """A judge of (N, len(EVIDENCE)) features, linear: with few people, what is not does not carry over to others."""
+    from sklearn.linear_model import LogisticRegression
+
+    mean, scale = features.mean(0), features.std(0) + 1e-3
+    told = LogisticRegression(C=_TIED, max_iter=500).fit(np.clip((features - mean) / scale, -5, 5), label)
+    return _written(mean, scale, [[_short(told.coef_.T[None]), _short(told.intercept_[None, None])]], label)
+
+
+def _written(mean: Array, scale: Array, layers: list[Any], label: NDArray[np.bool_]) -> dict[str, Any]:
     return {
         "mean": _short(mean),
         "scale": _short(scale),
-        "layers": stacked,
+        "layers": layers,
         "gain": 1.0,
         "bias": 0.0,
         "examples": len(label),

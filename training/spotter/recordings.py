@@ -111,6 +111,14 @@ def read_clip(path: Path) -> tuple[list[NDArray[np.uint8]], float]:
     return frames, rate
 
 
+def take_starts(path: Path, take_s: float, longest_s: float) -> list[float]:
+    """Seconds at which the takes of a clip begin, of which the first ``longest_s`` are used; a short one is whole."""
+    capture = cv2.VideoCapture(str(path))
+    seconds = capture.get(cv2.CAP_PROP_FRAME_COUNT) / (capture.get(cv2.CAP_PROP_FPS) or 25.0)
+    capture.release()
+    return [k * take_s for k in range(max(1, round(min(seconds, longest_s) / take_s)))]
+
+
 def tracked(
     name: str,
     kind: Kind,

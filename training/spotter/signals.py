@@ -19,6 +19,7 @@ from mer_live.realtime.motion.regions import MEMBERSHIP, MIRROR, POINTS, REGIONS
 from mer_live.realtime.spotter.matched import ROWS
 from mer_live.realtime.spotter.reader import Reader
 from mer_live.realtime.types import CLASSES
+from mer_live.training.spotter.injected import PARTS, UNITS
 from mer_live.training.spotter.recordings import Recording
 from mer_live.training.synthesis.clips import Truth
 from mer_live.training.synthesis.faces.face_model import apply, load_photo
@@ -49,6 +50,11 @@ class Signals:
     """(T,) 0..1 whether the person is heard to speak, or None where nobody knows."""
     people: frozenset[str] = field(default_factory=frozenset)
     """Who moves in it."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is; its first time need not be 0."""
+        return float(self.times[-1] - self.times[0])
 
 
 def signals(recording: Recording, person: str = "", speaking: Array | None = None) -> list[Signals]:
@@ -83,14 +89,20 @@ def mirrored(rows: Array) -> Array:
     return np.asarray(rows[..., order, :] * sign)
 
 
-def patterns(faces: Path, names: Sequence[str], rng: np.random.Generator, each: int = 12) -> Array:
-    """(N, R, 2) displacement of every region in movements of 1 px on people's faces, each class in turn."""
+def patterns(faces: Path, names: Sequence[str], rng: np.random.Generator, each: int = 24) -> Array:
+    """(N, R, 2) displacement of every region in movements of 1 px on people's faces.
+
+    Each class and each part of the face in turn: a class draws its own action units, a part has those of `UNITS`.
+    """
+    parts = [units for part in PARTS for units in UNITS[part]]
     found = []
     for name in names:
         photo = load_photo(faces, name)
-        for k in range(each):
-            injector = Injector(photo.landmarks.astype(np.float32), rng, label=CLASSES[k % len(CLASSES)])
-            found.append(moved(injector, photo.landmarks.astype(np.float32)))
+        marks = photo.landmarks.astype(np.float32)
+        for k in range(each // 2):
+            units = parts[int(rng.integers(len(parts)))]
+            found.append(moved(Injector(marks, rng, label=CLASSES[k % len(CLASSES)]), marks))
+            found.append(moved(Injector(marks, rng, units=units), marks))
     return np.stack(found)
 
 
@@ -109,7 +121,7 @@ def varied(people: Mapping[str, Sequence[Signals]], rng: np.random.Generator) ->
     often as five minutes of another, by length would teach one person's mouth.
     """
     names = list(people)
-    weight = np.sqrt([sum(float(s.times[-1]) for s in people[name]) for name in names])
+    weight = np.sqrt([sum(s.seconds for s in people[name]) for name in names])
     fps = float(rng.choice(RATES, p=_RATE_SHARES))
 
     def draw(name: str) -> Signals:
@@ -177,8 +189,8 @@ def with_events(
 ) -> Signals:
     """Signals with expressions added: (N, R, 2) shapes at 1 px, sizes log-uniform in ``px``."""
     rows, truths = s.rows.copy(), list[Truth]()
-    fps = (len(s.times) - 1) / (s.times[-1] - s.times[0])
-    t = 0.5 + float(rng.exponential(every_s))
+    fps = (len(s.times) - 1) / s.seconds
+    t = float(s.times[0]) + 0.5 + float(rng.exponential(every_s))
     while True:
         pulse = draw_pulse(rng, t, longest_s=_LONGEST_EVENT_S, slow_fades=_SLOW)
         if pulse.offset_s > s.times[-1] - 0.1:

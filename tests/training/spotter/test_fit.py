@@ -102,6 +102,15 @@ def test_events_are_added_to_signals() -> None:
         assert added == pytest.approx(-t.intensity_px, rel=0.2)
 
 
+def test_events_are_added_where_a_stretch_is_that_begins_late() -> None:
+    late = quiet(20.0, 100.0)
+    late = replace(late, times=late.times + 30.0)
+    made = with_events(late, np.random.default_rng(0), SHAPES, 1.2)
+    assert len(made.truths) > 5
+    assert min(t.span.onset.t_ns for t in made.truths) > 30 * S
+    assert late.seconds == pytest.approx(19.99)
+
+
 def test_hypotheses_are_labelled_by_their_overlap() -> None:
     k = FINISHED.stop - 1
     ages = (COURSES.onset[k], COURSES.apex[k], COURSES.offset[k])
