@@ -48,8 +48,8 @@ class Scale:
     """Of one clip."""
     take_s: float = 4.0
     """Longer clips are cut into such takes before events are put in."""
-    animated: int = 4
-    """Animated clips per rate."""
+    animated: int = 8
+    """Animated clips per rate, each of another person."""
     seconds: float = 8.0
     """At 200 fps; twice as long at lower rates."""
     blinks_s: float = 200.0

@@ -119,7 +119,8 @@ def frames(
 
 def injected(footage: Footage, seed: int, *, speaking: bool) -> Recording | None:
     """The clip with movements of all parts of the face; None where there is no room for any."""
-    rng = np.random.default_rng([seed, int(speaking)])
+    # By name as well: one seed would put the same part of the face first in every clip.
+    rng = np.random.default_rng([seed, int(speaking), *footage.name.encode(), *footage.person.encode()])
     planned = plan(footage, rng, speaking=speaking)
     if not planned:
         return None
