@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -109,12 +110,10 @@ class BatchJournal:
 
 
 def _lock(number: int, path: Path) -> None:
-    try:
-        import fcntl
-    except (
-        ImportError
-    ):  # Windows opens no file twice for writing that is locked otherwise; nothing is lost without
+    if sys.platform == "win32":  # has no such lock; nothing is lost without
         return
+    import fcntl
+
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 _LOOK_S = 0.1
 _NAMES = {" ": "space", "\n": "enter", "\r": "enter", "\t": "tab"}
@@ -21,41 +23,41 @@ class KeyMarkers:
     def __init__(self, pressed: Callable[[str], object], number: int = 0) -> None:
         """``pressed`` is called with a key's name, on a thread of its own; ``number`` is the terminal's descriptor."""
         self._pressed, self._number = pressed, number
-        self._before: list[Any] | None = None
+        self._restore: Callable[[], object] | None = None
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._read, name="mer-keys", daemon=True)
 
     @property
     def listens(self) -> bool:
         """Whether keys are read."""
-        return self._before is not None
+        return self._restore is not None
 
     def __enter__(self) -> Self:
-        try:
-            import termios
-            import tty
+        if sys.platform == "win32":  # its console has no such mode
+            return self
+        import termios
+        import tty
 
+        try:
             # A program in the background would be stopped for reading.
             if os.tcgetpgrp(self._number) == os.getpgrp():
                 before = termios.tcgetattr(self._number)
                 tty.setcbreak(self._number)
-                self._before = before
+                self._restore = partial(termios.tcsetattr, self._number, termios.TCSADRAIN, before)
                 self._thread.start()
-        except (ImportError, OSError, ValueError, termios.error):  # no terminal, or Windows
+        except (OSError, ValueError, termios.error):  # no terminal
             pass
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._before is None:
+        if self._restore is None:
             return
-        import termios
-
         self._ended.set()
         self._thread.join()
-        termios.tcsetattr(self._number, termios.TCSADRAIN, self._before)
-        self._before = None
+        self._restore()
+        self._restore = None
 
     def _read(self) -> None:
         import select

@@ -166,7 +166,11 @@ def test_the_start_can_be_ended_while_engines_compile(
     }[program]
     script = START.format(**dict(zip(("module", "where", "name", "main"), names, strict=True)))
     with subprocess.Popen(
-        [sys.executable, "-c", script, *arguments], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        # The suite itself may run where this signal is ignored (nohup), which a child would inherit.
+        preexec_fn=lambda: signal.signal(ending, signal.SIG_DFL),
     ) as process:
         try:
             assert process.stdout is not None

@@ -88,7 +88,7 @@ def test_wrong_out_is_refused() -> None:
         make_flow()(texture(), texture(), out=np.empty((2, 2, 2), np.float32))
 
 
-@pytest.mark.parametrize("bad", [{"method": "tvl1"}, {"preset": "slow"}, {"levels": 0}, {"poly_sigma": 0.0}])
+@pytest.mark.parametrize("bad", [{"method": "brox"}, {"preset": "slow"}, {"levels": 0}, {"poly_sigma": 0.0}])
 def test_bad_config_is_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"unknown|positive"):
         FlowConfig(**bad)  # type: ignore[arg-type]
