@@ -196,8 +196,9 @@ class Pipeline:
                     continue
                 if count.first_ns is None:
                     self.began = self.source.began or start_time(frame.t_ns, live=self.source.live)
+                    # First, since whoever hears of the start may set a marker at once.
+                    count.first_ns = count.newest_ns = frame.t_ns
                     self._sinks.started(self.began)
-                    count.first_ns = frame.t_ns
                 count.newest_ns = frame.t_ns
                 if self._listen is not None:
                     self._listen(frame, steps)

@@ -140,7 +140,7 @@ print(keys, termios.tcgetattr(0) == before, flush=True)
         while b"READY" not in said and b"DEAF" not in said:
             said += os.read(controller, 1000)
         os.write(controller, "a é".encode())
-        while b"]" not in said:
+        while not said.endswith(b"\n") or b"]" not in said:
             said += os.read(controller, 1000)
         process.wait(60)
     os.close(controller)

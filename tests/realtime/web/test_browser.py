@@ -145,12 +145,14 @@ def test_a_network_that_loses_packets_costs_no_session(
         with lossy(page, 0.05) as relays:
             begin(page, port)
             page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
+            # What is lost may also be the first answer of all: then the page begins once more.
+            begun = len(relays)
             frames = page.evaluate("() => Math.max(...seen.map((m) => m.frames ?? 0))")
             page.wait_for_function("(n) => seen.some((m) => m.frames > n + 30)", arg=frames, timeout=WAIT_MS)
             assert page.get_attribute("#status", "data-state") == "open"
-        assert len(relays) == 1
-        assert relays[0].lost > 20
-        assert 0.03 < relays[0].lost / (relays[0].lost + relays[0].passed) < 0.07
+        assert len(relays) == begun
+        assert relays[-1].lost > 20
+        assert 0.03 < relays[-1].lost / (relays[-1].lost + relays[-1].passed) < 0.07
 
 
 def test_a_full_server_says_so_and_lets_the_next_one_in(
