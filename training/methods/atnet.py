@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.atnet import AtnetNetwork
@@ -62,7 +62,8 @@ class AtnetConfig(LoopConfig):
     """Above 0, of "fusion": the temporal stream is first trained alone for so many epochs. The paper trains both
     streams jointly from the start, which takes ten times as long on a CPU."""
     spatial_epochs: int = 0
-    """The same of the spatial stream, which is then frozen while both are trained jointly."""
+    """The same of the spatial stream, which is then frozen while both are trained jointly. Where both were trained
+    alone both are frozen: only the classifier, which begins with the mean of theirs, is trained jointly."""
     spatial_weights: str = ""
     """Folder that ``mer-train pretrain --network atnet --set variant=spatial`` wrote: the spatial stream begins
     with macro-expressions, as in the paper (which begins with ImageNet before)."""
@@ -79,8 +80,8 @@ class Atnet(NetworkMethod):
     Config = AtnetConfig
 
     _barred: frozenset[str] = frozenset()
-    _begun: Mapping[str, nn.Module] = {}
-    """Stream -> the same stream, trained alone."""
+    _begun: Mapping[str, AtnetNetwork] = {}
+    """Stream -> the network of that stream, trained alone."""
 
     def fit(self, train: Labelled, target_unlabelled: Unlabelled | None = None, seed: int = 0) -> None:
         """Train from scratch, or from ``spatial_weights``, which must not have seen the test fold's people."""
@@ -97,8 +98,14 @@ class Atnet(NetworkMethod):
                 model.progress = self.progress
                 model.fit(train, seed=derive(seed, 21 + number))
                 assert isinstance(model.network, AtnetNetwork)
-                self._begun[stream] = model.network.streams[stream]
+                self._begun[stream] = model.network
         super().fit(train, target_unlabelled, seed)
+
+    @property
+    def _frozen(self) -> tuple[str, ...]:
+        """Streams that stand still in joint training; the temporal one learns on beside a spatial one that does."""
+        both = len(self._begun) > 1
+        return tuple(stream for stream in self._begun if both or stream == self.config.picture)
 
     def build(self) -> Network:
         """Return a fresh network."""
@@ -109,9 +116,14 @@ class Atnet(NetworkMethod):
         if c.spatial_weights:
             start_from(network, c.spatial_weights, f"streams.{c.picture}.", self._barred)
         for stream, trained in self._begun.items():
-            network.streams[stream].load_state_dict(trained.state_dict())
-        if c.picture in self._begun:
-            network.streams[c.picture].requires_grad_(False)
+            network.streams[stream].load_state_dict(trained.streams[stream].state_dict())
+        for stream in self._frozen:
+            network.streams[stream].requires_grad_(False)
+        if len(self._begun) == len(network.streams):
+            with torch.no_grad():
+                own = [self._begun[stream].classifier for stream in network.streams]
+                network.classifier.weight.copy_(torch.cat([k.weight for k in own], 1) / len(own))
+                network.classifier.bias.copy_(torch.stack([k.bias for k in own]).mean(0))
         if c.bfloat16:  # in which this layout is twice as fast
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -120,8 +132,8 @@ class Atnet(NetworkMethod):
         self, network: Network, x: Tensors, y: Tensor, target: Tensors | None
     ) -> dict[str, tuple[float, Tensor]]:
         """Return cross entropy; a frozen stream keeps the statistics of its batch norm."""
-        if self.config.picture in self._begun:
-            cast(AtnetNetwork, network).streams[self.config.picture].eval()
+        for stream in self._frozen:
+            cast(AtnetNetwork, network).streams[stream].eval()
         return super().terms(network, x, y, target)
 
     def specs(self) -> Mapping[str, RepresentationSpec]:

@@ -37,7 +37,7 @@ def deviations(name: str, config: Mapping[str, Any]) -> tuple[str, ...]:
                 "given motion vectors, not angles",
                 "one-sided windows; half of the training samples end 10-60 ms after the apex",
                 f"AdamW with one cosine; {'no ImageNet' if c['spatial_weights'] else 'no pre-training'}; each stream "
-                "is trained alone, then both together, the spatial one standing still; mirrored clips; smoothed labels",
+                "is trained alone, then the classifier of both while they stand still; mirrored clips; smoothed labels",
             )
         case "sa-at":
             return (
