@@ -30,6 +30,9 @@ _REFRESH, _RETURN = 3.0, 1.5
 """Times the usual difference: at a key frame, and when it is over."""
 _LONGEST = 2
 """Frames of a refresh: VP8 goes back with the frame after its key frame."""
+_LONGEST_AFTER_STAND = 6
+"""The same where the picture stood before: the B-frames about a key frame show it as well, and a face that a camera
+sees neither stands to the last bit nor begins to move all over at once."""
 _FLOOR = 0.15
 """Gray levels added to the usual difference, since between key frames there may be none."""
 _SHORTEST_NS = 200_000_000
@@ -51,6 +54,7 @@ class Picture:
         self._refreshed.clear()
         self._new_ns = self._now_ns = self._pending_ns = 0
         self._jumps = 0
+        self._stood = False
         self._usual = -1.0
         self._repeated = 0.0
         self.repeated = self.renewed = False
@@ -77,7 +81,7 @@ class Picture:
 
         ``repeated`` says afterwards whether it brings no news: the same picture again, and so soon that the face
         may have moved meanwhile. ``renewed`` says whether it is a key frame's: not the first one of its kind,
-        changed all over the face, and so for two frames at most.
+        changed all over the face, and so for two frames at most, or a few more after a picture that stood.
         """
         dt_s = (t_ns - self._now_ns) * 1e-9 if self._now_ns else 0.0
         self._now_ns = t_ns
@@ -85,6 +89,7 @@ class Picture:
         self.repeated, self.renewed = same and t_ns - self._new_ns < _HELD_NS, False
         self._repeated += (float(self.repeated) - self._repeated) * min(1.0, dt_s / _MEMORY_S)
         if same:
+            self._stood = True
             self._returned(0.0)
             if not self.repeated:
                 self._expect(0.0, dt_s)
@@ -99,11 +104,12 @@ class Picture:
         ranked = np.sort(blocks, axis=None)
         least, middle = float(ranked[len(ranked) // 4]), float(ranked[len(ranked) // 2])
         jumped = self._usual >= 0.0 and least > _REFRESH * self._usual + _FLOOR
-        if jumped and self._jumps < _LONGEST:
+        if jumped and self._jumps < (_LONGEST_AFTER_STAND if self._stood else _LONGEST):
             self._pending_ns = self._pending_ns or t_ns
             self._jumps += 1
             self.renewed = len(self._refreshed) > 0 and t_ns - self._refreshed[-1] >= _SHORTEST_NS
             return False
+        self._stood = False
         if jumped:
             self._pending_ns = 0  # it goes on: a face that moves
         else:

@@ -67,6 +67,23 @@ def test_key_frames_are_told_by_their_rhythm(every: int, between: float) -> None
     assert set(found[3 * every + 1 :]) == {"pulsing"}
 
 
+def test_a_refresh_that_b_frames_stretch_is_told_where_the_picture_stands_between() -> None:
+    fresh = noisy(100, 2.0)
+    pictures = [fresh[k if k % 12 >= 8 else max(0, k - k % 12 - 1)] for k in range(100)]
+    assert set(states(pictures, 25)[3 * 12 :]) == {"pulsing"}
+    assert {20, 21, 22, 23, 32, 33, 34, 35} <= {m.index for m in measured(pictures, 25) if m.repeated}
+
+
+def test_a_face_that_moves_after_a_stand_is_measured_soon() -> None:
+    pictures, still = noisy(1) * 40, skin(size=160)
+    for k in range(30):
+        shift = np.array([[1, 0, 1.5 * k - 20], [0, 1, -20.0]])
+        pictures.append(cv2.warpAffine(still, shift, (112, 112)).astype(np.uint8))
+    assert sum(m.repeated for m in measured(pictures, 25)[40:]) == 0, (
+        "the first change of its kind is measured"
+    )
+
+
 def test_a_head_that_moves_is_no_key_frame() -> None:
     still = skin(size=160)
     shifts = [5 * np.sin(2 * np.pi * k / 50) for k in range(300)]
