@@ -42,8 +42,9 @@ class Scale:
     """With events while they speak; fewer clips are used several times, ..."""
     passes: int = 6
     """... at most so often."""
-    silent_passes: int = 3
-    """Silent stretches are few, and always used so often."""
+    silent_passes: int = 2
+    """Silent stretches are few, and always used so often. A take that is a whole clip, a sentence, goes on backwards
+    (or begins so, every other time), since its silences are too short to see a movement and what is around it."""
     longest_s: float = 60.0
     """Of one clip."""
     take_s: float = 4.0
@@ -192,7 +193,9 @@ def _talker(
     )
     where = np.linspace(0, cuts, speaking, endpoint=False).astype(int)
     wanted = [(takes[k], True, seed + p) for p, k in enumerate(where)]
-    wanted += [(take, False, seed + p) for take in takes for p in range(silent)]
+    for p in range(silent):
+        quiet = takes if cuts > 1 else [whole.there_and_back(back_first=p % 2 == 1)]
+        wanted += [(take, False, seed + p) for take in quiet]
     for take, talks, number in wanted:
         found = injected(take, number, speaking=talks)
         if found is not None:

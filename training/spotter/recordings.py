@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -186,6 +187,22 @@ class Footage:
         self.name = path.stem if not first_s else f"{path.stem}@{first_s:g}"
         self.person = person
         self.frames = frames[round(first_s * self.fps) : round(last_s * self.fps)]
+
+    def there_and_back(self, *, back_first: bool) -> Footage:
+        """The same frames forwards and backwards (or the other way round), and so what its ends show lasts.
+
+        A sentence of GRID is preceded and followed by half a second of silence, which is shorter than what the
+        spotter must see around a movement; played on backwards, the face stays silent for a second.
+        """
+        forth = range(len(self.frames))
+        order = [*forth[::-1], *forth[1:]] if back_first else [*forth, *forth[-2::-1]]
+        made = copy(self)
+        for name in ("_poses", "plain"):
+            made.__dict__.pop(name, None)
+        made.name = f"{self.name}-{'back-forth' if back_first else 'forth-back'}"
+        made.frames = [self.frames[k] for k in order]
+        made.landmarks = [self.landmarks[k] for k in order]
+        return made
 
     @cached_property
     def landmarks(self) -> list[NDArray[np.float32] | None]:

@@ -145,3 +145,17 @@ def test_events_are_planned_where_the_face_speaks_or_does_not(monkeypatch: pytes
     assert {p.truth.part for p in silent} == set(PARTS)
     assert all(p.truth.speaking is False and p.truth.span.onset.t_ns > 0.9e9 for p in silent)
     assert plan(footage, np.random.default_rng(0), speaking=True) == []
+
+
+@pytest.mark.parametrize(("back_first", "order"), [(False, [0, 1, 2, 1, 0]), (True, [2, 1, 0, 1, 2])])
+def test_a_clip_goes_there_and_back_with_its_landmarks(back_first: bool, order: list[int]) -> None:
+    footage = Footage.__new__(Footage)
+    footage.fps, footage.name, footage.person = 25.0, "clip", "a"
+    footage.frames = [np.full((4, 4, 3), k, np.uint8) for k in range(3)]
+    footage.landmarks = [None, np.ones((478, 2), np.float32), None]
+    assert footage.seen.tolist() == [False, True, False]
+    both = footage.there_and_back(back_first=back_first)
+    assert [int(f[0, 0, 0]) for f in both.frames] == order
+    assert both.seen.tolist() == [k == 1 for k in order], "poses are those of its own order"
+    assert len(footage.frames) == 3
+    assert both.name != footage.name
