@@ -152,7 +152,7 @@ def test_a_clip_goes_there_and_back_with_its_landmarks(back_first: bool, order: 
     footage = Footage.__new__(Footage)
     footage.fps, footage.name, footage.person = 25.0, "clip", "a"
     footage.frames = [np.full((4, 4, 3), k, np.uint8) for k in range(3)]
-    footage.landmarks = [None, np.ones((478, 2), np.float32), None]
+    footage.landmarks = [None, np.random.default_rng(0).random((478, 2), np.float32), None]
     assert footage.seen.tolist() == [False, True, False]
     both = footage.there_and_back(back_first=back_first)
     assert [int(f[0, 0, 0]) for f in both.frames] == order
