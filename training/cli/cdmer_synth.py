@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
 
 if TYPE_CHECKING:
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def cdmer_synth(
-    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg photographs.")],
+    faces: options.Faces,
     out: Annotated[Path, typer.Option(help="Folder for the rendered set, the folds and report.json.")],
     people: Annotated[int, typer.Option(min=2)] = 24,
     clips: Annotated[int, typer.Option(min=3, help="Per person and camera.")] = 6,
     # By the training loss: at 30 epochs cross entropy still stands at 0.57 without MMD, at 100 at 0.15.
     epochs: Annotated[int, typer.Option(min=1)] = 100,
-    seeds: Annotated[str, typer.Option(help="Comma-separated.")] = "0,1,2",
+    seeds: options.Seeds = "0,1,2",
     size: Annotated[int, typer.Option(min=32, help="Side of the motion-attention image.")] = 56,
     weights: Annotated[str, typer.Option(help="MMD weights; the first and the last are compared.")] = "0,2",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if not given.")] = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """MADTN with and without MMD on three renderings of the same people (100 fps, 25 fps, NIR-like)."""
     from mer_live.engines.executors import ExecutorError, LocalExecutor
@@ -51,7 +52,7 @@ def cdmer_synth(
             out,
             size=size,
             epochs=epochs,
-            seeds=[int(s) for s in seeds.split(",")],
+            seeds=options.parse_seeds(seeds),
             weights=[float(w) for w in weights.split(",")],
             executor=LocalExecutor(jobs or len(os.sched_getaffinity(0))),
             progress=trained,

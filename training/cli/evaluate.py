@@ -10,48 +10,33 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
-from mer_live.training.cli.options import Checkpoint, Device
 
 if TYPE_CHECKING:
     from mer_live.training.evaluation.material import FoldResult
 
 
-def _fail(message: object) -> typer.Exit:
-    typer.echo(f"mer-train: {message}", err=True)
-    return typer.Exit(2)
-
-
 def evaluate_command(
-    data: Annotated[Path, typer.Option(help="Prepared set: a folder with index.csv and .npy arrays.")],
-    method: Annotated[str, typer.Option(help="madtn, atnet, ststnet, svm, ...")],
+    data: options.Prepared,
+    method: options.MethodName,
     protocol: Annotated[str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso, holdout or split.")] = "cde",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="NAME=ARRAY: what the method calls NAME is read from ARRAY.npy."),
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="Comma-separated; every seed is a whole run.")] = "0",
-    epochs: Annotated[int | None, typer.Option(min=1, help="Short for --set epochs=N.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of the method's configuration.")
-    ] = None,
-    database: Annotated[str | None, typer.Option(help="loso, holdout: within this database.")] = None,
-    test_fraction: Annotated[float, typer.Option(help="holdout: share of the clips to test on.")] = 0.25,
+    inputs: options.Arrays = None,
+    seeds: options.Seeds = "0",
+    epochs: options.Epochs = None,
+    settings: options.Settings = None,
+    database: options.Database = None,
+    test_fraction: options.TestFraction = 0.25,
     split_seed: Annotated[int, typer.Option(help="holdout: which subjects.")] = 0,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
-    ] = False,
+    partial: options.Partial = False,
     plain: Annotated[
         bool, typer.Option("--plain", help="Train one fold after the other also where many go at once.")
     ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Processes, or CPUs of a Ray cluster started here; all if not given."),
-    ] = None,
-    executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
-    device: Device = "cpu",
-    checkpoint: Checkpoint = 10,
+    jobs: options.JobsOrCpus = None,
+    executor: options.ExecutorName = "local",
+    address: options.Address = None,
+    device: options.Device = "cpu",
+    checkpoint: options.Checkpoint = 10,
     out: Annotated[
         Path | None, typer.Option(help="Folder for finished folds, report and plots; out/... if not given.")
     ] = None,
@@ -83,9 +68,8 @@ def evaluate_command(
                 chosen["epochs"] = epochs
             else:
                 typer.echo(f"{method} has no epochs: --epochs {epochs} is left aside", err=True)
-        numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
         request = EvaluationRequest(
-            data, protocol, method, parse_inputs(inputs or []), chosen, numbers, partial, database,
+            data, protocol, method, parse_inputs(inputs or []), chosen, options.parse_seeds(seeds), partial, database,
             test_fraction, split_seed, not plain, compute_on(device, every=checkpoint, elsewhere=executor == "ray"),
         )  # fmt: skip
         where = make_executor(

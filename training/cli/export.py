@@ -8,28 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
-from mer_live.training.cli.options import Device
 
 _EVERY_S = 2.0
 
 
 def export_command(
-    data: Annotated[Path, typer.Option(help="Prepared set: a folder with index.csv and .npy arrays.")],
+    data: options.Prepared,
     method: Annotated[str, typer.Option(help="madtn, atnet, ststnet, ... ; a network.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle; one that is there is replaced.")],
     licence: Annotated[str, typer.Option(help="Of the weights, such as CC-BY-4.0: the card carries it.")],
     attribution: Annotated[str, typer.Option(help="Whom to name, of the databases as well.")],
     name: Annotated[str, typer.Option(help="Of the bundle, as events carry it; the method's if empty.")] = "",
     version: Annotated[str, typer.Option(help="Of the bundle.")] = "0.1.0",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="NAME=ARRAY: what the method calls NAME is read from ARRAY.npy."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of the method's configuration.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Short for --set epochs=N.")] = None,
+    inputs: options.Arrays = None,
+    settings: options.Settings = None,
+    epochs: options.Epochs = None,
     seed: Annotated[int, typer.Option(help="Decides every random choice.")] = 0,
     scores: Annotated[
         Path | None, typer.Option(help="Report of mer-train evaluate --json, same settings and clips.")
@@ -37,17 +32,15 @@ def export_command(
     protocol: Annotated[
         str | None, typer.Option(help="Train on the clips of cde, cdmer1, ... [default: every row]")
     ] = None,
-    database: Annotated[str | None, typer.Option(help="loso, holdout: this database's clips.")] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
-    ] = False,
+    database: options.Database = None,
+    partial: options.Partial = False,
     train_split: Annotated[
         bool, typer.Option("--train-split", help="Train only on rows whose column split is train.")
     ] = False,
     target: Annotated[
         Path | None, typer.Option(help="Prepared set whose clips, without labels, MADTN adapts to.")
     ] = None,
-    device: Device = "cpu",
+    device: options.Device = "cpu",
     representation: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
 
 
@@ -20,7 +21,7 @@ def fit_spotter(
     cache: Annotated[
         Path, typer.Option(help="Folder for what has been looked at, so that a stopped fit goes on.")
     ] = Path("out/fit-spotter"),
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if not given.")] = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Fit the spotter: with everybody, and once without each talker (half an hour on two cores)."""
     from mer_live.training.spotter.fit import fit_all

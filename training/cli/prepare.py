@@ -11,6 +11,7 @@ import typer
 
 from mer_live.realtime import commands
 from mer_live.training.cli.errors import errors_end, refuse
+from mer_live.training.cli.options import Jobs
 
 
 def prepare_command(
@@ -65,9 +66,7 @@ def prepare_command(
         float, typer.Option(help="Share of a clip whose frames make further motion images; 0 for none.")
     ] = 0.2,
     sensitivity: Annotated[float, typer.Option(help="Of the spotter, deployable only, 0 to 1.")] = 0.5,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; one for each core if not given.")
-    ] = None,
+    jobs: Jobs = None,
     restart: Annotated[bool, typer.Option("--restart", help="Forget what an earlier run left.")] = False,
 ) -> None:
     """Crop faces as the live path does and write the arrays that methods train on.

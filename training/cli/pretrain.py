@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
-from mer_live.training.cli.options import Device
 
 
 def pretrain_command(
@@ -23,10 +23,7 @@ def pretrain_command(
     network: Annotated[
         str, typer.Option(help="sa-at (SA-AT's teacher), atnet (with --set variant=spatial), minet, ...")
     ] = "sa-at",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="NAME=ARRAY: what the network calls NAME is read from ARRAY.npy."),
-    ] = None,
+    inputs: options.Arrays = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="KEY=VALUE of the network, such as depth=110.")
     ] = None,
@@ -34,7 +31,7 @@ def pretrain_command(
         list[str] | None, typer.Option("--train", help="KEY=VALUE of the training, such as epochs=12.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Decides everything.")] = 0,
-    device: Device = "cpu",
+    device: options.Device = "cpu",
 ) -> None:
     """Train a network on macro-expressions; scores are those of people held back.
 

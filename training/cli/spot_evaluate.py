@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mer_live.realtime import commands
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end, refuse
 
 LONG = ("casme-sq", "samm-lv", "casme3")
@@ -27,7 +28,7 @@ def spot_evaluate_command(
     ] = False,
     sensitivity: commands.Sensitivity = 0.5,
     backend: commands.Backend = "auto",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; all processors if not given.")] = None,
+    jobs: options.Jobs = None,
 ) -> None:
     """Score the spotter and the bundles that run live as the grand challenges do: F1 at IoU .5, and STRS.
 

@@ -7,18 +7,19 @@ from typing import Annotated
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end, refuse
 
 
 def synth(
-    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg.")],
+    faces: options.Faces,
     out: Annotated[Path, typer.Option(help="Folder to write; made if missing.")],
     count: Annotated[int, typer.Option(min=1, help="Clips (or videos) to make.")] = 10,
     fps: Annotated[
         float | None, typer.Option(help="Frames per second; drawn from 25..200 if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
-    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "all",
+    split: options.Split = "all",
     video: Annotated[
         bool, typer.Option("--video", help="Whole videos with many events instead of cut clips.")
     ] = False,
@@ -42,13 +43,13 @@ def synth(
 
 
 def synth_set(
-    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg.")],
+    faces: options.Faces,
     out: Annotated[Path, typer.Option(help="Folder of the prepared set.")],
     kind: Annotated[
         str, typer.Option(help="micro or macro: macro-expressions are longer and larger.")
     ] = "micro",
     clips: Annotated[int, typer.Option(min=1, help="People and classes take turns.")] = 480,
-    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "all",
+    split: options.Split = "all",
     representations: Annotated[
         str, typer.Option(help="As of mer-train prepare.")
     ] = "motion,apex,adm,flow3,frames:size=112",
@@ -73,9 +74,9 @@ def synth_set(
 
 
 def synth_fields(
-    faces: Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg.")],
+    faces: options.Faces,
     out: Annotated[Path, typer.Option(help="PNG to write.")],
-    split: Annotated[str, typer.Option(help="train, val, test or all: which people.")] = "train",
+    split: options.Split = "train",
     draws: Annotated[int, typer.Option(min=1, help="Movements of each class.")] = 480,
     seed: Annotated[int, typer.Option(help="The same seed gives the same picture.")] = 0,
 ) -> None:

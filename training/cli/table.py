@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
-from mer_live.training.cli.options import Checkpoint, Device
 
 
 def table(
@@ -28,11 +28,8 @@ def table(
     protocols: Annotated[
         str, typer.Option(help="cde, hde, cdmer1, cdmer2, loso, holdout; comma-separated.")
     ] = "",
-    seeds: Annotated[str, typer.Option(help="Comma-separated; every seed is a whole run.")] = "0,1,2",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="NAME=ARRAY: what a method calls NAME is read from ARRAY.npy."),
-    ] = None,
+    seeds: options.Seeds = "0,1,2",
+    inputs: options.Arrays = None,
     vary: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,11 +42,9 @@ def table(
     synthetic: Annotated[
         Path | None, typer.Option(help="Rendered set of synth-set: rows METHOD@zero-shot are trained on it.")
     ] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
-    ] = False,
-    database: Annotated[str | None, typer.Option(help="loso, holdout: within this database.")] = None,
-    test_fraction: Annotated[float, typer.Option(help="holdout: share of the clips to test on.")] = 0.25,
+    partial: options.Partial = False,
+    database: options.Database = None,
+    test_fraction: options.TestFraction = 0.25,
     quick: Annotated[
         bool, typer.Option("--quick", help="Small rendered sets and small networks: every method in minutes.")
     ] = False,
@@ -57,11 +52,11 @@ def table(
         Path | None,
         typer.Option(envvar="MER_FACES", help="--quick: folder of NAME_neutral.jpg photographs."),
     ] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes, or CPUs of a Ray cluster.")] = None,
-    executor: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
-    device: Device = "cpu",
-    checkpoint: Checkpoint = 10,
+    jobs: options.JobsOrCpus = None,
+    executor: options.ExecutorName = "local",
+    address: options.Address = None,
+    device: options.Device = "cpu",
+    checkpoint: options.Checkpoint = 10,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of finished folds and tables; the same command goes on with them."),
@@ -86,7 +81,7 @@ def table(
     ):
         names = tuple(n.strip() for n in (methods or ("" if vary else "all")).split(",") if n.strip())
         which = tuple(p.strip() for p in protocols.split(",") if p.strip())
-        numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
+        numbers = options.parse_seeds(seeds)
         compute = compute_on(device, every=checkpoint, elsewhere=executor == "ray")
         where = make_executor(executor, jobs=count, address=address, gpus=compute.cuda)
         if quick:

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end
-from mer_live.training.cli.options import Checkpoint, Device
 
 
 def zero_shot_command(
@@ -16,24 +16,17 @@ def zero_shot_command(
         Path, typer.Option(help="Prepared set of real clips: all are tested on, none trained on.")
     ],
     synthetic: Annotated[Path, typer.Option(help="Prepared set of mer-train synth-set: trained on.")],
-    method: Annotated[str, typer.Option(help="madtn, atnet, ststnet, svm, ...")],
+    method: options.MethodName,
     protocol: Annotated[
         str, typer.Option(help="Clips and labels of cde, hde or loso; all: every clip of the set.")
     ] = "all",
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("--input", help="NAME=ARRAY: what the method calls NAME is read from ARRAY.npy."),
-    ] = None,
-    seeds: Annotated[str, typer.Option(help="Comma-separated; every seed is a whole run.")] = "0",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of the method's configuration.")
-    ] = None,
-    database: Annotated[str | None, typer.Option(help="loso: this database's clips only.")] = None,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Go on although the clips are not the published list.")
-    ] = False,
-    device: Device = "cpu",
-    checkpoint: Checkpoint = 10,
+    inputs: options.Arrays = None,
+    seeds: options.Seeds = "0",
+    settings: options.Settings = None,
+    database: options.Database = None,
+    partial: options.Partial = False,
+    device: options.Device = "cpu",
+    checkpoint: options.Checkpoint = 10,
     out: Annotated[
         Path | None, typer.Option(help="Folder for the finished model's report; out/... if not given.")
     ] = None,
@@ -49,10 +42,10 @@ def zero_shot_command(
 
     target = out or Path("out") / "zero-shot" / f"{method}-{protocol}"
     with errors_end(FoldError, stopped="repeat the command"):
-        numbers = tuple(int(part) for part in seeds.split(",") if part.strip())
         request = EvaluationRequest(
-            data, protocol, method, parse_inputs(inputs or []), parse_settings(settings or []), numbers, partial,
-            database, compute=compute_on(device, every=checkpoint), synthetic=synthetic,
+            data, protocol, method, parse_inputs(inputs or []), parse_settings(settings or []),
+            options.parse_seeds(seeds), partial, database, compute=compute_on(device, every=checkpoint),
+            synthetic=synthetic,
         )  # fmt: skip
         report = evaluate(request, out=target)
     write_json(target / "report.json", report)
