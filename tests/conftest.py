@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,11 @@ from support.portraits import write_faces
 # One test process a core already: torch's threads on top of it wait for each other, and how many there are would
 # decide the last bits of what is trained. Set before torch is loaded; child processes inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Exported once for all processes of a run; the process that starts the others makes the folder and removes it.
+if "MER_TEST_BUNDLES" not in os.environ:
+    os.environ["MER_TEST_BUNDLES"] = tempfile.mkdtemp(prefix="mer-live-bundles-")
+    atexit.register(shutil.rmtree, os.environ["MER_TEST_BUNDLES"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -70,3 +70,11 @@ def test_a_class_name_means_one_thing() -> None:
 def test_files_and_folders_stay_small() -> None:
     assert [f.name for f in FILES if len(f.read_text(encoding="utf-8").splitlines()) > 300] == []
     assert [str(folder) for folder, count in Counter(f.parent for f in FILES).items() if count > 18] == []
+
+
+def test_every_folder_of_tests_is_a_folder_of_the_tree() -> None:
+    tests = ROOT / "tests"
+    folders = {f.parent.relative_to(tests) for f in tests.rglob("test_*.py")}
+    rooms = {folder for folder in folders if folder.parts and (ROOT / folder.parts[0]).is_dir()}
+    assert len(rooms) > 30
+    assert [str(room) for room in rooms if not (ROOT / room).is_dir()] == []

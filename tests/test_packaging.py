@@ -65,18 +65,7 @@ def test_the_shipped_bundles_are_under_30_mb() -> None:
 @pytest.mark.slow
 def test_an_installed_wheel_runs_the_demo_from_another_folder(wheel: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--target",
-        str(site),
-        str(wheel),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    zipfile.ZipFile(wheel).extractall(site)  # all that pip does with it
     run = subprocess.run(
         [sys.executable, "-m", "mer_live.realtime.cli", "--demo"],
         cwd=tmp_path,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
+import os
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mer_live.engines.bundle import Bundle
+from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.networks import build
 from mer_live.engines.networks.base import Network
 from mer_live.engines.representation.represent import network_input
@@ -70,24 +69,25 @@ def random_network(name: str, seed: int = 0, **config: Any) -> Network:
 
 
 @cache
-def _folder() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="mer-live-bundles-"))
-    atexit.register(shutil.rmtree, path, ignore_errors=True)
-    return path
-
-
-@cache
 def random_bundle(name: str) -> Bundle:
     """Exported bundle of ``random_network(name)``; do not change its files."""
-    network = random_network(name)
-    return export_bundle(
-        network,
-        specs_of(network),
-        samples_of(network),
-        _folder() / name,
-        name=name,
-        version="0.0",
-        data="none: random weights",
-        licence="Apache-2.0",
-        attribution="nobody",
-    )
+    path = Path(os.environ["MER_TEST_BUNDLES"]) / name
+    if not path.exists():
+        mine = path.with_name(f"{name}-{os.getpid()}")
+        network = random_network(name)
+        export_bundle(
+            network,
+            specs_of(network),
+            samples_of(network),
+            mine,
+            name=name,
+            version="0.0",
+            data="none: random weights",
+            licence="Apache-2.0",
+            attribution="nobody",
+        )
+        try:
+            mine.rename(path)
+        except OSError:  # another process was first
+            shutil.rmtree(mine)
+    return load_bundle(path)

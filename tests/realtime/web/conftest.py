@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.web_browser import browser_path, write_camera
 
-from mer_live.benchmarks.web.server import free_port
+from mer_live.benchmarks.web.server import free_port, server
 from mer_live.engines.bundle import list_bundles
 
 
@@ -38,3 +38,11 @@ def play(chromium: str) -> Iterator[Any]:
 @pytest.fixture
 def port() -> int:
     return free_port()
+
+
+@pytest.fixture(scope="module")
+def site(chromium: str) -> Iterator[int]:
+    """Port of a server with the options of `mer-web`, for the tests that do nothing to it."""
+    port = free_port()
+    with server(port, "--sessions", "8"):
+        yield port

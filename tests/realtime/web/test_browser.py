@@ -45,19 +45,19 @@ async () => {
 
 @pytest.mark.parametrize("fps", [30, 60])
 def test_from_consent_to_the_downloaded_events(
-    chromium: str, play: Any, port: int, tmp_path: Path, fps: int
+    chromium: str, play: Any, site: int, tmp_path: Path, fps: int
 ) -> None:
     camera = write_camera(tmp_path / "face.y4m", fps=fps, seconds=4.4)
-    with server(port), browser(play, chromium, camera) as chrome:
+    with browser(play, chromium, camera) as chrome:
         page = chrome.new_page(viewport={"width": 1200, "height": 820})
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
         page.add_init_script("window.seen = []; addEventListener('mer:message', (e) => seen.push(e.detail))")
         page.add_init_script(AWAKE)
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(f"http://127.0.0.1:{site}/")
         assert page.is_disabled("#begin")  # nothing before consent
-        begin(page, port)
+        begin(page, site)
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
         page.wait_for_selector(".card[data-state=provisional]", timeout=WAIT_MS)
         page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
@@ -137,13 +137,13 @@ def test_the_page_connects_again_after_the_server_was_killed(
 
 
 def test_a_network_that_loses_packets_costs_no_session(
-    chromium: str, camera: Path, play: Any, port: int
+    chromium: str, camera: Path, play: Any, site: int
 ) -> None:
-    with server(port), browser(play, chromium, camera) as chrome:
+    with browser(play, chromium, camera) as chrome:
         page = chrome.new_page()
         page.add_init_script("window.seen = []; addEventListener('mer:message', (e) => seen.push(e.detail))")
         with lossy(page, 0.05) as relays:
-            begin(page, port)
+            begin(page, site)
             page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
             # What is lost may also be the first answer of all: then the page begins once more.
             begun = len(relays)
@@ -210,13 +210,13 @@ def test_the_servers_own_camera_by_keyboard_alone(chromium: str, play: Any, port
 
 
 def test_another_camera_may_be_chosen_after_the_stop(
-    chromium: str, camera: Path, play: Any, port: int
+    chromium: str, camera: Path, play: Any, site: int
 ) -> None:
-    with server(port), browser(play, chromium, camera) as chrome:
+    with browser(play, chromium, camera) as chrome:
         page = chrome.new_page()
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
-        begin(page, port)
+        begin(page, site)
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
         page.click("#stop")
         page.wait_for_selector("#status[data-state=closed]")

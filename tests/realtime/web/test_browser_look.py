@@ -51,14 +51,14 @@ def test_nothing_is_hard_to_read_and_nothing_moves(
     chromium: str,
     camera: Path,
     play: Any,
-    port: int,
+    site: int,
     script: str,
     look: str,
     wide: int,
     high: int,
 ) -> None:
     """Desk, phone upright and on its side, desk at 200 %: axe finds nothing, whatever is shown."""
-    with server(port), browser(play, chromium, camera) as chrome:
+    with browser(play, chromium, camera) as chrome:
         page = chrome.new_context(
             viewport={"width": wide, "height": high},
             color_scheme=look,
@@ -66,9 +66,9 @@ def test_nothing_is_hard_to_read_and_nothing_moves(
             reduced_motion="reduce",
         ).new_page()
         page.add_init_script(SHIFTS)
-        page.goto(f"http://127.0.0.1:{port}/")
+        page.goto(f"http://127.0.0.1:{site}/")
         assert violations(page, script) == []
-        begin(page, port)
+        begin(page, site)
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
         page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
         page.wait_for_selector("#latest .loop canvas", timeout=WAIT_MS)

@@ -16,24 +16,23 @@ PICTURE = 640 * 480 * 3 // 2
 IN_VIEW = "(id) => document.getElementById(id).getBoundingClientRect().bottom <= innerHeight + 1"
 
 
-def test_every_trouble_with_the_camera_has_words(chromium: str, camera: Path, play: Any, port: int) -> None:
+def test_every_trouble_with_the_camera_has_words(chromium: str, camera: Path, play: Any, site: int) -> None:
     cases = (
         (None, True, "", "No camera was found"),
         (camera, False, "", "was refused"),
         (camera, True, "Object.defineProperty(window, 'isSecureContext', {value: false})", "secure pages"),
     )
-    with server(port):
-        for source, allowed, script, words in cases:
-            with browser(play, chromium, source, allowed=allowed) as chrome:
-                page = chrome.new_page(viewport={"width": 390, "height": 700})
-                page.add_init_script(script)
-                begin(page, port)
-                page.wait_for_function(
-                    "(words) => document.getElementById('consent-notice').textContent.includes(words)",
-                    arg=words,
-                    timeout=WAIT_MS,
-                )
-                assert page.evaluate(IN_VIEW, "consent-notice")
+    for source, allowed, script, words in cases:
+        with browser(play, chromium, source, allowed=allowed) as chrome:
+            page = chrome.new_page(viewport={"width": 390, "height": 700})
+            page.add_init_script(script)
+            begin(page, site)
+            page.wait_for_function(
+                "(words) => document.getElementById('consent-notice').textContent.includes(words)",
+                arg=words,
+                timeout=WAIT_MS,
+            )
+            assert page.evaluate(IN_VIEW, "consent-notice")
 
 
 def test_a_token_is_asked_for(chromium: str, camera: Path, play: Any, port: int) -> None:
@@ -73,13 +72,13 @@ def test_a_picture_that_stands_still_is_named(
 
 
 def test_whoever_is_not_seen_is_not_asked_for_anything(
-    chromium: str, tmp_path: Path, play: Any, port: int
+    chromium: str, tmp_path: Path, play: Any, site: int
 ) -> None:
     noise = np.random.default_rng(5).integers(118, 126, (30, PICTURE), dtype=np.uint8)
     empty = write_y4m(tmp_path / "empty.y4m", 30, [one.tobytes() for one in noise])
-    with server(port), browser(play, chromium, empty) as chrome:
+    with browser(play, chromium, empty) as chrome:
         page = chrome.new_page()
-        begin(page, port)
+        begin(page, site)
         page.wait_for_function(
             "() => document.getElementById('phase').textContent.includes('No face')", timeout=WAIT_MS
         )

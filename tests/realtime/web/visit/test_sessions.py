@@ -208,7 +208,7 @@ def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint
 
 def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> None:
     """`mer-bench soak` takes the figures of a server by itself; here the visitor is in the same process."""
-    cycles = 10
+    cycles = 6
     process = psutil.Process()
     seen: list[tuple[int, int, float]] = []
 
