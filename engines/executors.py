@@ -14,8 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-log = logging.getLogger(__name__)
-
 M = TypeVar("M")
 J = TypeVar("J")
 R = TypeVar("R")

@@ -12,7 +12,7 @@ import psutil
 from mer_live.engines.versions import versions
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.recognition.recognizer import Recognizer
-from mer_live.realtime.sinks import record
+from mer_live.realtime.sinks import event_line
 
 
 def build_report(pipeline: Pipeline) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
         "stages_ms": {name: times.summary(50, 95, 99) for name, times in count.stages.items()},
         "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
         "compute_ms": {kind: times.summary(50, 95, 99) for kind, times in count.compute.items()},
-        "events": [record(event) for event in pipeline.events.values()],
+        "events": [event_line(event) for event in pipeline.events.values()],
         "markers": [marker.to_json() for marker in pipeline.marking.kept],
         "states": dict(count.states),
         "lost_spots": pipeline.lost_spots,

@@ -17,7 +17,7 @@ from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import Recognizer
-from mer_live.realtime.sinks import record
+from mer_live.realtime.sinks import event_line
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.types import Frame
@@ -69,7 +69,7 @@ def analyse(settings: BatchSettings, recording: ArchiveItem) -> dict[str, Any]:
         "speaking": round(speaking.total_ns(count.newest_ns) / length_ns, 4) if length_ns > 0 else 0.0,
         "start": (pipeline.began or start_time(0, live=False)).to_json(),
         "seconds": round(time.monotonic() - started, 2),
-        "events": [record(event) for event in pipeline.events.values()],
+        "events": [event_line(event) for event in pipeline.events.values()],
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -45,16 +44,10 @@ class Detection:
     """Capture time of that frame."""
     faces: tuple[FaceDetection, ...] | None
     """None: the landmarker failed on it, also after a restart."""
-    took_ns: int
 
 
 class Landmarks(Protocol):
     """One image in, one answer out, never a queue."""
-
-    @property
-    def failures(self) -> int:
-        """Times the landmarker broke and was built anew."""
-        ...
 
     def submit(
         self, image_bgr: NDArray[np.uint8], t_ns: int, look: Look | None = None, confirm: bool = False
@@ -85,7 +78,6 @@ class DetectionBuffer:
         self._origin: NDArray[np.float32] = np.zeros(2, np.float32)
         self._scale: NDArray[np.float32] = np.ones(2, np.float32)
         self._turned = self._confirm = False
-        self.failures = 0
 
     def fill(self, image_bgr: NDArray[np.uint8], look: Look | None, confirm: bool) -> None:
         """Copy a frame in, or only what a look sees of it."""
@@ -108,9 +100,7 @@ class DetectionBuffer:
 
     def detect(self, t_ns: int) -> Detection:
         """Find the faces of what was copied in; after a failure once more with a new detector."""
-        begin = time.perf_counter_ns()
-        faces = self._faces()
-        return Detection(t_ns, faces, time.perf_counter_ns() - begin)
+        return Detection(t_ns, self._faces())
 
     def close(self) -> None:
         """Free the detector; a second call does nothing."""
@@ -128,7 +118,6 @@ class DetectionBuffer:
                     faces = tuple(self._detector.confirm(self._rgb, face) for face in faces)
                 return tuple(FaceDetection(self._in_frame(face.landmarks), face.doubt) for face in faces)
             except Exception:  # whatever a C++ graph raises must not end the path
-                self.failures += 1
                 _log.warning("landmarks failed, restarting the landmarker", exc_info=True)
                 with contextlib.suppress(Exception):
                     self.close()
@@ -148,11 +137,6 @@ class InlineLandmarks:
     def __init__(self, make: Callable[[], Detector] = Landmarker) -> None:
         self._buffer = DetectionBuffer(make)
         self._done: Detection | None = None
-
-    @property
-    def failures(self) -> int:
-        """Times the landmarker broke and was built anew."""
-        return self._buffer.failures
 
     def submit(
         self, image_bgr: NDArray[np.uint8], t_ns: int, look: Look | None = None, confirm: bool = False

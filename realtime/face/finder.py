@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
-
-import numpy as np
 
 from mer_live.realtime.face.assign import assign
 from mer_live.realtime.face.detection import Detection, InlineLandmarks, Landmarks
@@ -23,29 +20,15 @@ _ABOUT_NS = 1_000_000_000
 """While some are followed, those who are missing are looked for this often."""
 
 
-@dataclass(frozen=True, slots=True)
-class FinderStats:
-    """How the landmarks fare, for the display and the report."""
-
-    detections: int
-    """Frames that landmarks were sought in."""
-    failures: int
-    """Times the landmarker broke and was built anew."""
-    rate_hz: float
-    """Detections per second of stream time, over the last second or so."""
-    detect_ms: float
-    """Median time of the last detections."""
-
-
 class FaceFinder:
     """Tells each `Followed` of one stream where its face is.
 
     Live (``deterministic=False``): the landmarks get a frame when they are free and ``period_ns`` has
-    passed; `look` never waits for them and uses the newest answer there is.
+    passed; `step` never waits for them and uses the newest answer there is.
 
     Files (``deterministic=True``): a frame is handed over when its time is ``period_ns`` after the last one
     handed over, and the answer takes effect on the first frame at least ``period_ns`` later, for which
-    `look` waits if it must. While there is no face to crop it waits on the spot, so that the first
+    `step` waits if it must. While there is no face to crop it waits on the spot, so that the first
     frame with a face is already cropped. So the crops are the same bit for bit at any pace.
 
     One look serves all faces as long as the detector finds the smallest of them in it; else they take turns.
@@ -83,8 +66,6 @@ class FaceFinder:
         self._about_ns = 0
         self._abouts = self._turns = self._misses = 0
         self._times: deque[int] = deque(maxlen=20)
-        self._took: deque[int] = deque(maxlen=20)
-        self._detections = 0
 
     def open(self) -> None:
         """Load the landmarker; takes a second the first time. Raises LandmarkerError where it cannot run."""
@@ -98,18 +79,13 @@ class FaceFinder:
             self._landmarks = None
 
     @property
-    def stats(self) -> FinderStats:
-        """A snapshot; cheap."""
+    def rate_hz(self) -> float:
+        """Detections per second of stream time, over the last second or so; 0 before the second one."""
         times = list(self._times)
         span = times[-1] - times[0] if len(times) > 1 else 0
-        return FinderStats(
-            detections=self._detections,
-            failures=self._landmarks.failures if self._landmarks is not None else 0,
-            rate_hz=(len(times) - 1) * 1e9 / span if span > 0 else 0.0,
-            detect_ms=float(np.median(self._took)) / 1e6 if self._took else 0.0,
-        )
+        return (len(times) - 1) * 1e9 / span if span > 0 else 0.0
 
-    def look(self, frame: Frame) -> None:
+    def step(self, frame: Frame) -> None:
         """Collect the answer that is due and hand over the frame whose turn it is; once for each frame."""
         if self._landmarks is None:
             raise RuntimeError("FaceFinder is closed: use its tracker in a with statement")
@@ -213,9 +189,7 @@ class FaceFinder:
     def _apply(self, answer: Detection | None) -> None:
         if answer is None:
             return
-        self._detections += 1
         self._times.append(answer.t_ns)
-        self._took.append(answer.took_ns)
         if answer.faces is None:  # the landmarker broke on this frame: no news is not "no face"
             return
         self.faces = tuple(face for face in answer.faces if face.doubt != "false")

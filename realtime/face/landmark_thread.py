@@ -30,11 +30,6 @@ class LandmarkThread:
         self._thread.start()
 
     @property
-    def failures(self) -> int:
-        """Times the landmarker broke and was built anew."""
-        return self._buffer.failures
-
-    @property
     def busy(self) -> bool:
         """An image is being worked on, or its answer has not been taken."""
         return self._t_ns is not None or self._done is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 import numpy as np
@@ -48,9 +47,7 @@ class FaceTracker(Followed):
         self.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -73,7 +70,7 @@ class FaceTracker(Followed):
         Returns:
             None while there is no face to analyse; `status` says why.
         """
-        self.finder.look(frame)
+        self.finder.step(frame)
         warp, landmarks = self.policy.warp, self.policy.landmarks
         if warp is None or landmarks is None:
             return None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mer_live.realtime.sinks.base import Sink, record
+from mer_live.realtime.sinks.base import Sink, event_line
 from mer_live.realtime.sinks.csv import CsvSink
 from mer_live.realtime.sinks.jsonl import JsonlSink
 from mer_live.realtime.sinks.socket import SocketSink, parse_address
 
-__all__ = ["CsvSink", "JsonlSink", "Sink", "check_events_path", "open_sink", "record"]
+__all__ = ["CsvSink", "JsonlSink", "Sink", "check_events_path", "event_line", "open_sink"]
 
 
 def check_events_path(path: str) -> None:

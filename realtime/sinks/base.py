@@ -1,4 +1,4 @@
-"""What every sink offers, and the one place where events become plain records."""
+"""What every sink offers, and the one place where events become lines."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class TimedSink(Protocol):
         ...
 
 
-def start_record(start: StartTime) -> dict[str, Any]:
+def start_line(start: StartTime) -> dict[str, Any]:
     """The documented JSON object that stands before all others."""
     return {"type": "start", "format": FORMAT, **start.to_json()}
 
 
-def record(item: Event) -> dict[str, Any]:
+def event_line(item: Event) -> dict[str, Any]:
     """The documented JSON object of an event (README, "Event JSONL"); times in s and ms."""
     seen_by = {} if item.source is None else {"source": item.source}
     if item.state == "withdrawn":

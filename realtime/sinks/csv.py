@@ -10,7 +10,7 @@ from typing import Any
 from mer_live.engines.files import write_json
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.outputs import open_output, sidecar, unwritable
-from mer_live.realtime.sinks.base import record
+from mer_live.realtime.sinks.base import event_line
 from mer_live.realtime.types import CLASSES, Event, Marker
 
 COLUMNS = (
@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 def flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    """A record of an event with its probabilities, and whose face it is where, in columns of their own."""
+    """An event line with its probabilities, and whose face it is where, in columns of their own."""
     row = dict(line)
     for name, p in row.pop("probs", {}).items():
         row[f"prob_{name}"] = p
@@ -49,7 +49,7 @@ class CsvSink:
     def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full."""
         try:
-            self._rows.writerow(flat(record(item)))
+            self._rows.writerow(flat(event_line(item)))
             self._file.flush()
         except OSError as error:
             raise unwritable(self._path, error) from error

@@ -9,7 +9,7 @@ from typing import Any
 
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.outputs import open_output, unwritable
-from mer_live.realtime.sinks.base import record, start_record
+from mer_live.realtime.sinks.base import event_line, start_line
 from mer_live.realtime.types import Event, Marker
 
 
@@ -26,11 +26,11 @@ class JsonlSink:
 
         Raises ValueError for a number that JSON does not have: no line is written that a parser refuses.
         """
-        self._append(record(item))
+        self._append(event_line(item))
 
     def started(self, start: StartTime) -> None:
         """Write when the first frame was."""
-        self._append(start_record(start))
+        self._append(start_line(start))
 
     def mark(self, marker: Marker) -> None:
         """Append a marker."""

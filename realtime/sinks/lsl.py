@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.sinks.base import record
+from mer_live.realtime.sinks.base import event_line
 from mer_live.realtime.types import Event, Marker, Motion
 
 EVENTS, MOTION = "mer-live events", "mer-live motion"
@@ -81,7 +81,7 @@ class LslSink:
 
     def write(self, item: Event) -> None:
         """Send the event's JSON line, stamped with its apex."""
-        line = json.dumps(record(item), allow_nan=False)
+        line = json.dumps(event_line(item), allow_nan=False)
         self._events.push_sample([line], self._stamp(self._first_ns() + item.span.apex.t_ns))
 
     def started(self, start: StartTime) -> None:

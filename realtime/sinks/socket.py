@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSMsgType, web
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.sinks.base import record, start_record
+from mer_live.realtime.sinks.base import event_line, start_line
 from mer_live.realtime.types import Event, Marker
 
 MOST_WAITING = 256
@@ -71,12 +71,12 @@ class SocketSink:
 
     def write(self, item: Event) -> None:
         """Hand ``item`` to every reader; never waits."""
-        self._hand_over(record(item))
+        self._hand_over(event_line(item))
 
     def started(self, start: StartTime) -> None:
         """Hand the start to every reader, those who come later included."""
-        self._start = json.dumps(start_record(start))
-        self._hand_over(start_record(start))
+        self._start = json.dumps(start_line(start))
+        self._hand_over(start_line(start))
 
     def mark(self, marker: Marker) -> None:
         """Hand a marker to every reader; never waits."""

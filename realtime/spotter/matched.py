@@ -114,7 +114,7 @@ class MatchedFilter:
         total = self._moved * self._seen_s + _PRIOR_S * level * self._proportion
         return np.asarray(np.sqrt(total / (self._seen_s + _PRIOR_S) + _NOISE_PX2))
 
-    def look(self, history: History, now_ns: int, dt_s: float) -> None:
+    def step(self, history: History, now_ns: int, dt_s: float) -> None:
         """Take the window that ends at ``now_ns``; the last one was ``dt_s`` ago."""
         self.seen = seen = history.sample(now_ns - _SEEN * 1e9)  # (30, ROWS, 2)
         self._window = seen[-len(AGES) :]

@@ -1,4 +1,4 @@
-"""What becomes of an event after it has been announced as final: it is watched, then settled or withdrawn.
+"""What becomes of an event after it has been announced as final: it is held, then settled or withdrawn.
 
 A movement that comes quickly may fade slowly: a quarter of CAS(ME)^3 takes over 0.9 s to fall. It is followed down.
 """
@@ -79,7 +79,7 @@ def fall(h: Hypothesis, history: History) -> Fall:
 
 @dataclass(slots=True)
 class _Open:
-    """An event that is watched; without a spot, a candidate for those who listen."""
+    """An event that is held; without a spot, a candidate for those who listen."""
 
     h: Hypothesis
     spot: Spot | None
@@ -116,13 +116,13 @@ class Settling:
         self._tell("final", h, seen, now)
         return h.score
 
-    def watch(self, h: Hypothesis, spot: Spot | None, *, fades: bool = False) -> None:
-        """Watch what follows; without a spot only where somebody listens."""
+    def hold(self, h: Hypothesis, spot: Spot | None, *, fades: bool = False) -> None:
+        """Hold it until what follows has told; without a spot only where somebody listens."""
         if spot is not None or self._listen is not None:
             self._open.append(_Open(h, spot, fades))
 
     def due(self, now: Moment) -> list[Spot]:
-        """Close what has been watched long enough."""
+        """Close what has been held long enough."""
         newest_ns = self._window.now_ns
         settled_ns = newest_ns - self._config.settle_s * 1e9
         spots, still = list[Spot](), list[_Open]()

@@ -212,7 +212,7 @@ class Spotter:
         self._announced = None
         self._busy_until_ns = self._window.now_ns
         final = replace(spot, phase="offset", reason=FADES, decided=now)
-        self._settling.watch(rise, final, fades=True)
+        self._settling.hold(rise, final, fades=True)
         return [final]
 
     def _finished(self, found: Matched, now: Moment) -> list[Spot]:
@@ -227,7 +227,7 @@ class Spotter:
         self._held = None
         held.place(self._window.history)
         if self._settling.judge(held, now) < self.config.threshold:
-            self._settling.watch(held, None)
+            self._settling.hold(held, None)
             return []
         if held.offset_ns - held.onset_ns > self.config.longest_s * 1e9:
             return []  # what was announced is overdue soon, and then it is known whether it fades
@@ -238,7 +238,7 @@ class Spotter:
             number = next(self.ids)
         self._busy_until_ns = held.offset_ns
         spot = Spot(number, "offset", held.span(self._window.history), held.score, now)
-        self._settling.watch(held, spot)
+        self._settling.hold(held, spot)
         return [spot]
 
     def _withdraw(self, reason: str, now: Moment) -> list[Spot]:

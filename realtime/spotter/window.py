@@ -59,7 +59,7 @@ class Window:
         self.age_s = (t_ns - self._first_ns) * 1e-9
         if t_ns - self._looked_ns < self.LOOK_NS:
             return False
-        self.filter.look(self.history, self.now_ns, (t_ns - self._looked_ns) * 1e-9)
+        self.filter.step(self.history, self.now_ns, (t_ns - self._looked_ns) * 1e-9)
         self._looked_ns = t_ns
         self.speech = float(self._scorer.speech(speaking.features(self.filter.seen[-26:])[None])[0])
         self.speaking.add(self.now_ns, self.speech)

@@ -22,7 +22,7 @@ from mer_live.realtime.path import FacePath
 from mer_live.realtime.pipeline import Pipeline, make_ring
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.report import build_report
-from mer_live.realtime.sinks import JsonlSink, record
+from mer_live.realtime.sinks import JsonlSink, event_line
 from mer_live.realtime.sources.config import CameraConfig, Pace, SourceError
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.open import open_source
@@ -85,7 +85,7 @@ def run(source: MemorySource, recognizer: Recognizer, sink: Collect) -> Pipeline
 
 
 def comparable(items: list[Event]) -> list[dict[str, object]]:
-    return [{k: v for k, v in record(item).items() if k != "compute_ms"} for item in items]
+    return [{k: v for k, v in event_line(item).items() if k != "compute_ms"} for item in items]
 
 
 def test_every_frame_is_processed_and_the_events_are_right(clip: Recording, recognizer: Recognizer) -> None:

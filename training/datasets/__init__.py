@@ -9,12 +9,6 @@ from mer_live.training.datasets.identity import canonical_dataset
 from mer_live.training.datasets.labels import Scheme
 from mer_live.training.datasets.sample import Reading
 
-NAMES = (
-    *("smic-hs", "smic-vis", "smic-nir", "casme2", "casme3", "dfme", "samm"),
-    *("casme-sq", "samm-lv", "ck+", "mmi", "jaffe"),
-)
-"""Databases with a reader of their own; any other name is read as CLASS/SUBJECT/CLIP folders or a CSV."""
-
 
 def read_dataset(
     name: str,

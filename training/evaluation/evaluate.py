@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,7 +33,6 @@ from mer_live.training.methods import make_method
 from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared.prepared_set import PreparedSet
 
-log = logging.getLogger(__name__)
 Progress = Callable[[int, int, FoldResult], None]
 """(folds done, folds in all, the one that was just finished)."""
 _GROUP = 8

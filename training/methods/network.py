@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -32,8 +31,6 @@ from mer_live.training.learning.trainer import (
     train_network,
 )
 from mer_live.training.methods.base import Method
-
-log = logging.getLogger(__name__)
 
 Tensors = Mapping[str, Tensor]
 """Input of the network -> (B, ...)."""

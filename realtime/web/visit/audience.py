@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.sinks.base import start_record
+from mer_live.realtime.sinks.base import start_line
 from mer_live.realtime.types import Event, Frame, Marker
 from mer_live.realtime.web.media.track import TrackSource
 from mer_live.realtime.web.metrics import Metrics
@@ -19,7 +19,7 @@ from mer_live.realtime.web.visit.bumps import Bumps, CurveLook
 from mer_live.realtime.web.visit.messages import (
     encode,
     event_message,
-    record_message,
+    line_message,
     state_message,
     stream_s,
 )
@@ -76,14 +76,14 @@ class Audience:
 
     def started(self, start: StartTime) -> None:
         """Tell every page when the run began."""
-        self._start = record_message(start_record(start), self.run)
+        self._start = line_message(start_line(start), self.run)
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.tell, self._start)
 
     def mark(self, marker: Marker) -> None:
         """Tell every page of a marker."""
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._keep, record_message(marker.to_json(), self.run))
+            self._loop.call_soon_threadsafe(self._keep, line_message(marker.to_json(), self.run))
 
     def close(self) -> None:
         """Nothing to finish."""

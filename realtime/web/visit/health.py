@@ -55,6 +55,6 @@ class Health:
             people=[
                 {"id": person, "usable": round(share, 3)} for person, share in pipeline.input.people.items()
             ],
-            landmarks_hz=round(pipeline.tracker.finder.stats.rate_hz, 1),
+            landmarks_hz=round(pipeline.tracker.finder.rate_hz, 1),
             hint=source.hint,
         )

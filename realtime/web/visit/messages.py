@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.markers.marking import MOST_CHARACTERS
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.sinks import record
+from mer_live.realtime.sinks import event_line
 from mer_live.realtime.types import Event
 from mer_live.realtime.web.media.sdp import OfferError
 
@@ -116,10 +116,10 @@ def encode(kind: str, **content: Any) -> str:
 
 def event_message(item: Event, run: int) -> str:
     """An event, as every sink writes it."""
-    return record_message(record(item), run)
+    return line_message(event_line(item), run)
 
 
-def record_message(content: dict[str, Any], run: int) -> str:
+def line_message(content: dict[str, Any], run: int) -> str:
     """A line of the JSONL output as a message."""
     return json.dumps({"v": VERSION, "run": run, **content}, separators=(",", ":"))
 

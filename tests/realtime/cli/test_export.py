@@ -17,16 +17,22 @@ from mer_live.realtime.session.info import write_info
 from mer_live.realtime.session.layout import EVENTS, FRAMES, MARKERS, SPEAKING, VIDEO
 from mer_live.realtime.session.read import RecordedSession, read_session
 from mer_live.realtime.session.review.coder import CoderFile
-from mer_live.realtime.sinks import record
-from mer_live.realtime.sinks.base import start_record
+from mer_live.realtime.sinks import event_line
+from mer_live.realtime.sinks.base import start_line
 from mer_live.realtime.types import Marker
 
 
 @pytest.fixture
 def session(tmp_path: Path) -> RecordedSession:
     """Two events, the second withdrawn; the analysis began 20 ms after the video's first picture."""
-    gone = {**record(GONE), "id": 4}
-    lines = [record(PROVISIONAL), {**record(PROVISIONAL), "id": 4}, record(FINAL), gone, record(SETTLED)]
+    gone = {**event_line(GONE), "id": 4}
+    lines = [
+        event_line(PROVISIONAL),
+        {**event_line(PROVISIONAL), "id": 4},
+        event_line(FINAL),
+        gone,
+        event_line(SETTLED),
+    ]
     (tmp_path / EVENTS).write_text("".join(json.dumps(line) + "\n" for line in lines))
     rows = ["index,t_ns,stretch,picture,anchor,level", "0,1000000000,0,0,,", "4,1020000000,0,4,1,0.50"]
     rows += [f"{k},{1_020_000_000 + (k - 4) * 5_000_000},0,{k},1,0.50" for k in range(5, 80)]
@@ -117,16 +123,16 @@ def _schema() -> dict[str, Any]:
 
 @pytest.mark.parametrize("event", [PROVISIONAL, FINAL, SETTLED, GONE])
 def test_every_line_obeys_the_published_schema(event: Any) -> None:
-    jsonschema.Draft202012Validator(_schema()).validate(record(event))
+    jsonschema.Draft202012Validator(_schema()).validate(event_line(event))
     described = _schema()["$defs"]["withdrawn" if event is GONE else "event"]["properties"]
-    assert set(record(event)) == set(described) - {"source"}, "a field that the schema does not tell of"
+    assert set(event_line(event)) == set(described) - {"source"}, "a field that the schema does not tell of"
 
 
 def test_lines_of_the_start_and_of_markers_obey_it_too() -> None:
     validator = jsonschema.Draft202012Validator(_schema())
     for kind, line in (
-        ("start", start_record(start_time(time.monotonic_ns(), live=True))),
-        ("start", start_record(start_time(0, live=False))),
+        ("start", start_line(start_time(time.monotonic_ns(), live=True))),
+        ("start", start_line(start_time(0, live=False))),
         ("marker", Marker(5_000_000, "stimulus 7", "lsl").to_json()),
     ):
         validator.validate(line)
@@ -138,4 +144,4 @@ def test_the_schema_refuses_what_is_no_event() -> None:
     validator = jsonschema.Draft202012Validator(_schema())
     jsonschema.Draft202012Validator.check_schema(_schema())
     for change in ({"label": "joy"}, {"score": 2}, {"id": 0}, {"state": "withdrawn"}):
-        assert not validator.is_valid({**record(FINAL), **change})
+        assert not validator.is_valid({**event_line(FINAL), **change})

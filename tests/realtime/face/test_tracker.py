@@ -120,7 +120,6 @@ def test_a_camera_never_waits_for_landmarks() -> None:
         while tracker.crop(Frame(k, k * 5 * MS, IMAGE)) is None:
             k += 1
         assert tracker.status == "ok"
-        assert tracker.finder.stats.detections >= 1
 
 
 def test_out_receives_the_crop() -> None:
@@ -210,11 +209,11 @@ def test_a_broken_landmarker_is_rebuilt_and_the_path_goes_on(caplog: pytest.LogC
     assert "restarting" in caplog.text
 
 
-def test_failures_are_counted_and_a_closed_tracker_says_so() -> None:
+def test_a_landmarker_that_stays_broken_finds_nobody_and_a_closed_tracker_says_so() -> None:
     script = Script(RuntimeError("graph died"))
     with FaceTracker(FaceFinder(deterministic=True, open_landmarks=beside(script))) as tracker:
         assert tracker.crop(Frame(0, 0, IMAGE)) is None
-        assert tracker.finder.stats.failures == 2
+        assert script.made == 2
         assert tracker.status == "searching"
     with pytest.raises(RuntimeError, match="with statement"):
         tracker.crop(Frame(1, MS, IMAGE))
@@ -323,7 +322,7 @@ def test_a_real_head_that_moves_is_anchored_again_and_one_that_smirks_is_not(fac
             crop = tracker.crop(Frame(k, k * 50 * MS, smirk))
             assert crop is not None
             assert crop.anchor == 1
-        assert tracker.finder.stats.rate_hz == pytest.approx(20)
+        assert tracker.finder.rate_hz == pytest.approx(20)
         moved = on_canvas([(face, 104, 6, 480)])
         for k in range(8, 20):
             crop = tracker.crop(Frame(k, k * 50 * MS, moved))

@@ -10,14 +10,14 @@ from rich.console import Console
 from support.events import GONE, PROVISIONAL
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.sinks import CsvSink, JsonlSink, check_events_path, open_sink, record
+from mer_live.realtime.sinks import CsvSink, JsonlSink, check_events_path, event_line, open_sink
 from mer_live.realtime.sinks.shared import SharedSink
 from mer_live.realtime.sinks.terminal import TerminalSink, bar, plain_line, sparkline
 from mer_live.realtime.types import Event, Marker
 
 
 def test_a_record_has_the_documented_fields() -> None:
-    assert record(PROVISIONAL) == {
+    assert event_line(PROVISIONAL) == {
         "type": "event",
         "id": 3,
         "revision": 1,
@@ -44,7 +44,7 @@ def test_jsonl_is_complete_after_every_write(tmp_path: Path) -> None:
     path = tmp_path / "e.jsonl"
     sink = JsonlSink(path)
     sink.write(PROVISIONAL)
-    assert json.loads(path.read_text()) == record(PROVISIONAL)
+    assert json.loads(path.read_text()) == event_line(PROVISIONAL)
     sink.write(GONE)
     assert [json.loads(line)["type"] for line in path.read_text().splitlines()] == ["event", "withdrawn"]
     sink.close()
@@ -126,8 +126,8 @@ def test_a_shared_sink_says_which_source_and_ends_with_the_last() -> None:
     first.started(StartTime(None, 0, "media"))
     first.write(PROVISIONAL)
     second.write(GONE)
-    assert [record(item)["source"] for item in kept.items] == ["camera 0", "camera 1"]
-    assert "source" not in record(PROVISIONAL)
+    assert [event_line(item)["source"] for item in kept.items] == ["camera 0", "camera 1"]
+    assert "source" not in event_line(PROVISIONAL)
     assert kept.starts[0].to_json()["source"] == "camera 0"
     first.close()
     first.close()

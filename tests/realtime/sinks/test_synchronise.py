@@ -17,7 +17,7 @@ from support.events import FINAL
 from mer_live.realtime.clock import start_time
 from mer_live.realtime.markers.keys import KeyMarkers
 from mer_live.realtime.markers.lsl import LslMarkers
-from mer_live.realtime.sinks import check_events_path, record
+from mer_live.realtime.sinks import check_events_path, event_line
 from mer_live.realtime.sinks.lsl import EVENTS, LslSink, clock_ahead_s
 from mer_live.realtime.sinks.socket import MOST_WAITING, SocketSink, parse_address
 from mer_live.realtime.types import Marker, Motion
@@ -26,7 +26,7 @@ from mer_live.realtime.types import Marker, Motion
 def test_each_reader_gets_every_line_and_one_that_never_reads_loses_the_oldest() -> None:
     sink = SocketSink("ws://127.0.0.1:0")
     many = 40 * MOST_WAITING
-    line = len(json.dumps(record(FINAL)))
+    line = len(json.dumps(event_line(FINAL)))
 
     async def follow() -> list[int]:
         async with aiohttp.ClientSession() as client:
@@ -221,7 +221,7 @@ def test_a_second_process_gets_events_with_their_capture_time() -> None:
         sink.write(FINAL)
         stamp, _, line = reader.stdout.readline().partition(" ")
     sink.close()
-    assert json.loads(line) == record(FINAL)
+    assert json.loads(line) == event_line(FINAL)
     assert abs(float(stamp) - (now_ns + FINAL.span.apex.t_ns) / 1e9) < 1e-3
 
 

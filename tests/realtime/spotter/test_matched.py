@@ -68,7 +68,7 @@ def test_refining_finds_the_course() -> None:
 def test_the_pattern_and_its_size_are_found() -> None:
     looked = MatchedFilter(Scorer.load().faces)
     history, now = filled(brow_up(np.arange(0, 2, 0.04), 2.0))
-    looked.look(history, now, 0.04)
+    looked.step(history, now, 0.04)
     found = looked.match(bank=COURSE)
     assert found.largest_px[0] == pytest.approx(2.0, abs=0.01)
     seen = dict(zip(FEATURES, found.features[0], strict=True))
@@ -88,7 +88,7 @@ def test_what_a_face_does_all_the_time_stands_out_less() -> None:
     for looked, values in ((quiet, brow_up(t, 2.0)), (busy, brow_up(t, 2.0) + shaken)):
         for k in range(25, len(t) + 1):
             history, now = filled(values[:k])
-            looked.look(history, now, 0.04)
+            looked.step(history, now, 0.04)
     clear = FEATURES.index("clear")
     assert quiet.match(bank=COURSE).features[0, clear] > busy.match(bank=COURSE).features[0, clear] + 0.3
     assert busy.spread_px[region("brow")].min() > 1.5 * quiet.spread_px[region("brow")].max()
@@ -101,7 +101,7 @@ def test_features_of_a_mirrored_face_are_the_same() -> None:
     for shown in (values, values[:, list(MIRROR)] * [-1.0, 1.0]):
         looked = MatchedFilter(Scorer.load().faces)
         history, now = filled(shown)
-        looked.look(history, now, 0.04)
+        looked.step(history, now, 0.04)
         both.append(looked.match().features)
     assert both[0] == pytest.approx(both[1], abs=1e-2)
 

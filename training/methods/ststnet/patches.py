@@ -8,8 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-COLUMNS = 29
-"""27 input values of a 3x3 convolution of 3 channels, 1 for the bias, a tie-break."""
 TIE = 2e-6
 """Where a window's values are equal, as on an unmoving background, the last one wins by this much."""
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.events import FINAL, GONE, PROVISIONAL, SETTLED
 
-from mer_live.realtime.sinks import record
+from mer_live.realtime.sinks import event_line
 from mer_live.realtime.web.media.sdp import OfferError
 from mer_live.realtime.web.visit.lifetime import Allowance
 from mer_live.realtime.web.visit.messages import (
@@ -95,7 +95,7 @@ def test_an_event_travels_as_the_record_that_every_sink_writes() -> None:
     for item in (PROVISIONAL, FINAL, SETTLED, GONE):
         sent = json.loads(event_message(item, 5))
         assert (sent.pop("v"), sent.pop("run")) == (1, 5)
-        assert sent == record(item)
+        assert sent == event_line(item)
 
 
 class Wire:
