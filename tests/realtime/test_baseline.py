@@ -100,6 +100,7 @@ def test_the_option_is_seconds_or_a_file(tmp_path: Path) -> None:
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mer_live.realtime.cli", "--video", str(demo_clip()), "--no-ui"]
+    command += ["--bundle", "madtn"]
     return subprocess.run(
         [*command, *map(str, arguments)], capture_output=True, text=True, timeout=240, check=False
     )
@@ -117,7 +118,7 @@ def test_a_run_learns_keeps_and_repeats_a_baseline(tmp_path: Path) -> None:
     kept.write_text(json.dumps({"baseline": known}))
     done = run(
         *("--baseline", kept, "--duration", 2.4, "--report", report),
-        *("--record", session, "--record-codec", "crops", "--bundle", "mtm"),
+        *("--record", session, "--record-codec", "crops"),
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(report.read_text())["baseline"] == known

@@ -17,7 +17,7 @@ from mer_live.realtime.cli.main import app
 from mer_live.realtime.outputs import check_outputs, open_output, write_report
 from mer_live.realtime.sinks.jsonl import JsonlSink
 
-LIVE = [sys.executable, "-m", "mer_live.realtime.cli.main"]
+LIVE = [sys.executable, "-m", "mer_live.realtime.cli.main", "--bundle", "madtn"]
 
 
 @pytest.fixture

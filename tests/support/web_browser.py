@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+from contextlib import AbstractContextManager
+
 import pytest
 
 from mer_live.benchmarks.web import browser as _browser
+from mer_live.benchmarks.web import server as _server
 from mer_live.benchmarks.web.browser import begin, browser, write_camera
-from mer_live.benchmarks.web.server import server
 
 __all__ = ["begin", "browser", "browser_path", "server", "write_camera"]
+
+
+def server(port: int, *arguments: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """`mer-web` with one bundle: it starts a second sooner than with the three that it takes by itself."""
+    return _server.server(port, "--bundle", "madtn", *arguments)
 
 
 def browser_path() -> str:

@@ -22,7 +22,8 @@ from mer_live.realtime.batch.tables import EVENTS, PARQUET, RECORDINGS, write_ta
 from mer_live.realtime.measured.speaking import SpeakingTime
 from mer_live.realtime.types import Speaking
 
-BATCH = [sys.executable, "-m", "mer_live.realtime.cli", "batch"]
+LIVE = [sys.executable, "-m", "mer_live.realtime.cli"]
+BATCH = [*LIVE, "batch", "--bundle", "madtn"]
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_an_archive_has_the_events_of_single_runs_also_where_a_worker_was_killed
     assert events
     for name in list(rows)[:3]:
         alone = tmp_path / "alone.jsonl"
-        single = [sys.executable, "-m", "mer_live.realtime.cli", "--video", str(archive / name), "--no-ui"]
+        single = [*LIVE, "--bundle", "madtn", "--video", str(archive / name), "--no-ui"]
         subprocess.run([*single, "--events", str(alone)], check=True, capture_output=True, timeout=120)
         last = {line["id"]: line for line in map(json.loads, alone.read_text().splitlines()) if "id" in line}
         wanted = [line for line in last.values() if line["type"] == "event"]

@@ -45,7 +45,7 @@ def test_events_report_and_csv_of_a_file(tmp_path: Path) -> None:
 
 
 def test_events_on_stdout_are_pure_jsonl() -> None:
-    done = run("--video", demo_clip(), "--duration", 3.5, "--events", "-")
+    done = run("--video", demo_clip(), "--bundle", "madtn", "--duration", 3.5, "--events", "-")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["type"] for line in done.stdout.splitlines()]
 
@@ -81,7 +81,7 @@ def test_a_run_that_cannot_start_leaves_earlier_events_alone(tmp_path: Path) -> 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to one process")
 def test_ctrl_c_ends_with_0_and_complete_files(tmp_path: Path) -> None:
     events, report = tmp_path / "e.jsonl", tmp_path / "r.json"
-    command = [*COMMAND, "--video", demo_clip(), "--pace", "realtime", "--no-ui"]
+    command = [*COMMAND, "--video", demo_clip(), "--bundle", "madtn", "--pace", "realtime", "--no-ui"]
     command += ["--events", events, "--report", report]
     with subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, text=True) as process:
         while not events.exists() and process.poll() is None:  # it exists once the run has begun
