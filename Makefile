@@ -4,6 +4,7 @@ PY := $(VENV)/bin/python
 PYTHON ?= python3
 LIVE := $(VENV)/.live
 ALL := $(VENV)/.all
+BESIDE := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test cover fuzz lint web zoo bench docs clean
 
@@ -19,10 +20,10 @@ web: $(LIVE)  ## serve the page on http://localhost:8080 (WEB_ARGS=... for optio
 test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
 	@sh .ci/browser
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest -n auto --dist loadfile
+	@$(PY) -m pytest $(BESIDE)
 
 cover: $(ALL)  ## all tests, and the lines that none of them reaches: a quarter slower
-	@$(PY) -m pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered
+	@$(PY) -m pytest $(BESIDE) --cov --cov-report=term:skip-covered
 
 fuzz: $(ALL)  ## 5,000 mutilated files, stamps, picture trees, lists, sheets, offers and messages (`make test` draws 200)
 	@MER_FUZZ=5000 $(PY) -m pytest -q -n auto tests/fuzz --timeout 0

@@ -19,6 +19,12 @@ if "MER_TEST_BUNDLES" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["MER_TEST_BUNDLES"], ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first (`make test` hands them out in this order): no process has one left at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Faces and clips that lie beside a developer's checkout and are never committed."""

@@ -296,6 +296,7 @@ class Pictures:
         yield from (self.images[k] for k in positions)
 
 
+@pytest.mark.slow
 def test_every_way_of_a_frame_gives_the_same_decisions(
     clip: Recording, whole: tuple[Pipeline, Collect], monkeypatch: pytest.MonkeyPatch
 ) -> None:

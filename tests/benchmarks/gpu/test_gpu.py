@@ -29,6 +29,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, str]:
     return result, page.read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_cpu_agrees_with_itself(measured: tuple[Result, str]) -> None:
     """Everything that does not hang on how fast this machine is."""
     result, _ = measured

@@ -23,6 +23,7 @@ CPU_BACKENDS = ("openvino", "onnxruntime", "torch")
 ENGINES = Path(__file__).resolve().parents[3] / "engines"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", CPU_BACKENDS)
 @pytest.mark.parametrize("name", NAMES)
 def test_runner_equals_the_network_it_was_exported_from(name: str, backend: str) -> None:

@@ -42,6 +42,7 @@ def write(folder: Path, key: EngineKey = KEY, data: bytes = b"engine" * 1000) ->
     return engine_file.write_engine(folder, key, data, "not checked")
 
 
+@pytest.mark.slow
 @rtx
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 @pytest.mark.parametrize("name", ["madtn", "atnet", "ststnet", "minet"])

@@ -48,6 +48,7 @@ def told(events: list[Event]) -> list[tuple[str, str, int, int]]:
     return [(event.state, event.label, event.span.onset.frame, event.span.apex.frame) for event in events]
 
 
+@pytest.mark.slow
 def test_each_event_of_two_faces_is_that_of_its_face_alone(clip: HeldClip) -> None:
     both, report = run(clip, left=True, right=True, faces=2)
     assert len({event.id for event in both}) == 2

@@ -41,6 +41,7 @@ class KillOnce:
             yield job, result
 
 
+@pytest.mark.slow
 def test_a_two_worker_cluster_with_killed_workers_gives_the_local_scores(tmp_path: Path) -> None:
     data = write_set(tmp_path / "D", signal=10)
     wanted = EvaluationRequest(data, "loso", "svm", {"flow": "uvs28"}, seeds=(0, 1))

@@ -148,6 +148,7 @@ def test_ablations(variant: str, teacher: str) -> None:
             assert torch.equal(mine, trained)
 
 
+@pytest.mark.slow
 def test_it_learns_twelve_micro_expressions_by_heart(teacher: str, faces: Path, tmp_path: Path) -> None:
     """Chance would know four. Four seeds with AVX-512 and three without any vectors beyond SSE knew all twelve."""
     specs = parse_representations("apex:size=48")

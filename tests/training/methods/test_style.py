@@ -103,6 +103,7 @@ def test_databases_are_styles_and_clusters_where_there_is_one() -> None:
     assert style_features(images).shape == (24, 3)
 
 
+@pytest.mark.slow
 def test_two_styles_become_one() -> None:
     """GANs swing: one run may end badly on one processor, so the middle one of three seeds is judged.
 

@@ -36,6 +36,7 @@ def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     return work, out, make_zoo(faces, work, out, config)
 
 
+@pytest.mark.slow
 def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, object]]) -> None:
     work, out, results = bundles
     assert (work / "scores.png").stat().st_size > 5000

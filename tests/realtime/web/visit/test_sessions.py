@@ -107,6 +107,7 @@ def test_a_session_is_recorded_only_where_server_and_visitor_agree(
         WebConfig(record=tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_five_percent_of_the_packets_may_be_lost(clip: NDArray[np.uint8]) -> None:
     rng = np.random.default_rng(5)
 
@@ -206,6 +207,7 @@ def test_muting_stops_the_analysis_and_unmuting_resumes_it(grey: NDArray[np.uint
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_sessions_that_come_and_go_leave_nothing(grey: NDArray[np.uint8]) -> None:
     """`mer-bench soak` takes the figures of a server by itself; here the visitor is in the same process."""
     cycles = 6
