@@ -12,6 +12,8 @@ from pathlib import Path
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _SEPARATORS = ",;\t|"
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""First bytes of .xlsx and .xls."""
 _AS_TEXT = re.compile(r'="(.*)"|\'(.*)', re.DOTALL)
 
 
@@ -40,9 +42,13 @@ def read_rows(file: Path) -> list[Row]:
         CsvError: The file cannot be read as text, or a line not as cells.
     """
     try:
-        text = _decode(file.read_bytes())
+        data = file.read_bytes()
     except OSError as error:
         raise CsvError(f"{file} cannot be read ({error.strerror or error}): check the path") from error
+    if data.startswith(_WORKBOOKS):
+        raise CsvError(f"{file} is a workbook of a spreadsheet program: save it as CSV in UTF-8")
+    try:
+        text = _decode(data)
     except UnicodeDecodeError as error:
         raise CsvError(f"{file} is no text: save it as CSV in UTF-8") from error
     first = next((line for line in text.splitlines() if line.strip()), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from mer_live.realtime.measured.figures import Figures
@@ -24,9 +24,21 @@ class Finding:
         return self.text if self.level == "fit" else f"{self.level}: {self.text}"
 
 
-def assess(f: Figures) -> list[Finding]:
-    """What the figures mean for finding micro-expressions, and what to do; the worst level decides."""
-    found = [_rate(f), _seen(f)]
+def assess(f: Figures, places: tuple[int, int] | None = None) -> list[Finding]:
+    """What the figures mean for finding micro-expressions, and what to do; the worst level decides.
+
+    ``places`` tells of the rest of a recording: at how many of so many places a face can be analysed.
+    """
+    seen = _seen(f)
+    found = [_rate(f), seen]
+    if places is not None and places[1]:
+        usable, looked = places
+        level = _level(usable / looked)
+        if seen.level == "unfit" and level != "unfit":  # it begins before anybody is in the picture
+            found[1] = replace(seen, level="warning")
+        found.append(
+            Finding(level, f"a face can be analysed at {usable} of {looked} places of the whole file")
+        )
     if f.jitter_ms is not None and f.fps is not None and f.jitter_ms > 500 / f.fps:
         found.append(
             Finding(
@@ -84,11 +96,11 @@ def worst(found: list[Finding]) -> Level:
 
 def _rate(f: Figures) -> Finding:
     if f.fps is None:
-        return Finding("unfit", "no two frames could be read")
+        return Finding("unfit", "no two frames could be read", summary=True)
     rise = 0.06 * f.fps
     text = f"{f.fps:.1f} fps: onsets of 60 ms are {rise:.1f} frames"
     if f.fps < 20:
-        return Finding("unfit", text + ", too few to see them: 60 fps or more are wanted")
+        return Finding("unfit", text + ", too few to see them: 60 fps or more are wanted", summary=True)
     return (
         Finding("warning", text + ": 100 fps or more show their course")
         if f.fps < 60
@@ -101,5 +113,10 @@ def _seen(f: Figures) -> Finding:
     text = f"a face could be analysed in {f.usable:.0%} of {f.frames:,} frames" + (
         f"; else: {why}" if why else ""
     )
-    level: Level = "unfit" if f.usable < 0.1 else "warning" if f.usable < 0.5 else "fit"
+    level = _level(f.usable)
     return Finding(level, text, summary=level != "fit")
+
+
+def _level(usable: float) -> Level:
+    """Of a share of frames with a face."""
+    return "unfit" if usable < 0.1 else "warning" if usable < 0.5 else "fit"

@@ -133,6 +133,8 @@ class Options:
             raise ValueError(
                 "--record, --view, --baseline, --lsl and --lsl-markers take one source: run each camera on its own."
             )
+        if not all(str(one).strip() for one in where):
+            raise ValueError("--video and --camera take a name, not nothing.")
         if twice := next((one for one in where if where.count(one) > 1), None):
             raise ValueError(f"The source {twice!r} is given twice.")
         for one in where:

@@ -35,12 +35,12 @@ from mer_live.realtime.sinks.shared import SharedSink
 from mer_live.realtime.sinks.socket import SocketSink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.camera import list_cameras
-from mer_live.realtime.sources.open import open_source
+from mer_live.realtime.sources.open import is_kept, open_source
 from mer_live.realtime.types import Frame
 
 _REFRESH_S = 0.125
 _USUAL_FPS = 30.0
-"""Of a camera that was asked for no rate."""
+"""Of a camera or stream that was asked for no rate."""
 
 
 def live(options: Options) -> None:
@@ -54,16 +54,19 @@ def live(options: Options) -> None:
     console = PipedConsole(stderr=True) if "-" in options.events else PipedConsole()
     bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
+        # Recordings first: they tell their rate, and can wait for the engines as a camera cannot.
+        kept = {one: closing.enter_context(open_source(one)) for one in options.sources if is_kept(one)}
+        rate = max((one.nominal_fps for one in kept.values()), default=0.0)
         recognizer = closing.enter_context(
             open_recognizer(
                 bundles,
                 options.backend,
                 options.live,
                 sources=len(options.sources),
-                fps=options.source.fps or _USUAL_FPS,
+                fps=options.source.fps or rate or _USUAL_FPS,
             )
         )
-        sources = [closing.enter_context(open_source(one)) for one in options.sources]
+        sources = [kept.get(one) or closing.enter_context(open_source(one)) for one in options.sources]
         source = sources[0]
         stop = _await_signals()  # until here nothing was begun, and a signal has ended the process
         terminal = TerminalSink(console) if options.ui else None

@@ -26,6 +26,8 @@ _LEAST_LEVELS = 0.2
 _PEAK = 20.0
 _PULSE_FROM = 5
 _LEAST_PULSE = 2.0
+_PULSES = 2048
+"""Newest changes that are searched for a period: seven of the usual 250 frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +78,14 @@ class InputMeter:
         self._last_ns: int | None = None
         self._gaps_ns: deque[int] = deque(maxlen=_HELD)
         self._light: deque[float] = deque(maxlen=_HELD)
-        self._change: deque[float] = deque(maxlen=_HELD)
+        self._change: deque[float] = deque(maxlen=_PULSES)
         self._sharp: deque[float] = deque(maxlen=_HELD // _SHARP_EVERY)
         self._width_px: deque[float] = deque(maxlen=_HELD // _SHARP_EVERY)
         self._roll_deg: deque[float] = deque(maxlen=_HELD // _SHARP_EVERY)
         self._before: NDArray[np.uint8] | None = None
         self._anchor = 0, -1
         self._people: Counter[int] = Counter()
+        self._figures: Figures | None = None
 
     @property
     def frames(self) -> int:
@@ -144,13 +147,15 @@ class InputMeter:
         self._ok += 1
 
     def figures(self) -> Figures:
-        """Everything so far; takes some ten milliseconds."""
+        """Everything so far; takes some ten milliseconds, once for every state."""
+        if self._figures is not None and self._figures.frames == self._frames:
+            return self._figures
         gap_ns = float(np.median(self._gaps_ns)) if self._gaps_ns else 0.0
         fps = 1e9 / gap_ns if gap_ns > 0 else None
         jitter = np.quantile(np.abs(np.subtract(self._gaps_ns, gap_ns)), 0.95) / 1e6 if fps else None
         flicker_hz, levels = _flicker(np.array(self._light), fps) if fps else (None, None)
         pulse_s, ratio = _pulse(np.array(self._change), fps) if fps else (None, None)
-        return Figures(
+        self._figures = Figures(
             frames=self._frames,
             fps=fps,
             jitter_ms=None if jitter is None else float(jitter),
@@ -167,6 +172,7 @@ class InputMeter:
             pulse_ratio=ratio,
             sharpness=_median(self._sharp),
         )
+        return self._figures
 
 
 def _median(values: deque[float]) -> float | None:

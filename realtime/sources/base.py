@@ -57,7 +57,7 @@ class FrameSource(ABC):
         self.error: Exception | None = None
         """Why the source ended, if not by itself; set before the ring is closed."""
         self.captured = 0
-        """Frames published."""
+        """Frames published or yielded."""
         self.missing = 0
         """Frames that the numbers in the files' names tell of and that are not there."""
         self.number: int | None = None
@@ -73,7 +73,8 @@ class FrameSource(ABC):
         recording that is read as fast as possible, and for a paced one before its first frame."""
         self._stamps = Stamps()
         self._other: NDArray[np.uint8] | None = None
-        self._resized = 0
+        self.resized = 0
+        """Times that the newest frame was of another size than the one before."""
         self._halt = threading.Event()
         self._ring: FrameRing | None = None
         self._thread: threading.Thread | None = None
@@ -135,11 +136,12 @@ class FrameSource(ABC):
         while not self._halt.is_set() and (raw_ns := self.fill(slot)) is not None:
             if self._other is not None:
                 slot, self._other = self._other, None
-                self._resized += 1
-            stretch = self.stretch + self._resized
+                self.resized += 1
+            stretch = self.stretch + self.resized
             t_ns = self._stamps.add(raw_ns, stretch)
             if self._past_duration(t_ns):
                 break
+            self.captured += 1
             yield Frame(count if self.number is None else self.number, t_ns, slot, stretch)
             count += 1
 
@@ -187,7 +189,7 @@ class FrameSource(ABC):
                     break
                 if self._other is not None:
                     self._lay_anew(ring, self._other)
-                stretch = self.stretch + self._resized
+                stretch = self.stretch + self.resized
                 t_ns = self._stamps.add(raw_ns, stretch)
                 if self._past_duration(t_ns) or not self._await_time(t_ns):
                     break
@@ -212,7 +214,7 @@ class FrameSource(ABC):
         ring.lay(height, width)
         np.copyto(ring.slot(), image)
         self.size, self._other = (width, height), None
-        self._resized += 1
+        self.resized += 1
 
     def _past_duration(self, t_ns: int) -> bool:
         limit = self.cfg.duration_s
@@ -255,3 +257,8 @@ def place(image: NDArray[np.uint8] | NDArray[np.uint16], slot: NDArray[np.uint8]
     slot[top : top + fit_h, left : left + fit_w] = cv2.resize(
         image, (fit_w, fit_h), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     )
+
+
+def size_words(changes: int) -> str:
+    """For people: how often the picture has changed its size."""
+    return f"the picture changes its size {changes:,} time{'s' * (changes > 1)}: the analysis starts anew"

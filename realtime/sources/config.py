@@ -51,7 +51,7 @@ class CameraConfig:
 
     def __post_init__(self) -> None:
         if self.fps is not None and not 0 < self.fps <= 100_000:
-            raise ValueError(f"fps must be positive, not {self.fps}")
+            raise ValueError(f"fps is above 0 and at most 100,000, not {self.fps:g}")
         if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
             raise ValueError(f"size is (width, height) in pixels, not {self.size}")
         if self.fourcc is not None and len(self.fourcc) != 4:

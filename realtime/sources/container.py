@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,17 +91,23 @@ def _changes(container: av.container.InputContainer, chosen: VideoStream) -> boo
     stream = container.streams.video[chosen.position]
     if not chosen.length_s or stream.time_base is None:
         return True
-    sizes = set()
-    for place in range(_PLACES + 1):
-        at = round(chosen.length_s * place / _PLACES / stream.time_base) + (stream.start_time or 0)
+    pictures = glimpses(container, stream, chosen.length_s, _PLACES)
+    return len({(picture.width, picture.height) for picture in pictures}) > 1
+
+
+def glimpses(
+    container: av.container.InputContainer, stream: av.VideoStream, length_s: float, places: int
+) -> Iterator[av.VideoFrame]:
+    """The key frames before so many places, evenly spread, and before the end; what cannot be decoded is left out."""
+    for place in range(places + 1):
+        at = round(length_s * place / places / (stream.time_base or 1)) + (stream.start_time or 0)
         try:
             container.seek(at, stream=stream)
             picture = next(container.decode(stream), None)
         except (av.FFmpegError, OSError, ValueError):
             continue
         if picture is not None:
-            sizes.add((picture.width, picture.height))
-    return len(sizes) > 1
+            yield picture
 
 
 def _describe(

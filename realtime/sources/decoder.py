@@ -121,7 +121,7 @@ class AvDecoder:
         self._ahead = False
         # The first frame tells the size: raw streams know none before, and a phone's picture is turned.
         self._ahead = self.grab()
-        self.size = self._upright().shape[1::-1] if self._ahead else (0, 0)
+        self.size = upright(self._frame).shape[1::-1] if self._ahead else (0, 0)
         self.nominal_fps = float(stream.average_rate or stream.base_rate or 0)
         self._start = stream.start_time or 0
 
@@ -145,20 +145,22 @@ class AvDecoder:
 
     def retrieve(self, slot: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Convert into ``slot``, or return the picture where its size has changed."""
-        image = self._upright()
+        image = upright(self._frame)
         if image.shape != slot.shape:
             return image
         np.copyto(slot, image)
         return slot
 
-    def _upright(self) -> NDArray[np.uint8]:
-        image = self._frame.to_ndarray(format="bgr24")
-        turns = round(getattr(self._frame, "rotation", 0) / 90) % 4
-        return np.asarray(np.rot90(image, turns) if turns else image, np.uint8)
-
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+
+def upright(frame: Any) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 BGR of PyAV's frame, turned as its file tells."""
+    image = frame.to_ndarray(format="bgr24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.asarray(np.rot90(image, turns) if turns else image, np.uint8)
 
 
 def frame_size(capture: cv2.VideoCapture, name: str) -> tuple[int, int]:

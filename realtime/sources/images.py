@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import FrameSource, place
+from mer_live.realtime.sources.base import FrameSource, size_words
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.sequence import (
     PICTURES,
@@ -56,6 +56,11 @@ class ImageSource(FrameSource):
         self._period_ns = 1e9 / cfg.fps
 
     @property
+    def hint(self) -> str | None:
+        """Whether the pictures have several sizes."""
+        return size_words(self.resized) if self.resized else None
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Which pictures were left out, and how many frames their numbers miss so far."""
         return {"left_out": list(self._pictures.left_out), "missing": self.missing}
@@ -65,7 +70,7 @@ class ImageSource(FrameSource):
         at = self._position
         if at == len(self._pictures.names):
             return None
-        place(self._load(at), slot)
+        self.show(self._load(at), slot)
         self.number = self._pictures.numbers[at]
         self.missing += self._steps[at] - self._steps[at - 1] - 1 if at else 0
         self._position += 1
@@ -111,8 +116,9 @@ def find_images(source: str) -> tuple[Path, PictureNames]:
     except SequenceError as error:
         raise SourceError(f"{source}: {error}") from error
     if not found.names:
+        what = f"{source} holds no picture" if path.is_dir() else f"no picture fits {source}"
         raise SourceError(
-            f"no images at {source}: name a folder, a glob (shot*.png) or a pattern (img%03d.jpg)"
+            f"{what}: name the folder of the png, jpg or tif files, a glob (shot*.png) or a pattern (img%03d.jpg)"
         )
     return folder, found
 

@@ -16,6 +16,7 @@ from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.images import ImageSource, is_image_sequence
 from mer_live.realtime.sources.memory import MemorySource
 from mer_live.realtime.sources.replay import SessionSource
+from mer_live.realtime.sources.sequence import is_picture
 from mer_live.realtime.sources.url import is_url, public_url
 from mer_live.realtime.sources.video import open_video
 
@@ -50,9 +51,21 @@ def open_source(cfg: CameraConfig) -> FrameSource:
     elif not Path(source).exists():
         or_camera = f", or give --camera {source} for a camera" if source.isdigit() else ""
         raise SourceError(f"there is no file {source}: check the path{or_camera}")
+    elif is_picture(Path(source).name):
+        raise SourceError(
+            f"{source} is one picture, and a movement takes many: name their folder, {Path(source).parent}"
+        )
     else:
         opened = open_video(cfg, source)
     return preload(opened) if cfg.preload else opened
+
+
+def is_kept(cfg: CameraConfig) -> bool:
+    """Whether the source lies on a disk of this machine, and nothing of it is lost while it waits."""
+    source = cfg.source
+    if isinstance(source, int) or _DEVICE.match(source) or is_url(source):
+        return False
+    return Path(source).exists() or not _PLUGIN.match(source)
 
 
 def _plugged(found: EntryPoint, cfg: CameraConfig) -> FrameSource:

@@ -42,6 +42,11 @@ class Mended:
     pauses: int = 0
     """Gaps between a second and a minute, which the times keep."""
 
+    @property
+    def steady(self) -> bool:
+        """Whether the clock never leapt: lengths and places in time are what they seem."""
+        return not (self.outliers or self.rewinds or self.leaps)
+
     def words(self) -> str:
         """One clause for people: what was found and what was done; '' when nothing was."""
         told = (
@@ -94,7 +99,7 @@ class Mender:
         gap_ns = raw_ns + self._shift_ns - self._last_ns
         follows_ns = None if next_ns is None else next_ns - raw_ns
         goes_on = follows_ns is not None and 0 <= follows_ns <= _PAUSE_NS
-        if after_ns is not None and 0 < after_ns <= self._near_ns and not 0 < gap_ns <= after_ns:
+        if after_ns is not None and after_ns > 0 and self._near(after_ns) and not 0 < gap_ns <= after_ns:
             # The next frame is where it should be, and this one is not before it.
             if self._raw_ns is None or gap_ns > 0 or raw_ns < self._raw_ns:
                 self.mended.outliers += 1
@@ -105,7 +110,7 @@ class Mender:
                 return self._anew(raw_ns, self._last_ns + self._period_ns)
             self.mended.outliers += 1
             return self._between(None, self._raw_ns)
-        if gap_ns <= self._near_ns or self._is_the_rate(gap_ns, follows_ns):
+        if self._near(gap_ns) or self._is_the_rate(gap_ns, follows_ns):
             self._gaps.append(gap_ns)
             return self._take(self._last_ns + gap_ns, raw_ns)
         if gap_ns <= _PAUSE_NS:
@@ -122,10 +127,9 @@ class Mender:
         """One frame's time: measured, or told by the header, or a guess that keeps the order."""
         return int(median(self._gaps)) if self._gaps else self._header_ns or 1_000_000
 
-    @property
-    def _near_ns(self) -> int:
-        """The longest step that is no break."""
-        return max(_BREAK_NS, _FAR * self._period_ns)
+    def _near(self, step_ns: int) -> bool:
+        """Whether a step is no break: up to a second, or some frames' times where these are longer."""
+        return step_ns <= _BREAK_NS or step_ns <= _FAR * self._period_ns
 
     def _is_the_rate(self, gap_ns: int, follows_ns: int | None) -> bool:
         """A picture a minute has no neighbour within a second."""
@@ -133,7 +137,7 @@ class Mender:
 
     def _between(self, after_ns: int | None, raw_ns: int | None) -> Stamp:
         """Put the frame half-way to the next one where there is room, else one frame's time after the last."""
-        room = after_ns is not None and 1 < after_ns <= self._near_ns
+        room = after_ns is not None and after_ns > 1 and self._near(after_ns)
         step_ns = after_ns // 2 if room and after_ns is not None else self._period_ns
         return self._take((self._last_ns or 0) + step_ns, raw_ns)
 

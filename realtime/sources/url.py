@@ -27,8 +27,11 @@ def is_url(source: int | str) -> bool:
 
 
 def public_url(url: str) -> str:
-    """Return the address without a user name and password, for people and logs."""
-    parts = urlsplit(url)
+    """Return the address without a user name and password, for people and logs. Raises SourceError: it is none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SourceError(f"{url} is no address ({error}): check how it is written") from error
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.sources.base import FrameSource
+from mer_live.realtime.sources.base import FrameSource, size_words
 from mer_live.realtime.sources.config import CameraConfig, SourceError
-from mer_live.realtime.sources.container import VideoStream, find_video
-from mer_live.realtime.sources.decoder import AvDecoder, Decoder, OpenCvDecoder, quiet_opencv
-from mer_live.realtime.sources.stamps import Mender
+from mer_live.realtime.sources.container import VideoStream, find_video, glimpses
+from mer_live.realtime.sources.decoder import AvDecoder, Decoder, OpenCvDecoder, quiet_opencv, upright
+from mer_live.realtime.sources.scan import Scan, scan
+from mer_live.realtime.sources.stamps import Mended, Mender
 from mer_live.realtime.sources.url import UrlSource, is_url
 
 _PEEK = 4
@@ -58,9 +61,10 @@ class FileSource(FrameSource):
 
     @property
     def hint(self) -> str | None:
-        """What was mended, and whether the file ended well before the length its header tells."""
+        """What was mended, changes of size, and whether the file ended well before the length its header tells."""
         mended = self._mender.mended.words()
-        return "; ".join(part for part in (mended, self._cut) if part) or None
+        sizes = size_words(self.resized) if self.resized else None
+        return "; ".join(part for part in (mended, sizes, self._cut) if part) or None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -77,7 +81,7 @@ class FileSource(FrameSource):
             self._grab()
         image = self._decoder.retrieve(slot) if self._grabbed else None
         if image is None:
-            self._judge_end()
+            self._cut = self._short(self._count, (self._end_ns - self._begin_ns) / 1e9, self._mender.mended)
             return None
         if image is not slot:
             self.show(image, slot)
@@ -96,26 +100,47 @@ class FileSource(FrameSource):
         """Close the file."""
         self._decoder.close()
 
+    def scan(self) -> Scan | None:
+        """The whole file looked through without decoding it; None at a URL."""
+        if self._stream is None:
+            return None
+        found = scan(
+            Path(str(self.cfg.source)), self._stream, self.nominal_fps, told=self.cfg.fps is not None
+        )
+        if found.share == 1:
+            self._cut = self._short(found.frames, found.read_s, found.mended)
+        return replace(found, cut=self._cut)
+
+    def glimpses(self, places: int) -> Iterator[NDArray[np.uint8]]:
+        """(H, W, 3) uint8 BGR: pictures spread over the whole file; none at a URL."""
+        if self._stream is None:
+            return
+        with av.open(str(self.cfg.source)) as container:
+            stream = container.streams.video[self._stream.position]
+            yield from map(upright, glimpses(container, stream, self._length_s, places))
+
     def _grab(self) -> None:
         self._grabbed = self._decoder.grab()
         self._raw_ns = self._decoder.stamp_ns() if self._grabbed else None
 
-    def _judge_end(self) -> None:
-        """Say so where much less came than the header promised: a fiftieth and a quarter of a second."""
+    def _short(self, count: int, read_s: float, mended: Mended) -> str | None:
+        """For people, where much less came than the header promised: a fiftieth and a quarter of a second."""
         promised = self._stream.frames if self._stream is not None else 0
         if promised:
-            short = promised - self._count > max(0.02 * promised, 0.25 * self.nominal_fps)
-            part = f"{self._count:,} of {promised:,} frames"
+            short = promised - count > max(0.02 * promised, 0.25 * self.nominal_fps)
+            part = f"{count:,} of {promised:,} frames"
         else:
-            read_s = (self._end_ns - self._begin_ns) / 1e9
-            # A rate that was told makes times that the header's length does not know of.
-            short = self.cfg.fps is None and self._length_s - read_s > max(0.02 * self._length_s, 0.25)
+            # A rate that was told makes times that the header's length does not know of, and a clock that leaps
+            # makes lengths that are none.
+            known = self.cfg.fps is None and mended.steady
+            short = known and self._length_s - read_s > max(0.02 * self._length_s, 0.25)
             part = f"{read_s:.2f} of {self._length_s:.2f} s"
-        if short:
-            self._cut = (
-                f"only {part} could be read: the file is damaged or was cut off, "
-                "copy or record it again if the rest matters"
-            )
+        return (
+            f"only {part} could be read: the file is damaged or was cut off, "
+            "copy or record it again if the rest matters"
+            if short
+            else None
+        )
 
 
 def open_video(cfg: CameraConfig, name: str) -> FrameSource:

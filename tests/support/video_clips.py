@@ -66,6 +66,24 @@ def write_video(
     return path
 
 
+def write_packets(path: Path, images: Sequence[NDArray[np.uint8]], ticks: Sequence[int]) -> None:
+    """Motion JPEG in Matroska, each packet stamped as told, whatever the order."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=50)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
+        stream.codec_context.time_base = Fraction(1, 10_000)
+        packets = [
+            packet
+            for image in images
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24"))
+        ]
+        packets += stream.encode()
+        for number, (packet, tick) in enumerate(zip(packets, ticks, strict=True)):
+            packet.pts, packet.dts = tick, min(tick, 200 * number)
+            packet.time_base = Fraction(1, 10_000)
+            container.mux_one(packet)
+
+
 def presentation_times_s(path: Path) -> list[float]:
     """The truth, from PyAV."""
     with av.open(str(path)) as container:

@@ -71,12 +71,14 @@ def prepare_command(
 ) -> None:
     """Crop faces as the live path does and write the arrays that methods train on.
 
-    Exit status: 0 done, 2 usage, 3 the data cannot be read. A stopped run goes on when started again.
+    Exit status: 0 done, 1 the folder cannot be written, 2 usage, 3 the data cannot be read. A stopped run goes on
+    when started again.
     """
     from mer_live.realtime.face.landmarks import LandmarkerError
     from mer_live.training.datasets.sample import DatasetError
     from mer_live.training.prepare.config import VARIANTS, PrepareConfig, parse_representations
     from mer_live.training.prepare.papers import RECIPES
+    from mer_live.training.prepare.run import UnwritableError
     from mer_live.training.prepared.prepared_set import DEPLOYABLE
 
     for name, value, allowed in (
@@ -109,7 +111,8 @@ def prepare_command(
         for deviation in recipe.deviations:
             typer.echo(f"not as published: {deviation}")
     roots = root * len(dataset) if len(root) == 1 else root
-    codes: dict[int, commands.Errors] = {commands.EXIT_SOURCE: (DatasetError, LandmarkerError, OSError)}
+    codes: dict[int, commands.Errors] = {commands.EXIT_OTHER: UnwritableError}
+    codes |= {commands.EXIT_SOURCE: (DatasetError, LandmarkerError, OSError)}
     stopped = "stopped; the same command goes on where it was"
     with commands.errors_end("mer-train", codes, stopped):
         reading = _read(dataset, roots, sample_list, classes, revision, frames, fps)

@@ -201,6 +201,12 @@ def stop(dataset: str, missing: str, root: Path) -> DatasetError:
     return DatasetError(f"{missing} (looked in {root}); {REQUESTED_FROM[dataset]}")
 
 
+def need_folder(dataset: str, root: Path) -> None:
+    """Raises DatasetError where a database is to be read from what is no folder."""
+    if not root.is_dir():
+        raise stop(dataset, f"{root} {'is a file, no folder' if root.exists() else 'does not exist'}", root)
+
+
 REQUESTED_FROM: dict[str, str] = {
     "smic-hs": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
     "smic-vis": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.training.datasets.cells import text
-from mer_live.training.datasets.sample import REQUESTED_FROM, DatasetError, stop
+from mer_live.training.datasets.sample import REQUESTED_FROM, DatasetError, need_folder, stop
 
 _HEADER_SEARCH_ROWS = 40
 
@@ -29,8 +29,7 @@ def find_files(root: Path, patterns: Sequence[str], dataset: str) -> list[Path]:
     Raises:
         DatasetError: The folder is missing, or there is none.
     """
-    if not root.is_dir():
-        raise stop(dataset, f"the folder {root} does not exist", root)
+    need_folder(dataset, root)
     found = [
         path
         for pattern in patterns

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.files import whole, write_atomically
+from mer_live.realtime.outputs import unwritable
 from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.frames import FrameError
 from mer_live.training.datasets.sample import DatasetError, Reading, Sample, Skipped
@@ -30,6 +31,10 @@ Progress = Callable[[int, int], None]
 FORMAT = 1
 PARTS = ".parts"
 EXTRA = ("emotion", "action_units", "found")
+
+
+class UnwritableError(OSError):
+    """The folder of the prepared set cannot be made; one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ def prepare(
     Raises:
         DatasetError: No clip has a class, or none could be prepared; or a name stands twice in the list.
         LandmarkerError: The landmark model cannot be used.
+        UnwritableError: ``out`` cannot be made.
     """
     samples = [sample for sample in reading.samples if sample.label is not None]
     without = len(reading.samples) - len(samples)
@@ -89,7 +95,10 @@ def prepare(
     elif (done := _already(out, config, whole)) is not None:
         return done
     parts = out / PARTS
-    parts.mkdir(parents=True, exist_ok=True)
+    try:
+        parts.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnwritableError(str(unwritable(out, error))) from error
     files = [parts / f"{config.variant}-{name}.npz" for name in prints]
     work = [(sample, file) for sample, file in zip(samples, files, strict=True) if not file.is_file()]
     finished = len(samples) - len(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from aiortc import RTCIceCandidate
@@ -11,6 +12,8 @@ from aiortc.sdp import MediaDescription, SessionDescription
 _MOST_CANDIDATES = 40
 START_KBPS, MIN_KBPS, MAX_KBPS = 4000, 2500, 12000
 """Asked of the sender; a browser's own start of 300 kbit/s blurs exactly the motion that is wanted."""
+_NAME, _MOST_NAMES = re.compile(r"[A-Za-z][\w.-]{,15}", re.ASCII), 6
+"""Of codecs that a refusal repeats: they are strangers' words."""
 _HINTS = {
     "x-google-start-bitrate": str(START_KBPS),
     "x-google-min-bitrate": str(MIN_KBPS),
@@ -81,7 +84,9 @@ def ask_for_bitrate(answer: str) -> str:
 def _keep_vp8(video: MediaDescription) -> None:
     wanted = {codec.payloadType for codec in video.rtp.codecs if codec.name.upper() == "VP8"}
     if not wanted:
-        raise OfferError("the offer has no VP8, which every browser can send")
+        names = sorted({codec.name for codec in video.rtp.codecs if _NAME.fullmatch(codec.name)})
+        told = ", ".join(names[:_MOST_NAMES]) or "no codec by name"
+        raise OfferError(f"the offer has no VP8, which every browser can send: it has {told}")
     wanted |= {c.payloadType for c in video.rtp.codecs if _is_rtx(c) and c.parameters.get("apt") in wanted}
     video.rtp.codecs = [codec for codec in video.rtp.codecs if codec.payloadType in wanted]
     video.fmt = [number for number in video.fmt if number in wanted]

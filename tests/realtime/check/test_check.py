@@ -99,3 +99,35 @@ def test_the_doctor_says_what_is_here(tmp_path: Path) -> None:
     assert lines["face model"]["level"] == "ok"
     assert {"versions", "engine", "tensorrt", "writing"} <= set(lines)
     assert all(line["text"] for line in lines.values())
+
+
+def small(few: list[np.ndarray]) -> list[np.ndarray]:
+    return [cv2.resize(image, (320, 240), interpolation=cv2.INTER_AREA) for image in few[:40]]
+
+
+def test_a_clock_that_rewinds_late_is_told(tmp_path: Path, few: list[np.ndarray]) -> None:
+    parts = [
+        write_video(tmp_path / f"{k}.ts", images, fps=25, options={"bf": "0"}, container_format="mpegts")
+        for k, images in enumerate((small(few) * 4, small(few)))
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    code, told = check(path, "--report", tmp_path / "r.json")
+    assert code == 1, told
+    assert "looked at: the first 150 frames; of the file's stamps and sizes, all of it" in told
+    assert "1 rewind of the clock" in told
+    seen = json.loads((tmp_path / "r.json").read_text())["input"]
+    assert seen["stamps_mended"]["rewinds"] == 1
+    assert (seen["sizes"], seen["looked_through"], seen["places"]) == ([[320, 240]], 1, None)
+
+
+def test_who_comes_later_into_the_picture_is_seen(tmp_path: Path, few: list[np.ndarray]) -> None:
+    dark = [np.zeros_like(small(few)[0])] * 160  # longer than is read
+    path = write_video(tmp_path / "a.mkv", [*dark, *small(few) * 5], fps=25, options={"g": "20"})
+    code, told = check(path, "--report", tmp_path / "r.json")
+    assert code == 1, told
+    assert "warning: a face could be analysed in 0% of 150 frames; else: the picture is dark (150)" in told
+    usable, looked = json.loads((tmp_path / "r.json").read_text())["input"]["places"]
+    assert f"a face can be analysed at {usable} of {looked} places of the whole file" in told
+    assert looked == 12
+    assert 5 <= usable <= 7

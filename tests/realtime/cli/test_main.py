@@ -29,6 +29,7 @@ def test_events_report_and_csv_of_a_file(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""
+    assert "one face at 200 fps" in done.stderr
     start, *events = (json.loads(line) for line in jsonl.read_text().splitlines())
     content = json.loads(report.read_text())
     assert [content["frames"][name] for name in ("captured", "processed", "dropped")] == [700, 700, 0]
@@ -56,6 +57,8 @@ def test_events_on_stdout_are_pure_jsonl() -> None:
         ([], 2, "Give one of"),
         (["--demo", "--camera", "0"], 2, "Give one of"),
         (["--demo", "--events", "e.txt"], 2, ".jsonl or .csv"),
+        (["--video", " "], 2, "take a name"),
+        (["--demo", "--fps", "1e9"], 2, "at most 100,000"),
         (["--video", "nowhere.mp4"], 3, "nowhere.mp4"),
         (["--video", __file__], 3, "test_main.py"),
         (["--camera", "97"], 3, "--list-cameras"),

@@ -84,6 +84,11 @@ def test_an_image_that_cannot_be_read_names_itself(folder: Path) -> None:
         drain(source)
 
 
-def test_an_image_of_another_size_is_fitted(folder: Path) -> None:
-    cv2.imwrite(str(folder / "img3.png"), numbered(3, 256, 192))
-    assert drain(open_source(CameraConfig(source=str(folder), fps=200.0)))[0] == list(range(1, 13))
+def test_an_image_of_another_size_is_followed_and_told(folder: Path) -> None:
+    cv2.imwrite(str(folder / "img3.png"), numbered(3, 96, 128))
+    with open_source(CameraConfig(source=str(folder), fps=200.0)) as source:
+        seen = [(number_of(frame.image), frame.image.shape[:2], frame.stretch) for frame in source.frames()]
+    assert [number for number, _, _ in seen] == list(range(1, 13))
+    assert [shape for _, shape, _ in seen[1:4]] == [(96, 128), (128, 96), (96, 128)]
+    assert [stretch for _, _, stretch in seen] == [0, 0, 1] + [2] * 9
+    assert source.hint == "the picture changes its size 2 times: the analysis starts anew"

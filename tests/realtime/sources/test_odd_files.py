@@ -7,10 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from support.playing import play, play_file
-from support.video_clips import HEIGHT, WIDTH, frames, numbered, write_video
+from support.video_clips import HEIGHT, WIDTH, frames, numbered, write_packets, write_video
 
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.container import find_video
@@ -42,24 +43,6 @@ def test_one_frame_stamped_hours_ahead_does_not_hold_the_rest(tmp_path: Path) ->
     assert numbers == list(range(40))
     np.testing.assert_allclose(times, EVEN, atol=1_000_000)
     assert source.facts["stamps_mended"]["outliers"] == 1
-
-
-def write_packets(path: Path, images: list[np.ndarray], ticks: list[int]) -> None:
-    """Motion JPEG in Matroska, each packet stamped as told, whatever the order."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=50)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
-        stream.codec_context.time_base = Fraction(1, 10_000)
-        packets = [
-            packet
-            for image in images
-            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24"))
-        ]
-        packets += stream.encode()
-        for number, (packet, tick) in enumerate(zip(packets, ticks, strict=True)):
-            packet.pts, packet.dts = tick, min(tick, 200 * number)
-            packet.time_base = Fraction(1, 10_000)
-            container.mux_one(packet)
 
 
 def test_a_long_wait_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -153,10 +136,17 @@ def test_messages_say_what_is(tmp_path: Path) -> None:
         "sound.wav": "no picture, only sound",
         "take[1].mp4": "there is no file",
         "clip?.mkv": "there is no file",
+        "one.png": f"one.png is one picture, and a movement takes many: name their folder, {tmp_path}",
+        "photos": "photos holds no picture: name the folder",
+        "photos/*.png": "no picture fits .*name the folder",
+        "http://[": "is no address",
         "006": "there is no file .*006: check the path, or give --camera",
     }
+    cv2.imwrite(str(tmp_path / "one.png"), numbered(1))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "IMG_1.HEIC").write_bytes(b"ftypheic")
     for name, words in says.items():
-        source = name if name.isdigit() else str(tmp_path / name)
+        source = name if name.isdigit() or "://" in name else str(tmp_path / name)
         with pytest.raises(SourceError, match=words) as caught:
             open_source(CameraConfig(source=source))
         assert "MP4" not in str(caught.value)

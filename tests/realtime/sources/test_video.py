@@ -230,9 +230,9 @@ def test_a_damaged_middle_is_skipped(tmp_path: Path) -> None:
         ("missing.mp4", None, "no file"),
         ("text.mp4", b"hello\n" * 500, "not a video"),
         ("empty.mp4", b"", "not a video"),
-        ("photos", "folder", "no images"),
-        ("img%03d.png", None, "no images"),
-        ("*.png", None, "no images"),
+        ("photos", "folder", "holds no picture"),
+        ("img%03d.png", None, "no picture fits"),
+        ("*.png", None, "no picture fits"),
     ],
 )
 def test_what_cannot_be_opened_says_what_to_do(

@@ -65,7 +65,9 @@ def test_generic_folders(tmp_path: Path) -> None:
     assert "holds no images" in reading.skipped[0].reason
     without = read_dataset("mine", tmp_path)
     assert [s.key for s in without.samples] == ["mine/p2/surprise/c"]
-    assert "the frame rate is unknown: state it" in {entry.reason for entry in without.skipped}
+    assert "the frame rate is unknown: give it as --fps 200, or in a column fps" in {
+        entry.reason for entry in without.skipped
+    }
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no clip CLASS/SUBJECT/CLIP"):
         read_dataset("mine", tmp_path / "empty")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_numbers_kept_as_text_quotes_blank_lines_and_a_named_separator(tmp_path:
     ("content", "says"),
     [
         (b"\x81\x8d", "is no text: save it as CSV in UTF-8"),
+        (b"PK\x03\x04\x14\x00", "is a workbook of a spreadsheet program: save it as CSV in UTF-8"),
         (b'path,subject,label\n"a,b\n', "line 2 is not cells"),
         (b"path,label\na,1\n", "line 1 has no column subject, only path, label"),
         (b"", "has no column path, subject, label, only nothing"),
@@ -76,3 +78,28 @@ def test_the_same_reader_serves_the_list_and_the_index(tmp_path: Path) -> None:
         read_list(listing)
     (tmp_path / "index.csv").write_bytes("key;dataset;subject;label\na/1/b;a;Jörg;1\n".encode("utf-16"))
     assert read_index(tmp_path)["subject"].tolist() == ["a/jörg"]
+
+
+def test_a_list_names_folders_as_other_systems_write_them(tmp_path: Path) -> None:
+    trees.write_frames(tmp_path / unicodedata.normalize("NFD", "Jürgen"), range(1, 4))
+    trees.write_frames(tmp_path / "p1" / "clip", range(1, 4))
+    file = tmp_path / "list.csv"
+    file.write_text("path,subject,label\nJürgen,a,surprise\np1\\clip,b,surprise\n", encoding="utf-8")
+    assert len(read_dataset("lab", file, fps=200).samples) == 2
+    file.write_text("path,subject,label\np1/clip,b,surprise\n")
+    with pytest.raises(
+        DatasetError, match="the frame rate is unknown: give it as --fps 200, or in a column fps"
+    ):
+        read_dataset("lab", file)
+    file.write_text("path,subject,label\n")
+    with pytest.raises(DatasetError, match=r"list\.csv has no rows below its header"):
+        read_dataset("lab", file)
+
+
+@pytest.mark.parametrize("name", ["lab", "casme2", "ck+", "mmi", "jaffe"])
+def test_a_file_is_no_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(DatasetError, match=r"a\.txt is a file, no folder"):
+        read_dataset(name, tmp_path / "a.txt")
+    with pytest.raises(DatasetError, match="b does not exist"):
+        read_dataset(name, tmp_path / "b")

@@ -306,3 +306,12 @@ def test_command_errors_are_one_sentence(
     assert message in text
     assert "Traceback" not in text
     assert len(text.strip().splitlines()) == 1
+
+
+def test_a_set_that_cannot_be_written_ends_with_1(tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        got, text = run("--dataset", "lab", "--root", tree, "--fps", 30, "--out", out)
+        assert got == 1
+        (said,) = (line for line in text.splitlines() if line.startswith("mer-train: "))
+        assert "cannot be written (not a directory)" in said

@@ -7,7 +7,7 @@ from pathlib import Path
 from mer_live.training.datasets.frames import ClipFolders
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import class_of
-from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
+from mer_live.training.datasets.sample import Collector, Reading, Sample, need_folder, stop
 
 FPS = 30.0
 EMOTIONS = ("neutral", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
@@ -23,8 +23,7 @@ def read_ckplus(root: Path) -> Reading:
     Raises:
         DatasetError: No emotion file, or no sequence with frames.
     """
-    if not root.is_dir():
-        raise stop("ck+", f"the folder {root} does not exist", root)
+    need_folder("ck+", root)
     files = sorted(path for path in root.rglob("*_emotion.txt") if not path.name.startswith("."))
     if not files:
         raise stop("ck+", "no file Emotion/S005/001/S005_001_*_emotion.txt", root)

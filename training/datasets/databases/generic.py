@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import unicodedata
+from functools import partial
 from pathlib import Path
 
 from mer_live.engines.csv_file import CsvError, read_columns
@@ -12,9 +14,10 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.frames import FrameError, FrameFiles, frame_files, video_file
 from mer_live.training.datasets.identity import canonical_dataset, canonical_subject, parse_label
 from mer_live.training.datasets.labels import class_of, emotion_name
-from mer_live.training.datasets.sample import Collector, Frames, Reading, Sample, stop
+from mer_live.training.datasets.sample import Collector, Frames, Reading, Sample, need_folder, stop
 
 _REQUIRED = ("path", "subject", "label")
+_FORMS = (str, partial(unicodedata.normalize, "NFC"), partial(unicodedata.normalize, "NFD"))
 
 
 def read_folders(root: Path, name: str = "generic", fps: float = 0.0) -> Reading:
@@ -31,8 +34,7 @@ def read_folders(root: Path, name: str = "generic", fps: float = 0.0) -> Reading
     Raises:
         DatasetError: No clip in this layout.
     """
-    if not root.is_dir():
-        raise stop("generic", f"the folder {root} does not exist", root)
+    need_folder("generic", root)
     collector = Collector(canonical_dataset(name))
     for kind in _folders(root):
         for person in _folders(kind):
@@ -66,13 +68,21 @@ def read_csv(file: Path, name: str = "generic", fps: float = 0.0) -> Reading:
     collector = Collector(canonical_dataset(name))
     for row in rows:
         if row["path"] and row["subject"]:
-            _add(collector, file.parent / row["path"], row, row.get("clip", ""), fps)
+            _add(collector, _named(file.parent, row["path"]), row, row.get("clip", ""), fps)
         else:
             collector.skip(f"{file.name} line {row['line']}", "has no path or no subject")
     if not collector.samples:
-        first = f"; first: {collector.skipped[0].reason}" if collector.skipped else ""
-        raise stop("generic", f"none of {len(rows)} rows of {file} can be used{first}", file.parent)
+        what = f"{file} has no rows below its header"
+        if collector.skipped:
+            what = f"none of {len(rows)} rows of {file} can be used; first: {collector.skipped[0].reason}"
+        raise stop("generic", what, file.parent)
     return collector.reading()
+
+
+def _named(folder: Path, written: str) -> Path:
+    """What a list names: umlauts of a Mac's disk are two characters each, and Windows writes backslashes."""
+    ways = [form(text) for text in (written, written.replace("\\", "/")) for form in _FORMS]
+    return next((path for way in ways if (path := folder / way).exists()), folder / written)
 
 
 def _add(collector: Collector, path: Path, row: dict[str, str], clip: str, fps: float) -> None:
@@ -96,7 +106,7 @@ def _add(collector: Collector, path: Path, row: dict[str, str], clip: str, fps: 
         collector.skip(key, f"fps {row['fps']!r} is not a number")
         return
     if not 0 < rate < math.inf:
-        collector.skip(key, "the frame rate is unknown: state it")
+        collector.skip(key, "the frame rate is unknown: give it as --fps 200, or in a column fps")
         return
     emotion = emotion_name(row["label"])
     label = class_of(collector.dataset, emotion, "cde")

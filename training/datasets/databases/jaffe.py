@@ -8,7 +8,7 @@ from mer_live.realtime.sources.sequence import is_picture
 from mer_live.training.datasets.frames import FrameFiles
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import class_of
-from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
+from mer_live.training.datasets.sample import Collector, Reading, Sample, need_folder, stop
 
 EMOTIONS = {
     "an": "anger",
@@ -27,8 +27,7 @@ def read_jaffe(root: Path) -> Reading:
     Raises:
         DatasetError: The folder or every image is missing.
     """
-    if not root.is_dir():
-        raise stop("jaffe", f"the folder {root} does not exist", root)
+    need_folder("jaffe", root)
     collector = Collector("jaffe")
     for path in sorted(path for path in root.rglob("*") if is_picture(path.name)):
         parts = path.name.split(".")

@@ -10,7 +10,7 @@ from mer_live.realtime.sources.container import VIDEOS
 from mer_live.training.datasets.frames import FrameError, video_file
 from mer_live.training.datasets.identity import canonical_subject
 from mer_live.training.datasets.labels import class_of
-from mer_live.training.datasets.sample import Collector, Reading, Sample, stop
+from mer_live.training.datasets.sample import Collector, Reading, Sample, need_folder, stop
 
 FPS = 25.0
 EMOTIONS = {1: "anger", 2: "disgust", 3: "fear", 4: "happiness", 5: "sadness", 6: "surprise"}
@@ -31,8 +31,7 @@ def read_mmi(root: Path) -> Reading:
     Raises:
         DatasetError: No video, or none with an emotion.
     """
-    if not root.is_dir():
-        raise stop("mmi", f"the folder {root} does not exist", root)
+    need_folder("mmi", root)
     videos = sorted(p for p in root.rglob("*") if p.suffix.lower() in VIDEOS and not p.name.startswith("."))
     if not videos:
         raise stop("mmi", "no video such as Sessions/1767/S001-101.avi", root)

@@ -74,8 +74,11 @@ def test_vp8_is_what_is_left_to_decode(offer: str) -> None:
     assert " VP8/90000" in cleaned
     line = next(line for line in cleaned.splitlines() if line.startswith("m=video"))
     assert len(line.split()) == 3 + 2  # VP8 and its retransmissions
-    with pytest.raises(OfferError, match="VP8"):
+    with pytest.raises(OfferError, match=r"no VP8, .*: it has H264, VP9, rtx$"):
         clean_offer(offer.replace("VP8", "VP9"), ME, sends_video=True)
+    for unknown in ("", "X" * 17, "\N{SNOWMAN}"):
+        with pytest.raises(OfferError, match=r"it has no codec by name$"):
+            clean_offer(re.sub("VP8|H264|rtx", unknown, offer), ME, sends_video=True)
 
 
 @pytest.mark.parametrize("sdp", ["", "v=0", "nonsense", "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n", "v=0\0"])
