@@ -23,6 +23,7 @@ from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
 from mer_live.realtime.sources.sequence import SequenceError, order_pictures
 from mer_live.realtime.sources.stamps import Mender
+from mer_live.realtime.sources.video import FileSource
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.sample import DatasetError
 
@@ -48,6 +49,11 @@ def play(path: Path, fps: float | None) -> None:
     except SourceError as error:
         assert "\n" not in str(error)  # noqa: PT017  (either end is right)
         return
+    if isinstance(source, FileSource):
+        found = source.scan()
+        assert found is not None
+        assert 0 <= found.share <= 1
+        assert len(list(source.glimpses(3))) <= 4
     with source:
         ring = FrameRing(4, *source.size[::-1], block=True)
         with ring.reader() as reader:
