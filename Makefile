@@ -15,7 +15,7 @@ demo: $(LIVE)  ## install what the live path needs (no torch) and run it on the 
 	@$(PY) -m mer_live.realtime.cli --demo
 
 web: $(LIVE)  ## serve the page on http://localhost:8080 (WEB_ARGS=... for options)
-	@$(PY) -m mer_live.realtime.web.cli $(WEB_ARGS)
+	@$(PY) -m mer_live.realtime.web $(WEB_ARGS)
 
 test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
 	@sh .ci/browser
@@ -35,10 +35,10 @@ lint: $(ALL) .typing/mer_live  ## ruff, mypy --strict, import-linter
 	@cd .typing && PYTHONPATH=. ../$(VENV)/bin/lint-imports --config ../pyproject.toml
 
 zoo: $(ALL)  ## retrain the shipped bundles: make zoo FACES=DIR (an hour on 2 cores)
-	@MER_FACES="$${MER_FACES:-$(FACES)}" $(PY) -m mer_live.training.cli.main zoo
+	@MER_FACES="$${MER_FACES:-$(FACES)}" $(PY) -m mer_live.training.cli zoo
 
 bench: $(LIVE)  ## quick benchmark run into out/bench
-	@$(PY) -m mer_live.benchmarks.cli all --quick --out out/bench
+	@$(PY) -m mer_live.benchmarks all --quick --out out/bench
 
 docs: $(ALL)  ## build the site into out/site
 	@$(PY) docs/scripts/build.py out/docs

@@ -219,7 +219,7 @@ def everything(
     out.mkdir(parents=True, exist_ok=True)
     results = []
     for name in ("live", "latency", "throughput", "delay"):
-        command = [sys.executable, "-m", "mer_live.benchmarks.cli", name, "--json", str(out / f"{name}.json")]
+        command = [sys.executable, "-m", "mer_live.benchmarks", name, "--json", str(out / f"{name}.json")]
         if code := subprocess.run([*command, *(["--quick"] if quick else [])], check=False).returncode:
             raise typer.Exit(code)
         results.append(Result.read(out / f"{name}.json"))

@@ -11,7 +11,7 @@ Names are loaded when they are first used: importing this package imports neithe
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return metadata.version("mer-live")
+        from importlib.metadata import version  # takes longer than all else here
+
+        return version("mer-live")
     if name in _WHERE:
         return getattr(import_module(f"mer_live.{_WHERE[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

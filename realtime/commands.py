@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,13 +12,6 @@ import typer
 
 EXIT_OTHER, EXIT_USAGE, EXIT_SOURCE, EXIT_BACKEND, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
 Errors: TypeAlias = type[Exception] | tuple[type[Exception], ...]
-
-ENDINGS = tuple(
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP")
-    if hasattr(signal, name) and (name != "SIGHUP" or signal.getsignal(signal.SIGHUP) != signal.SIG_IGN)
-)
-"""What asks a program to end; Windows has no SIGHUP, and nohup takes it away."""
 
 Bundles = Annotated[
     list[str] | None,
@@ -51,16 +43,6 @@ def open_missing_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
             setattr(sys, name, open(os.devnull, "r" if number == 0 else "w"))  # noqa: SIM115
-
-
-def end_at_once() -> None:
-    """Let SIGINT, SIGTERM and SIGHUP end the process on the spot, as they end any program.
-
-    Until something has been opened that must be closed in order this is all that is wanted, and it works while
-    an engine is compiled, where Python would not look at a signal for seconds.
-    """
-    for number in ENDINGS:
-        signal.signal(number, signal.SIG_DFL)
 
 
 def fail(program: str, code: int, message: object) -> NoReturn:

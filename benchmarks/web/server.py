@@ -17,7 +17,7 @@ def server(port: int, *arguments: str, said: deque[str] | None = None) -> Iterat
 
     Raises RuntimeError with what it wrote when it ends instead.
     """
-    command = [sys.executable, "-m", "mer_live.realtime.web.cli", "--port", str(port), *arguments]
+    command = [sys.executable, "-m", "mer_live.realtime.web", "--port", str(port), *arguments]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     lines: deque[str] = deque(maxlen=1000) if said is None else said
     try:

@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from mer_live.engines.entry import end_at_once
 from mer_live.realtime.commands import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
@@ -21,7 +22,6 @@ from mer_live.realtime.commands import (
     Precision,
     Sensitivity,
     codes_of_a_run,
-    end_at_once,
     errors_end,
     fail,
     open_missing_streams,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from mer_live.engines.entry import end_at_once
 from mer_live.realtime.commands import (
     EXIT_USAGE,
     Backend,
@@ -16,7 +17,6 @@ from mer_live.realtime.commands import (
     Precision,
     Sensitivity,
     codes_of_a_run,
-    end_at_once,
     errors_end,
 )
 from mer_live.realtime.config import BUNDLES

@@ -13,9 +13,9 @@ from typing import cast
 
 from mer_live.engines.bundle import load_bundle
 from mer_live.engines.device.choice import check_device
+from mer_live.engines.entry import ENDINGS, end_at_once
 from mer_live.engines.runners import BACKENDS
 from mer_live.engines.trt.file import Precision
-from mer_live.realtime.commands import ENDINGS, end_at_once
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import open_recognizer
