@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -57,6 +58,19 @@ def open_output(path: str | Path) -> TextIO:
     if hasattr(os, "O_NONBLOCK"):
         os.set_blocking(number, True)
     return open(number, "w", encoding="utf-8", newline="")
+
+
+@contextmanager
+def pipes_held(paths: Sequence[str]) -> Iterator[None]:
+    """Open the pipes among ``paths`` now, so that one that nobody reads is told before anything is loaded.
+
+    They stay open meanwhile, for a reader would take a close for the end. Raises OSError, one sentence.
+    """
+    with ExitStack() as held:
+        for path in paths:
+            if Path(path).is_fifo():
+                held.enter_context(open_output(path))
+        yield
 
 
 def write_report(path: Path, content: dict[str, Any]) -> None:

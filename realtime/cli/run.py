@@ -13,16 +13,16 @@ from typing import Any
 from rich.console import Console
 
 from mer_live.engines.bundle import load_bundle
+from mer_live.engines.entry import ENDINGS
 from mer_live.realtime.baseline import Baseline, BaselineError, BaselineMeter
 from mer_live.realtime.check.findings import assess
 from mer_live.realtime.cli.options import Options, source_name
-from mer_live.realtime.commands import ENDINGS
 from mer_live.realtime.demo.clip import demo_table, demo_truth
 from mer_live.realtime.face.landmarks import preload
 from mer_live.realtime.markers.keys import KeyMarkers
 from mer_live.realtime.markers.lsl import LslMarkers
 from mer_live.realtime.motion.regions import REGIONS
-from mer_live.realtime.outputs import write_report
+from mer_live.realtime.outputs import pipes_held, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
@@ -49,11 +49,12 @@ def live(options: Options) -> None:
     Raises SourceError, BundleError, BackendError, LandmarkerError or OSError, each one sentence.
     """
     settle_process()
-    preload()  # while the engines are compiled
     notes = PipedConsole(stderr=True)
     console = PipedConsole(stderr=True) if "-" in options.events else PipedConsole()
-    bundles = [load_bundle(name) for name in options.bundles]
     with ExitStack() as closing:
+        closing.enter_context(pipes_held(options.events))
+        preload()  # while the engines are compiled
+        bundles = [load_bundle(name) for name in options.bundles]
         # Recordings first: they tell their rate, and can wait for the engines as a camera cannot.
         kept = {one: closing.enter_context(open_source(one)) for one in options.sources if is_kept(one)}
         rate = max((one.nominal_fps for one in kept.values()), default=0.0)

@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 
 from mer_live.realtime.cli import run
 from mer_live.realtime.cli.main import app
-from mer_live.realtime.outputs import check_outputs, open_output, write_report
+from mer_live.realtime.outputs import check_outputs, open_output, pipes_held, write_report
 from mer_live.realtime.sinks.jsonl import JsonlSink
+from mer_live.realtime.sources.config import SourceError
 
 LIVE = [sys.executable, "-m", "mer_live.realtime.cli.main", "--bundle", "madtn"]
 
@@ -81,6 +82,42 @@ def test_a_pipe_without_a_reader_is_an_error_and_not_a_wait(tmp_path: Path) -> N
         file.write("x\n")
         file.flush()
         assert os.read(reader, 9) == b"x\n"
+    os.close(reader)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are a matter of POSIX")
+def test_a_pipe_without_a_reader_is_told_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+
+    def load(*_: object) -> None:
+        raise SourceError("something was loaded")
+
+    for name in ("preload", "load_bundle", "open_recognizer"):
+        monkeypatch.setattr(run, name, load)
+    command = ["--demo", "--no-ui", "--events", str(pipe)]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "start its reader first" in done.output) == (1, True)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "something was loaded" in done.output) == (3, True)
+    os.close(reader)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are a matter of POSIX")
+def test_the_reader_of_a_pipe_sees_one_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.jsonl"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with pipes_held([str(pipe), "-", str(tmp_path / "none.jsonl")]):
+        with pytest.raises(BlockingIOError):
+            os.read(reader, 9)  # there is a writer, and nothing yet
+        with open_output(pipe) as file:
+            file.write("x\n")
+        assert os.read(reader, 9) == b"x\n"
+    assert os.read(reader, 9) == b""
     os.close(reader)
 
 
