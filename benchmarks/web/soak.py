@@ -60,6 +60,8 @@ class Kept:
     """Visits that did not go as they should."""
     full: list[str]
     """Visits that found every place taken, and left."""
+    again: list[str]
+    """Why connections had to be tried again."""
 
     def details(self) -> dict[str, Any]:
         """For the result: what the plot and later questions need."""
@@ -98,6 +100,7 @@ def judge(kept: Kept) -> list[Figure]:
         Figure("threads gained", warm[-1].threads - warm[0].threads, "", n, target=_POOL, note=_POOL_WORDS),
         Figure("handles gained", warm[-1].handles - warm[0].handles, "", n, target=0),
         Figure("visits that did not go as they should", len(kept.trouble), "", visits, target=0),
+        Figure("connections that were tried again", len(kept.again), "", visits),
         Figure("sessions that failed on the server", kept.ended.get("error", 0.0), "",
                round(sum(kept.ended.values())), target=0),
         Figure("/metrics answered within, p99", late, "ms", every),
@@ -108,7 +111,7 @@ class _Soak:
     """Sends visitors and looks at the server meanwhile; lives in the event loop."""
 
     def __init__(self, process: psutil.Process, port: int) -> None:
-        self.kept = Kept([], [], {}, {visit.__name__: 0 for visit in VISITS}, [], [])
+        self.kept = Kept([], [], {}, {visit.__name__: 0 for visit in VISITS}, [], [], [])
         self._process = process
         self._port = port
         self._begun = time.monotonic()
@@ -127,6 +130,7 @@ class _Soak:
             while time.monotonic() - self._begun < seconds:
                 await self._round(street)
             watch.cancel()
+            self.kept.again.extend(street.again)
             self.kept.ended.update((await self._figures(http))[1])
         return (self._cpu_s() - before) / (time.monotonic() - self._begun)
 

@@ -46,7 +46,7 @@ class Visitor:
         else:
             self.pc.addTrack(track)
         self.channel.on("message", self._on_message)
-        self.channel.on("close", self.closed.set)
+        self.channel.on("close", self._on_close)
         self.pc.on("track", self._on_track)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,15 +61,18 @@ class Visitor:
     async def until(
         self, kind: str, wanted: Callable[[Message], bool] = lambda _: True, s: float = 30
     ) -> Message:
-        """The first message of ``kind`` that is wanted, however long ago it came. Raises TimeoutError."""
+        """The first message of ``kind`` that is wanted, however long ago it came.
+
+        Raises TimeoutError; ConnectionResetError when the connection ends and no such message has come.
+        """
 
         def found() -> Message | None:
             return next((m for m in self.messages if m["type"] == kind and wanted(m)), None)
 
         async with asyncio.timeout(s), self._news:
-            await self._news.wait_for(lambda: found() is not None)
-        message = found()
-        assert message is not None
+            await self._news.wait_for(lambda: found() is not None or self.closed.is_set())
+        if (message := found()) is None:
+            raise ConnectionResetError(f"the connection has ended without {kind!r}")
         return message
 
     def send(self, **content: Any) -> None:
@@ -84,6 +87,10 @@ class Visitor:
 
     def _on_message(self, data: str) -> None:
         self.messages.append(json.loads(data))
+        self._spawn(self._notify())
+
+    def _on_close(self) -> None:
+        self.closed.set()
         self._spawn(self._notify())
 
     async def _notify(self) -> None:

@@ -6,16 +6,19 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 
 from mer_live.benchmarks.web.visitor import PlayedTrack, Visitor, encoded_demo, post_offer
 
 _FPS = 15
 _KEPT = 512
 _PATIENCE_S = 60.0
+_CONNECT_S = 14.0
+_ATTEMPTS = 4
+"""As our page: it gives a connection up that is not made within 14 s, and tries again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Street:
     larger: Sequence[bytes]
     """The same at 640x480."""
     chance: random.Random
+    again: list[str] = field(default_factory=list)
+    """Why a connection was not made and had to be tried again."""
 
     @classmethod
     def of(cls, http: ClientSession, port: int, seed: int) -> Street:
@@ -40,15 +45,27 @@ class Street:
 @asynccontextmanager
 async def visit(street: Street, pictures: Sequence[bytes], fps: float = _FPS) -> AsyncIterator[Visitor]:
     """A visitor who is in: connected, and told hello. Raises ConnectionRefusedError where there is no place."""
+    visitor = await _enter(street, pictures, fps)
+    try:
+        yield visitor
+    finally:
+        await visitor.close()
+
+
+async def _enter(street: Street, pictures: Sequence[bytes], fps: float, attempts: int = _ATTEMPTS) -> Visitor:
     visitor = Visitor(street.http, PlayedTrack(pictures, fps), kept=_KEPT)
     try:
         status, answer = await visitor.offer()
         if status != 200:
             raise ConnectionRefusedError(answer["error"])
-        await visitor.until("hello", s=_PATIENCE_S)
-        yield visitor
-    finally:
+        await visitor.until("hello", s=_CONNECT_S)
+        return visitor
+    except BaseException as error:
         await visitor.close()
+        if attempts == 1 or not isinstance(error, TimeoutError | ConnectionResetError):
+            raise
+        street.again.append(repr(error))
+    return await _enter(street, pictures, fps, attempts - 1)
 
 
 async def stays(street: Street) -> None:
@@ -144,7 +161,9 @@ async def breaks_pictures(street: Street) -> None:
         for _ in range(max(1, len(data) // 200)):
             data[street.chance.randrange(len(data))] ^= street.chance.randrange(1, 256)
         broken.append(bytes(data))
-    with suppress(TimeoutError):  # a picture that says it is huge ends the session, and rightly
+    with suppress(
+        TimeoutError, ConnectionResetError
+    ):  # a picture that says it is huge ends the session, and rightly
         async with visit(street, broken):
             await asyncio.sleep(8)
 
@@ -180,7 +199,7 @@ async def knocks(street: Street) -> None:
     for writer in sockets:
         writer.close()
     for size in (0, 20, 500, 40_000, 100_000):
-        with suppress(OSError):
+        with suppress(OSError, ClientError):  # who holds 90 sockets may be cut off
             await _thrown(street, street.chance.randbytes(size))
 
 

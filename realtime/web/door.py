@@ -6,6 +6,8 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,17 @@ class Door(web.RequestHandler):
     """One connection: what cannot be read as HTTP gets a 4xx of one line, and one escaped line in the log."""
 
     __slots__ = ()
+
+    @property
+    def address(self) -> str:
+        """Whose connection it is; empty once it is closed."""
+        return str(self.peername[0]) if isinstance(self.peername, tuple) else ""
+
+    @property
+    def answers(self) -> bool:
+        """Whether a whole request has arrived and is being answered."""
+        request = self._current_request
+        return request is not None and request.content.is_eof()
 
     def handle_error(
         self,
@@ -116,14 +129,25 @@ def _check_pem(path: Path, option: str, mark: str) -> None:
         raise ValueError(f"{option} {str(path)!r} holds no {what} in PEM format: check the file.")
 
 
+def _first_to_go(doors: Sequence[Door]) -> list[Door]:
+    """In the order in which they make room: whose address has most, who has asked nothing yet, the oldest.
+
+    A crowd of sockets that say nothing pushes nobody out who waits for an answer.
+    """
+    held = Counter(door.address for door in doors)
+    return sorted(
+        doors, key=lambda door: (-held[door.address], door.answers)
+    )  # stable, and given the oldest first
+
+
 async def listen(server: web.Server, sockets: list[socket.socket], config: WebConfig) -> list[asyncio.Server]:
-    """Take connections for ``server``; beyond ``config.connections`` the oldest makes room for the newest."""
+    """Take connections for ``server``; beyond ``config.connections`` one makes room (`_first_to_go`)."""
     loop = asyncio.get_running_loop()
 
     def enter() -> Door:
-        now = server.connections  # the oldest first
-        for old in now[: max(0, len(now) - config.connections + 1)]:
-            old.force_close()
+        now = [door for door in server.connections if isinstance(door, Door)]
+        for door in _first_to_go(now)[: max(0, len(now) - config.connections + 1)]:
+            door.force_close()
         return Door(
             server,
             loop=loop,

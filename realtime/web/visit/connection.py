@@ -25,7 +25,8 @@ from mer_live.realtime.web.visit.messages import Mark, MessageError, Mute, Offer
 from mer_live.realtime.web.visit.outbox import Outbox
 
 _log = logging.getLogger(__name__)
-_LAST_WORDS_S = 0.15
+_LAST_WORDS_S = 2.0
+"""At most, for a page that is slow to take them; one lost packet is sent again after a second."""
 _NO_WORDS = ("lost", "gone", "connect", "offer")
 """Ends after which nobody listens."""
 _CHANNEL_S = 2.0
@@ -88,6 +89,12 @@ class Connection(ABC):
         """Whether the page has sent more of unfinished messages than it was told there is room for."""
         return self.pc.sctp is not None and self.pc.sctp._advertised_rwnd < 0
 
+    async def _told(self, box: Outbox) -> None:
+        """Wait until the page has acknowledged all that was sent."""
+        sctp = self.pc.sctp
+        while box.waiting or sctp._data_channel_queue or sctp._outbound_queue or sctp._sent_queue:
+            await asyncio.sleep(0.02)
+
     def mute(self, on: bool) -> None:  # noqa: B027
         """The page wants analysing to stop or to go on."""
 
@@ -121,8 +128,9 @@ class Connection(ABC):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._open.wait(), _CHANNEL_S)
         if self.box is not None and self.reason not in _NO_WORDS:
-            self.box.put(encode("bye", reason=self.reason, message=self.words))
-            await asyncio.sleep(_LAST_WORDS_S)
+            self.box.put_last(encode("bye", reason=self.reason, message=self.words))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told(self.box), _LAST_WORDS_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -39,6 +39,7 @@ class Outbox:
         self._most_bytes = most_bytes
         self._waiting: deque[str] = deque()
         self._state: str | None = None
+        self._ended = False
 
     @property
     def waiting(self) -> int:
@@ -47,14 +48,25 @@ class Outbox:
 
     def put(self, message: str) -> None:
         """Send ``message`` in order, now or later."""
+        if self._ended:
+            return
         if len(self._waiting) >= self._most_messages:
             self._waiting.popleft()
             self.dropped += 1
         self._waiting.append(message)
         self.flush()
 
+    def put_last(self, message: str) -> None:
+        """Send ``message``, and nothing after it."""
+        self.dropped += self._state is not None
+        self._state = None
+        self.put(message)
+        self._ended = True
+
     def put_state(self, message: str) -> None:
         """Send ``message``, unless a newer state comes before there is room for it."""
+        if self._ended:
+            return
         self.dropped += self._state is not None
         self._state = message
         self.flush()

@@ -19,7 +19,7 @@ def kept(mb_an_hour: float, handles: int) -> Kept:
         Held(60.0 * k, 400 + mb_an_hour * k / 60, 9, 8 + (handles if k > 50 else 0), 0, 5.0)
         for k in range(61)
     ]
-    return Kept(samples, samples[5::5], {"stop": 12.0}, {"stays": 12}, [], [])
+    return Kept(samples, samples[5::5], {"stop": 12.0}, {"stays": 12}, [], [], [])
 
 
 def test_what_grows_is_seen_and_what_does_not_is_not() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from aiohttp import web
 from OpenSSL import SSL
 from support.web_client import SureRecognizer, serving
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ from mer_live.realtime.web import start
 from mer_live.realtime.web.cli import app
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.door import quiet
-from mer_live.realtime.web.server import serve
+from mer_live.realtime.web.server import Site, serve
 
 HOST = b"Host: localhost\r\n"
 OFFER = b"POST /offer HTTP/1.1\r\n" + HOST + b"Origin: http://localhost\r\n"
@@ -177,6 +178,34 @@ def test_slow_sockets_are_closed_and_too_many_make_room(monkeypatch: pytest.Monk
             async with asyncio.timeout(30):
                 for reader, _ in ways[:12]:
                     assert await reader.read() == b""
+            for _, writer in ways:
+                writer.close()
+
+    asyncio.run(run())
+
+
+def test_a_crowd_that_says_nothing_pushes_nobody_out_who_waits_for_an_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        asked, answer = asyncio.Event(), asyncio.Event()
+
+        async def slow(site: Site, request: web.Request) -> web.Response:
+            asked.set()
+            await answer.wait()
+            return web.json_response({})
+
+        monkeypatch.setattr(Site, "about", slow)
+        async with listening(WebConfig(port=0, read_s=60, connections=8)) as port:
+            waiting = asyncio.create_task(ask(port, b"GET /about HTTP/1.0\r\n" + HOST + b"\r\n"))
+            await asked.wait()
+            ways = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+            assert b"200 OK" in await ask(port, b"GET /healthz HTTP/1.0\r\n" + HOST + b"\r\n")
+            async with asyncio.timeout(30):
+                for reader, _ in ways[:13]:
+                    assert await reader.read() == b""
+            answer.set()
+            assert b"200 OK" in await waiting
             for _, writer in ways:
                 writer.close()
 

@@ -107,6 +107,30 @@ def test_an_end_before_the_channel_is_open_is_told_all_the_same() -> None:
     asyncio.run(run())
 
 
+def test_why_it_has_ended_is_told_although_the_packet_is_lost(grey: NDArray[np.uint8]) -> None:
+    async def run() -> None:
+        async with serving() as (site, http):
+            page = Visitor(http, ClipTrack(grey))
+            await page.offer()
+            await page.until("hello")
+            take, lost = page.pc.sctp._handle_data, []
+
+            async def lose_once(data: bytes) -> None:
+                if b'"bye"' in data and not lost:
+                    lost.append(data)
+                else:
+                    await take(data)
+
+            page.pc.sctp._handle_data = lose_once
+            page.send(type="stop")
+            assert (await page.until("bye"))["reason"] == "stop"
+            assert lost
+            await emptied(site)
+            await page.close()
+
+    asyncio.run(run())
+
+
 def test_offers_that_never_connect_cannot_hold_all_places(grey: NDArray[np.uint8]) -> None:
     async def run() -> None:
         async with serving() as (site, http):

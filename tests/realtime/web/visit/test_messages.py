@@ -141,6 +141,19 @@ def test_nothing_is_written_to_a_channel_that_is_not_open() -> None:
     assert wire.sent == ["hello"]
 
 
+def test_nothing_comes_after_the_last_word() -> None:
+    wire = Wire(1)
+    box = Outbox(wire, 4, 10)
+    box.put("event")
+    box.put_state("state")
+    box.put_last("bye")
+    box.put_state("late")
+    box.put("later")
+    wire.room = 10
+    box.flush()
+    assert wire.sent == ["event", "bye"]
+
+
 def test_an_allowance_is_spent_and_comes_back() -> None:
     allowance = Allowance(10)
     assert [allowance.take(0) for _ in range(12)] == [True] * 10 + [False] * 2
