@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from support.web_axe import axe_script, violations
-from support.web_browser import begin, browser, server
+from support.web_browser import begin, browser, empty_room, server
+
+from mer_live.realtime.demo.clip import demo_clip
 
 pytestmark = pytest.mark.slow
 OPEN = "#status[data-state=open]"
@@ -111,3 +113,31 @@ def test_no_trouble_is_hard_to_read(chromium: str, camera: Path, play: Any, port
             page.click("#stop")
             page.wait_for_selector("#status[data-state=waiting]", timeout=WAIT_MS)
             assert violations(page, script) == []
+
+
+def test_no_face_and_no_place_are_easy_to_read(
+    chromium: str, tmp_path: Path, play: Any, port: int, script: str
+) -> None:
+    empty = empty_room(tmp_path / "empty.y4m")
+    with server(port, "--sessions", "1"), browser(play, chromium, empty) as chrome:
+        page, late = chrome.new_page(), chrome.new_page()
+        begin(page, port)
+        page.wait_for_function(
+            "() => document.getElementById('phase').textContent === 'No face'", timeout=WAIT_MS
+        )
+        assert violations(page, script) == []
+        begin(late, port)
+        late.wait_for_selector("#notice:not([hidden])", timeout=WAIT_MS)
+        assert "full" in late.inner_text("#notice")
+        assert violations(late, script) == []
+
+
+def test_the_servers_own_camera_is_easy_to_read(chromium: str, play: Any, port: int, script: str) -> None:
+    with server(port, "--video", str(demo_clip())), browser(play, chromium, None) as chrome:
+        page = chrome.new_page()
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.wait_for_function("() => document.getElementById('begin').textContent === 'Watch'")
+        assert violations(page, script) == []
+        begin(page, port)
+        page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
+        assert violations(page, script) == []

@@ -5,14 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from support.web_browser import begin, browser, server
+from support.web_browser import PICTURE, begin, browser, empty_room, server, write_y4m
 
 pytestmark = pytest.mark.slow
 OPEN = "#status[data-state=open]"
 WAIT_MS = 60_000
-PICTURE = 640 * 480 * 3 // 2
 IN_VIEW = "(id) => document.getElementById(id).getBoundingClientRect().bottom <= innerHeight + 1"
 
 
@@ -51,13 +49,6 @@ def test_a_token_is_asked_for(chromium: str, camera: Path, play: Any, port: int)
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
 
 
-def write_y4m(path: Path, fps: int, pictures: list[bytes]) -> Path:
-    """640x480 I420."""
-    head = f"YUV4MPEG2 W640 H480 F{fps}:1 Ip A1:1 C420jpeg\n".encode()
-    path.write_bytes(head + b"".join(b"FRAME\n" + picture for picture in pictures))
-    return path
-
-
 def test_a_picture_that_stands_still_is_named(
     chromium: str, camera: Path, tmp_path: Path, play: Any, port: int
 ) -> None:
@@ -74,9 +65,7 @@ def test_a_picture_that_stands_still_is_named(
 def test_whoever_is_not_seen_is_not_asked_for_anything(
     chromium: str, tmp_path: Path, play: Any, site: int
 ) -> None:
-    noise = np.random.default_rng(5).integers(118, 126, (30, PICTURE), dtype=np.uint8)
-    empty = write_y4m(tmp_path / "empty.y4m", 30, [one.tobytes() for one in noise])
-    with browser(play, chromium, empty) as chrome:
+    with browser(play, chromium, empty_room(tmp_path / "empty.y4m")) as chrome:
         page = chrome.new_page()
         begin(page, site)
         page.wait_for_function(
