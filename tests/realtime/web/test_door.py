@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -208,6 +209,22 @@ def test_a_crowd_that_says_nothing_pushes_nobody_out_who_waits_for_an_answer(
             assert b"200 OK" in await waiting
             for _, writer in ways:
                 writer.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere loopback has one address")
+def test_a_crowd_makes_room_before_another_address_does() -> None:
+    async def run() -> None:
+        async with listening(WebConfig(port=0, read_s=60, connections=8)) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(20)]
+            assert b"200 OK" in await ask(port, b"GET /healthz HTTP/1.0\r\n" + HOST + b"\r\n")
+            writer.write(b"GET /healthz HTTP/1.0\r\n" + HOST + b"\r\n")
+            async with asyncio.timeout(30):
+                assert b"200 OK" in await reader.read()
+            for _, one in [(reader, writer), *crowd]:
+                one.close()
 
     asyncio.run(run())
 
