@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -160,6 +160,18 @@ def load_bundle(name_or_dir: str | Path) -> Bundle:
             f"{card.sha256[:12]}...); copy or export the bundle again."
         )
     return Bundle(path, card)
+
+
+def common_classes(bundles: Sequence[Bundle]) -> tuple[str, ...]:
+    """The classes of one bundle or more, in the order of their logits; BundleError where they differ."""
+    first = bundles[0].card
+    for other in (bundle.card for bundle in bundles[1:]):
+        if other.classes != first.classes:
+            raise BundleError(
+                f"{first.name} names {', '.join(first.classes)} and {other.name} {', '.join(other.classes)}: bundles "
+                "of different classes cannot be averaged; name one, or others of the same classes, with --bundle."
+            )
+    return first.classes
 
 
 def file_sha256(path: Path) -> str:

@@ -5,7 +5,7 @@ import sys
 import cv2
 import numpy as np
 
-from mer_live.realtime import CLASSES, Clip, FacePath, Frame, LiveConfig, Recognizer, load_bundle
+from mer_live.realtime import Clip, FacePath, Frame, LiveConfig, Recognizer, load_bundle
 
 crops: list[np.ndarray] = []
 times: list[int] = []
@@ -22,5 +22,5 @@ with FacePath(once) as path:
 
 clip = Clip(np.stack(crops), np.array(times), onset=0, apex=int(sys.argv[2]), offset=len(crops) - 1)
 with Recognizer([load_bundle("madtn"), load_bundle("atnet")]) as recognizer:
-    for name, p in zip(CLASSES, recognizer.recognize(clip).probs, strict=True):
+    for name, p in zip(recognizer.classes, recognizer.recognize(clip).probs, strict=True):
         print(f"{name:<8} {p:.3f}")

@@ -5,7 +5,7 @@ import sys
 import cv2
 import numpy as np
 
-from mer_live.realtime import CLASSES, FacePath, Frame, Recognizer, load_bundle
+from mer_live.realtime import FacePath, Frame, Recognizer, load_bundle
 
 capture = cv2.VideoCapture(sys.argv[1])
 with Recognizer([load_bundle("madtn")]) as recognizer, FacePath(adm=recognizer.adm) as path:
@@ -19,5 +19,5 @@ with Recognizer([load_bundle("madtn")]) as recognizer, FacePath(adm=recognizer.a
         for found in step.spotted:
             if found.clip is not None:
                 probs = recognizer.recognize(found.clip).probs
-                print(found.spot.phase, CLASSES[int(probs.argmax())], found.spot.span.apex)
+                print(found.spot.phase, recognizer.classes[int(probs.argmax())], found.spot.span.apex)
         index += 1

@@ -41,6 +41,7 @@ def open_recorder(
             "live": source.live,
         },
         "bundles": [{"name": one.card.name, "sha256": one.card.sha256} for one in recognizer.bundles],
+        "classes": list(recognizer.classes),
         "backend": recognizer.backend,
         "config": asdict(live),
         "options": options,

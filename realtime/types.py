@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLASSES: tuple[str, str, str] = ("negative", "positive", "surprise")
-"""Class order everywhere: index 0, 1, 2."""
+"""What the shipped bundles decide between, in this order; a bundle of another scheme names its own."""
 
 
 Phase = Literal["apex", "offset", "settled", "withdrawn"]
@@ -196,7 +196,7 @@ class Event:
     state: State
     label: str
     probs: NDArray[np.float32]
-    """(3,) in the order of CLASSES, sums to 1."""
+    """(C,) in the order of ``classes``, sums to 1."""
     score: float
     """As in Spot."""
     span: Span
@@ -215,6 +215,8 @@ class Event:
     """None where none was in view when it was decided."""
     source: str | None = None
     """Which source it was seen by, where a run has several; ids count within a source."""
+    classes: tuple[str, ...] = CLASSES
+    """What it was decided between."""
 
     @property
     def delay_ns(self) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from mer_live.realtime.types import CLASSES
 
 Confusion = NDArray[np.int64]
-"""(C, C) counts, row = true class, column = predicted class; C = 3 in the order of CLASSES."""
+"""(C, C) counts, row = true class, column = predicted class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Scores:
         return {"uf1": self.uf1, "uar": self.uar, "accuracy": self.accuracy}
 
 
-def confusion(truth: ArrayLike, predicted: ArrayLike) -> Confusion:
-    """Count (true, predicted) pairs of class numbers 0, 1, 2.
+def confusion(truth: ArrayLike, predicted: ArrayLike, classes: int = len(CLASSES)) -> Confusion:
+    """Count (true, predicted) pairs of class numbers 0, 1, ..., ``classes`` - 1.
 
     Raises:
         ValueError: The lengths differ or a class number is unknown.
@@ -42,7 +42,6 @@ def confusion(truth: ArrayLike, predicted: ArrayLike) -> Confusion:
     t, p = np.asarray(truth, np.int64).reshape(-1), np.asarray(predicted, np.int64).reshape(-1)
     if t.shape != p.shape:
         raise ValueError(f"{len(t)} labels but {len(p)} predictions: every clip needs one prediction")
-    classes = len(CLASSES)
     if len(t) and not (min(t.min(), p.min()) >= 0 and max(t.max(), p.max()) < classes):
         raise ValueError(f"class numbers must lie in 0..{classes - 1}")
     counts: Confusion = np.bincount(t * classes + p, minlength=classes * classes).reshape(classes, classes)
@@ -64,10 +63,10 @@ def scores(counts: Confusion) -> Scores:
     return Scores(float(uf1[0]), float(uar[0]), float(accuracy[0]))
 
 
-def per_class(counts: Confusion) -> dict[str, dict[str, float | int | None]]:
+def per_class(counts: Confusion, names: Sequence[str] = CLASSES) -> dict[str, dict[str, float | int | None]]:
     """Return F1, recall and number of clips of each class; None where a class has no such score."""
     result: dict[str, dict[str, float | int | None]] = {}
-    for c, name in enumerate(CLASSES):
+    for c, name in enumerate(names):
         hit, true, said = int(counts[c, c]), int(counts[c].sum()), int(counts[:, c].sum())
         result[name] = {
             "f1": 2 * hit / (true + said) if true + said else None,
@@ -95,6 +94,7 @@ def summarise(
     predicted: Sequence[ArrayLike],
     subjects: ArrayLike,
     *,
+    classes: int = len(CLASSES),
     level: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
@@ -108,6 +108,7 @@ def summarise(
         truth: (N,) class numbers.
         predicted: One (N,) array for each seed.
         subjects: (N,) namespaced subject names.
+        classes: How many there are.
         level: Coverage of the interval.
         draws: Bootstrap draws.
         seed: Of the bootstrap.
@@ -120,15 +121,15 @@ def summarise(
         raise ValueError("no seed was run: there is nothing to score")
     if len(t) != len(who):
         raise ValueError(f"{len(t)} labels but {len(who)} subjects")
-    each = tuple(scores(confusion(t, p)) for p in predicted)
+    each = tuple(scores(confusion(t, p, classes)) for p in predicted)
     names, row_subject = np.unique(who, return_inverse=True)
     rng = np.random.default_rng(seed)
     weight = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
     total = np.zeros((3, draws))
     for p in predicted:
-        tables = np.zeros((len(names), len(CLASSES) ** 2), np.int64)
-        np.add.at(tables, (row_subject, t * len(CLASSES) + np.asarray(p, np.int64)), 1)
-        drawn = (weight @ tables).reshape(draws, len(CLASSES), len(CLASSES))
+        tables = np.zeros((len(names), classes**2), np.int64)
+        np.add.at(tables, (row_subject, t * classes + np.asarray(p, np.int64)), 1)
+        drawn = (weight @ tables).reshape(draws, classes, classes)
         total += np.stack(_scores(drawn.astype(np.float64)))
     tail = 50 * (1 - level)
     low, high = np.percentile(total / len(predicted), [tail, 100 - tail], axis=1)
@@ -164,6 +165,11 @@ def as_report(summary: Summary, seeds: Sequence[int]) -> Mapping[str, object]:
         "interval": {name: [low[name], high[name]] for name in low},
         "seeds": {str(seed): one.as_dict() for seed, one in zip(seeds, summary.seeds, strict=True)},
     }
+
+
+def uf1_of(counts: ArrayLike) -> NDArray[np.float64]:
+    """UF1 (D,) of many tables (D, C, C); NaN where a table is empty."""
+    return _scores(np.asarray(counts, np.float64))[0]
 
 
 def _pack(values: NDArray[np.float64]) -> Scores:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,13 @@ meter { width: 5rem; }
 """)
 
 
-def write_page(rows: Iterable[dict[str, Any]], totals: dict[str, Any], path: Path, title: str) -> None:
+def write_page(
+    rows: Iterable[dict[str, Any]],
+    totals: dict[str, Any],
+    path: Path,
+    title: str,
+    classes: Sequence[str] = CLASSES,
+) -> None:
     """Write the page, whole or not at all. Raises OSError.
 
     Args:
@@ -39,47 +45,48 @@ def write_page(rows: Iterable[dict[str, Any]], totals: dict[str, Any], path: Pat
         totals: as `add_up` gives them.
         path: of the page.
         title: of the archive.
+        classes: that events are decided between.
     """
     hours = totals["length_s"] / 3600
     total = (
         f"{totals['recordings']:,} recordings, {hours:,.2f} h, {totals['events']:,} events "
-        f"({', '.join(f'{totals[name]:,} {name}' for name in CLASSES)}), "
+        f"({', '.join(f'{totals[name]:,} {name}' for name in classes)}), "
         f"{_rate(totals['events'], totals['usable_s'])} a minute of usable face; "
         f"{totals['failed']:,} could not be analysed to their end"
     )
     note = "Events as the last word has them, settled or final; none that was withdrawn."
     if totals["recordings"] > _MOST_ROWS:
         note += f" The first {_MOST_ROWS:,} recordings; recordings.csv has all."
-    heads = "".join(f"<th>{name}</th>" for name in CLASSES)
+    heads = "".join(f"<th>{name}</th>" for name in classes)
     with whole(path) as partial, partial.open("w", encoding="utf-8") as file:
         file.write(_PAGE.substitute(title=escape(title), total=escape(total), note=note, heads=heads))
         for row in islice(rows, _MOST_ROWS):
-            file.write(_line(row))
+            file.write(_line(row, classes))
         file.write("</tbody></table></div></body></html>\n")
 
 
-def add_up(rows: Iterable[dict[str, Any]]) -> dict[str, Any]:
+def add_up(rows: Iterable[dict[str, Any]], classes: Sequence[str] = CLASSES) -> dict[str, Any]:
     """Sums over recordings: ``recordings``, ``failed``, ``events``, one a class, ``length_s``, ``usable_s``."""
-    total: dict[str, Any] = dict.fromkeys(("recordings", "failed", "events", *CLASSES), 0)
+    total: dict[str, Any] = dict.fromkeys(("recordings", "failed", "events", *classes), 0)
     total |= {"length_s": 0.0, "usable_s": 0.0}
-    for row in map(flat_row, rows):
+    for row in (flat_row(row, classes) for row in rows):
         total["recordings"] += 1
         total["failed"] += bool(row["reason"])
         total["length_s"] += row["length_s"]
         total["usable_s"] += row["length_s"] * row["usable"]
-        for name in ("events", *CLASSES):
+        for name in ("events", *classes):
             total[name] += row[name]
     return total
 
 
-def _line(row: dict[str, Any]) -> str:
-    flat = flat_row(row)
+def _line(row: dict[str, Any], classes: Sequence[str]) -> str:
+    flat = flat_row(row, classes)
     cells = [
         escape(str(flat["recording"])),
         f"{flat['length_s']:,.1f} s",
         "" if flat["fps"] is None else f"{flat['fps']:.0f}",
         *(f'<meter value="{flat[name]}"></meter> {flat[name]:.0%}' for name in ("usable", "speaking")),
-        *(str(flat[name]) for name in ("events", *CLASSES)),
+        *(str(flat[name]) for name in ("events", *classes)),
         _rate(flat["events"], flat["length_s"] * flat["usable"]),
     ]
     why = escape("; ".join(filter(None, (flat["reason"], flat["hint"]))))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mer_live.engines.bundle import load_bundle
+from mer_live.engines.bundle import common_classes, load_bundle
 from mer_live.engines.executors import Executor
 from mer_live.engines.versions import versions
 from mer_live.realtime.batch.analyse import BatchSettings, analyse, row_of
@@ -49,10 +49,11 @@ def run_batch(
         JournalError: ``out`` belongs to another archive.
         BundleError, BackendError, LandmarkerError, ExecutorError, OSError: what is done is kept.
     """
-    bundles = [load_bundle(name).card for name in settings.bundles]
+    bundles = [load_bundle(name) for name in settings.bundles]
+    classes = common_classes(bundles)
     header = {
         "version": versions()["mer-live"],
-        "bundles": [{"name": card.name, "sha256": card.sha256} for card in bundles],
+        "bundles": [{"name": one.card.name, "sha256": one.card.sha256} for one in bundles],
         "backend": settings.backend,
         "config": asdict(settings.live),
     }
@@ -64,7 +65,7 @@ def run_batch(
             for recording, row in work:
                 journal.add(row)
                 told(recording, row)
-        totals = add_up(journal.rows())
-        written = write_tables(journal.rows(), out)
-        write_page(journal.rows(), totals, out / PAGE, out.name)
+        totals = add_up(journal.rows(), classes)
+        written = write_tables(journal.rows(), out, classes)
+        write_page(journal.rows(), totals, out / PAGE, out.name, classes)
     return totals, [*written, out / PAGE]

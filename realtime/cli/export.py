@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,25 +15,10 @@ from mer_live.realtime.commands import EXIT_OTHER, EXIT_SOURCE, EXIT_USAGE, erro
 from mer_live.realtime.session.layout import VIDEO
 from mer_live.realtime.session.read import RecordedSession, SessionError, read_session
 from mer_live.realtime.session.review.coder import PARTS, codings
-from mer_live.realtime.sinks.csv import COLUMNS, flat
+from mer_live.realtime.sinks.csv import columns, flat
 from mer_live.realtime.sinks.elan import write_eaf
-from mer_live.realtime.types import CLASSES
 
 FORMATS = ("elan", "csv", "bids")
-_BIDS: dict[str, dict[str, Any]] = {
-    "onset": {"Description": "Onset of the micro-expression, after the first frame", "Units": "s"},
-    "duration": {"Description": "From onset to offset", "Units": "s"},
-    "trial_type": {
-        "Description": "Most probable class",
-        "Levels": dict.fromkeys(CLASSES, "class of micro-expressions"),
-    },
-    "apex": {"Description": "Height of the movement, after the first frame", "Units": "s"},
-    "score": {"Description": "Calibrated probability that this is a micro-expression, 0..1"},
-    **{f"prob_{name}": {"Description": f"Probability of the class {name}, 0..1"} for name in CLASSES},
-    "sample": {"Description": "Frame number of the onset at the source, from 0"},
-}
-
-
 _CODED = (
     *("onset", "duration", "coder", "id", "verdict", "label", "added", "onset_frame", "apex_frame"),
     *("offset_frame", "onset_s", "apex_s", "offset_s", "comment"),
@@ -72,7 +57,9 @@ def export(
         return [path]
     if to == "csv":
         path = out / "events.csv"
-        write_atomically(path, _table(COLUMNS, [flat(event) for event in events], "").encode())
+        write_atomically(
+            path, _table(columns(session.classes), [flat(event) for event in events], "").encode()
+        )
         return [path, *_write_coded(coded, out / "coded.csv", "", ",")]
     if to == "bids":
         if not (subject.isalnum() and task.isalnum()):
@@ -91,17 +78,34 @@ def export(
             }
             for event in events
         ]
-        write_atomically(path, _table(tuple(_BIDS), rows, "n/a", "\t").encode())
+        described = _bids(session.classes)
+        write_atomically(path, _table(tuple(described), rows, "n/a", "\t").encode())
         about = {
             "StimulusPresentation": {
                 "SoftwareName": "mer-live",
                 "SoftwareVersion": session.info["versions"]["mer-live"],
             }
         }
-        write_json(path.with_suffix(".json"), {**_BIDS, **about, "StartTime": session.info["start"]})
+        write_json(path.with_suffix(".json"), {**described, **about, "StartTime": session.info["start"]})
         coding = path.with_name(path.name.replace("_events", "_desc-coded_events"))
         return [path, path.with_suffix(".json"), *_write_coded(coded, coding, "n/a", "\t")]
     raise ValueError(f"--to is one of {', '.join(FORMATS)}, not {to!r}.")
+
+
+def _bids(classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Column -> what the file beside the table says of it."""
+    return {
+        "onset": {"Description": "Onset of the micro-expression, after the first frame", "Units": "s"},
+        "duration": {"Description": "From onset to offset", "Units": "s"},
+        "trial_type": {
+            "Description": "Most probable class",
+            "Levels": dict.fromkeys(classes, "class of micro-expressions"),
+        },
+        "apex": {"Description": "Height of the movement, after the first frame", "Units": "s"},
+        "score": {"Description": "Calibrated probability that this is a micro-expression, 0..1"},
+        **{f"prob_{name}": {"Description": f"Probability of the class {name}, 0..1"} for name in classes},
+        "sample": {"Description": "Frame number of the onset at the source, from 0"},
+    }
 
 
 def _timed(session: RecordedSession, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

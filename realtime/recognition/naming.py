@@ -12,7 +12,7 @@ from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recognition.spot_queue import Waiting
 from mer_live.realtime.sinks.fan import SinkFan
-from mer_live.realtime.types import CLASSES, STATES, Event, State
+from mer_live.realtime.types import STATES, Event, State
 
 _KEPT_EVENTS = 10_000
 """Events held for the report; older ones are in the sinks only, so memory stays flat."""
@@ -67,7 +67,7 @@ class Naming:
             id=spot.id,
             revision=1 if known is None else known.revision + 1,
             state=STATES[spot.phase],
-            label=CLASSES[int(seen.probs.argmax())],
+            label=self._recognizer.classes[int(seen.probs.argmax())],
             probs=seen.probs,
             score=spot.score,
             span=spot.span.since(zero),
@@ -77,6 +77,7 @@ class Naming:
             engine=self._recognizer.engine,
             backend=self._recognizer.backend,
             face=item.face,
+            classes=self._recognizer.classes,
         )
 
     def _emit(self, event: Event) -> None:

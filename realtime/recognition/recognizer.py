@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.engines.bundle import Bundle
+from mer_live.engines.bundle import Bundle, common_classes
 from mer_live.engines.device.choice import DeviceChoice, choose_device
 from mer_live.engines.errors import BackendError
 from mer_live.engines.representation.clip import Clip
@@ -43,7 +43,7 @@ class Recognition:
     """What the engines say of one clip."""
 
     probs: NDArray[np.float32]
-    """(3,) mean of the bundles' softmax probabilities."""
+    """(C,) mean of the bundles' softmax probabilities."""
     stages_ns: tuple[tuple[str, int], ...]
     """(stage, nanoseconds): 'represent', then one entry a bundle; of the batch that the clip went with."""
 
@@ -74,10 +74,13 @@ class Recognizer:
     ) -> None:
         """Open a runner for each bundle, and the device where one was chosen; ``faces``: followed at once on it.
 
-        Raises BackendError when backend or device cannot be used, and closes what was opened.
+        Raises BackendError when backend or device cannot be used, and closes what was opened; BundleError where the
+        bundles' classes differ.
         """
         if not bundles:
             raise ValueError("At least one bundle is needed.")
+        self.classes = common_classes(bundles)
+        """What it decides between, in the order of the probabilities."""
         self.device = device
         self.precision = precision
         self._runners: list[Runner] = []
@@ -197,7 +200,7 @@ class Recognizer:
                     known = [replace(clip, adm=None) for clip in clips] if anew else clips
                     made[spec] = self._made(known, spec)
         stages.append(("represent", time.monotonic_ns() - started))
-        total = np.zeros((len(clips), 3), np.float64)
+        total = np.zeros((len(clips), len(self.classes)), np.float64)
         for bundle, runner in zip(self._bundles, self._runners, strict=True):
             started = time.monotonic_ns()
             inputs = {wanted.name: made[wanted.representation] for wanted in bundle.card.inputs}
@@ -239,7 +242,7 @@ def open_recognizer(
 ) -> Recognizer:
     """Engines for so many sources of ``fps`` each, on the device that ``live`` asks for or that is worth it.
 
-    Raises BackendError, ValueError as `choose_device`.
+    Raises BackendError, BundleError, ValueError as `Recognizer` and `choose_device`.
     """
     faces = sources * live.faces
     wanted = "tensorrt" if live.precision == "fp16" and backend == "auto" else backend

@@ -27,6 +27,7 @@ from mer_live.realtime.session.layout import (
     SPEAKING,
     VIDEO,
 )
+from mer_live.realtime.types import CLASSES
 
 NONE = -1
 _FAR = 60
@@ -64,6 +65,11 @@ class RecordedSession:
     """session.json."""
     frames: FrameTable
     anchorings: dict[int, Anchoring]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What its events were decided between; sessions before schemes do not say."""
+        return tuple(self.info.get("classes", CLASSES))
 
     @property
     def cropped(self) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mer_live.realtime.sinks.base import Sink, event_line
 from mer_live.realtime.sinks.csv import CsvSink
 from mer_live.realtime.sinks.jsonl import JsonlSink
 from mer_live.realtime.sinks.socket import SocketSink, parse_address
+from mer_live.realtime.types import CLASSES
 
 __all__ = ["CsvSink", "JsonlSink", "Sink", "check_events_path", "event_line", "open_sink"]
 
@@ -30,8 +32,13 @@ def check_events_path(path: str) -> None:
         raise ValueError(f"The folder of {path!r} does not exist; create it first.")
 
 
-def open_sink(path: str) -> Sink:
-    """The sink for an ``--events`` argument that ``check_events_path`` has passed. Raises OSError."""
+def open_sink(path: str, classes: Sequence[str] = CLASSES) -> Sink:
+    """The sink for an ``--events`` argument that ``check_events_path`` has passed. Raises OSError.
+
+    Args:
+        path: as given.
+        classes: that events are decided between.
+    """
     if path.startswith("ws:"):
         return SocketSink(path)
-    return CsvSink(path) if path.endswith(".csv") else JsonlSink(path)
+    return CsvSink(path, classes) if path.endswith(".csv") else JsonlSink(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.types import CLASSES, Event, Marker
+from mer_live.realtime.types import Event, Marker
 
 FORMAT = 2
 """Version of the event lines' schema: 2 has lines of the start and of markers."""
@@ -59,7 +59,7 @@ def event_line(item: Event) -> dict[str, Any]:
         "revision": item.revision,
         "state": item.state,
         "label": item.label,
-        "probs": {name: round(float(p), 4) for name, p in zip(CLASSES, item.probs, strict=True)},
+        "probs": {name: round(float(p), 4) for name, p in zip(item.classes, item.probs, strict=True)},
         "score": round(item.score, 4),
         **item.span.to_json(),
         "decided_s": _s(item.decided.t_ns),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ from mer_live.realtime.outputs import open_output, sidecar, unwritable
 from mer_live.realtime.sinks.base import event_line
 from mer_live.realtime.types import CLASSES, Event, Marker
 
-COLUMNS = (
-    *("type", "id", "revision", "state", "label"),
-    *(f"prob_{name}" for name in CLASSES),
-    *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
-    *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason", "source"),
-)
+
+def columns(classes: Sequence[str] = CLASSES) -> tuple[str, ...]:
+    """Names of the columns where events are decided between these classes."""
+    return (
+        *("type", "id", "revision", "state", "label"),
+        *(f"prob_{name}" for name in classes),
+        *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
+        *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason", "source"),
+    )
 
 
 def flat(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,11 +41,11 @@ class CsvSink:
     5.2), since a CSV has no place for it that every reader passes over.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, classes: Sequence[str] = CLASSES) -> None:
         self._path = path
         self._starts: list[dict[str, Any]] = []
         self._file = open_output(path)
-        self._rows = csv.DictWriter(self._file, COLUMNS, restval="")
+        self._rows = csv.DictWriter(self._file, columns(classes), restval="")
         self._rows.writeheader()
         self._file.flush()
 

@@ -16,9 +16,11 @@ from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.motion.picture import PictureState
 from mer_live.realtime.path import FacePath
 from mer_live.realtime.sources.base import FrameSource
-from mer_live.realtime.types import CLASSES, Event, Marker
+from mer_live.realtime.types import Event, Marker
 
 COLOURS = {"negative": "red", "positive": "green", "surprise": "yellow"}
+_OTHER = "cyan"
+"""Colour of a class of another scheme."""
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _FULL_SCALE = 12.0
 """Spotter level, in noise units, that fills a sparkline column."""
@@ -152,7 +154,7 @@ def plain_line(item: Event | Marker) -> str:
     where = "" if item.source is None else f"{item.source} "
     if item.state == "withdrawn":
         return f"{where}#{item.id} withdrawn ({item.reason})"
-    probs = " ".join(f"{name} {p:.2f}" for name, p in zip(CLASSES, item.probs, strict=True))
+    probs = " ".join(f"{name} {p:.2f}" for name, p in zip(item.classes, item.probs, strict=True))
     whose = "" if item.face is None or item.face.id == 1 else f"  face {item.face.id}"
     return (
         f"{where}#{item.id} {item.state:<11} {item.label:<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
@@ -166,12 +168,12 @@ def _event_cells(item: Event | Marker) -> list[Text]:
     if item.state == "withdrawn":
         return [Text(f"#{item.id}"), Text(), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
     bars = Text()
-    for name, p in zip(CLASSES, item.probs, strict=True):
-        bars.append(f"{name[:3]} {bar(float(p))} {p:.2f}  ", style=COLOURS[name])
+    for name, p in zip(item.classes, item.probs, strict=True):
+        bars.append(f"{name[:3]} {bar(float(p))} {p:.2f}  ", style=COLOURS.get(name, _OTHER))
     return [
         Text(f"#{item.id}"),
         Text("" if item.face is None or item.face.id == 1 else f"face {item.face.id}"),
-        Text(item.label, style=f"bold {COLOURS[item.label]}"),
+        Text(item.label, style=f"bold {COLOURS.get(item.label, _OTHER)}"),
         Text(f"apex {item.span.apex.t_ns / 1e9:.3f} s"),
         bars,
         Text(item.state, style="italic" if item.state == "provisional" else ""),

@@ -219,3 +219,63 @@ def generic(root: Path, paint: Paint = blank) -> Path:
     write_frames(root / "bored" / "p3" / "d", range(5), "{:03d}.png", paint)
     (root / "positive" / "p3" / "empty").mkdir(parents=True)
     return root
+
+
+def casme(root: Path, paint: Paint = blank) -> Path:
+    """CASME: unnamed columns, two columns of the apex, subjects as numbers."""
+    header = ["Emotion", "Subject", None, "Filename", "OnsetF", "ApexF1", "ApexF2", None, "OffsetF", "AU"]
+    rows: list[list[object]] = [
+        ["disgust", 1, None, "EP01_5", 57, 66, 0, None, 75, "4"],
+        ["tense", 2, None, "EP01_8", 10, 14, 0, None, 20, "15"],
+        ["happiness", 2, None, "EP01_5", 1, 4, 0, None, 9, "12"],
+    ]
+    write_sheet(root / "CASME-coding.xlsx", {"all": [header, *rows]})
+    write_frames(root / "Cropped" / "sub01" / "EP01_5", range(57, 76), "EP01_5-{:05d}.jpg", paint)
+    write_frames(root / "Cropped" / "sub02" / "EP01_8", range(10, 21), "EP01_8-{:05d}.jpg", paint)
+    write_frames(root / "Cropped" / "sub02" / "EP01_5", range(1, 10), "EP01_5-{:05d}.jpg", paint)
+    return root
+
+
+def mmew(root: Path, paint: Paint = blank) -> Path:
+    """MMEW: frames below the emotion, subjects in the names alone; a row whose offset lies behind the last frame."""
+    header = [
+        "Subject",
+        "Filename",
+        "OnsetFrame",
+        "ApexFrame",
+        "OffsetFrame",
+        "Action Units",
+        "Estimated Emotion",
+        "remarks",
+    ]
+    rows: list[list[object]] = [
+        [1, "S01-01-001", 1, 9, 20, "6+12", "happiness", None],
+        [2, "S02-03-002", 1, 12, 40, "4", "anger", None],
+        [3, "S03-01-001", 1, 5, 12, "1+2", "surprise", "?"],
+        [3, "S03-01-009", 1, 5, 12, "1+2", "surprise", None],
+        [4, "S04-02-001", 1, 6, 12, "24", "others", None],
+    ]
+    write_sheet(root / "MMEW_Final.xlsx", {"Sheet1": [header, *rows]})
+    folders = {
+        "happiness/S01-01-001": 20,
+        "anger/S02-03-002": 30,
+        "surprise/S03-01-001": 12,
+        "others/S04-02-001": 12,
+    }
+    for name, count in folders.items():
+        write_frames(root / "Micro_Expression" / name, range(1, count + 1), "{}.jpg", paint)
+    return root
+
+
+def fourd(root: Path, paint: Paint = blank) -> Path:
+    """4DME: columns of its own, the class beside the units."""
+    header = ["sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs", "Emotion"]
+    rows: list[list[object]] = [
+        [1, "01_01", 1, 6, 12, "AU4+AU7(k)", "Negative"],
+        [1, "01_02", 1, 6, 12, "AU12", "Positive"],
+        [2, "02_01", 1, 6, 12, "AU17", "Repression"],
+    ]
+    write_sheet(root / "4DME_annotation.xlsx", {"all": [header, *rows]})
+    for subject, clip in ((1, "01_01"), (1, "01_02"), (2, "02_01")):
+        write_frames(root / "gray_micro" / f"sub{subject:02d}" / clip, range(1, 13), "{:03d}.png", paint)
+    return root

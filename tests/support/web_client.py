@@ -21,6 +21,7 @@ from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.specs import AdmSpec
 from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.recognition.recognizer import Recognition
+from mer_live.realtime.types import CLASSES
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.server import Site, make_app
 
@@ -30,6 +31,7 @@ class SureRecognizer:
 
     engine, backend, why = "sure", "none", "a test"
     bundles = ()
+    classes = CLASSES
     adm = AdmSpec()
     open_stage = CpuStage
 

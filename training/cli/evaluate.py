@@ -32,6 +32,20 @@ def evaluate_command(
     plain: Annotated[
         bool, typer.Option("--plain", help="Train one fold after the other also where many go at once.")
     ] = False,
+    synthetic: Annotated[
+        str | None,
+        typer.Option(
+            help="Mix rendered clips into each fold's training: a number of clips to render (--faces), or a set of "
+            "synth-set. Nobody who is tested is among them."
+        ),
+    ] = None,
+    synthetic_weight: Annotated[
+        float, typer.Option(help="How much a rendered clip counts beside a real one, up to 1.")
+    ] = 0.2,
+    faces: Annotated[
+        Path | None,
+        typer.Option(envvar="MER_FACES", help="--synthetic NUMBER: folder of NAME_neutral.jpg photographs."),
+    ] = None,
     jobs: options.JobsOrCpus = None,
     executor: options.ExecutorName = "local",
     address: options.Address = None,
@@ -41,6 +55,12 @@ def evaluate_command(
         Path | None, typer.Option(help="Folder for finished folds, report and plots; out/... if not given.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the folds that are in --out.")] = False,
+    log: Annotated[
+        bool,
+        typer.Option(
+            "--log", help="Also write curves.csv: the mean of each loss term, MMD too, in every epoch."
+        ),
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the report here.")] = None,
 ) -> None:
     """Train and test every fold; scores are pooled over folds, with deviation and interval."""
@@ -68,14 +88,17 @@ def evaluate_command(
                 chosen["epochs"] = epochs
             else:
                 typer.echo(f"{method} has no epochs: --epochs {epochs} is left aside", err=True)
+        processes = jobs or len(os.sched_getaffinity(0))
+        beside = None if synthetic is None else _rendered(synthetic, data, faces, target, processes)
         request = EvaluationRequest(
             data, protocol, method, parse_inputs(inputs or []), chosen, options.parse_seeds(seeds), partial, database,
             test_fraction, split_seed, not plain, compute_on(device, every=checkpoint, elsewhere=executor == "ray"),
+            beside, synthetic_weight if beside else 0.0,
         )  # fmt: skip
-        where = make_executor(
-            executor, jobs=jobs or len(os.sched_getaffinity(0)), address=address, gpus=request.compute.cuda
+        where = make_executor(executor, jobs=processes, address=address, gpus=request.compute.cuda)
+        report = evaluate(
+            request, out=target, resume=resume, log_curves=log, executor=where, progress=_progress(begin)
         )
-        report = evaluate(request, out=target, resume=resume, executor=where, progress=_progress(begin))
     for file in filter(None, (target / "report.json", json_file)):
         write_json(file, report)
     try:
@@ -92,13 +115,44 @@ def evaluate_command(
     )
 
 
+def _rendered(synthetic: str, data: Path, faces: Path | None, out: Path, jobs: int) -> Path:
+    """The set to mix in: a folder as given, or so many clips rendered as ``data`` was prepared, in ``out/rendered``."""
+    if not synthetic.isdecimal():
+        return Path(synthetic)
+    if faces is None:
+        raise ValueError(
+            f"--synthetic {synthetic} renders photographs: name their folder with --faces or MER_FACES"
+        )
+    from mer_live.engines.representation.specs import spec_from_json
+    from mer_live.training.prepared.prepared_set import PreparedSet
+    from mer_live.training.synthesis.prepared_set import SynthSet, render_set
+
+    told = PreparedSet.open(data).parameters.get("representations")
+    if not told:
+        raise ValueError(
+            f"{data / 'prepare.json'} does not say how the arrays were made: render a set with mer-train synth-set "
+            "and name its folder"
+        )
+    specs = tuple((name, spec_from_json(spec)) for name, spec in told.items())
+
+    def progress(done: int, total: int) -> None:
+        typer.echo(f"[{done}/{total}] clips rendered", err=True)
+
+    wanted = SynthSet(faces, clips=int(synthetic), representations=specs)
+    return render_set(wanted, out / "rendered", jobs, progress)
+
+
 def summary(report: Mapping[str, Any]) -> list[str]:
     """Return the lines of a report for a terminal: clips, hash, and a row of scores each."""
     lines = [f"{report['method']}, {report['protocol']}, {report['folds']} folds, seeds {report['seeds']}"]
     for name, c in report["counts"].items():
         lines.append(
             f"  {name}: {c['clips']} clips of {c['subjects']} subjects "
-            f"({c['negative']} negative, {c['positive']} positive, {c['surprise']} surprise)"
+            f"({', '.join(f'{c[label]} {label}' for label in report['classes'])})"
+        )
+    if mixed := report.get("mixed_in"):
+        lines.append(
+            f"  beside them in training: {mixed['clips']} rendered clips of weight {mixed['weight']}"
         )
     lines += [f"  NOT the published list: {difference}" for difference in report["count_differences"]]
     lines.append(f"  sample list {report['sample_list']}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+LONG = ("casme-sq", "samm-lv", "casme3")
+"""Databases with long videos."""
 Faces = Annotated[Path, typer.Option(help="Folder of NAME_neutral.jpg photographs.")]
 Split = Annotated[str, typer.Option(help="train, val, test or all: which people.")]
 Prepared = Annotated[Path, typer.Option(help="Prepared set: a folder with index.csv and .npy arrays.")]

@@ -18,8 +18,8 @@ def prepare_command(
     dataset: Annotated[
         list[str],
         typer.Option(
-            help="smic-hs, smic-vis, smic-nir, casme2, casme3, dfme, samm, casme-sq, samm-lv, ck+, mmi, "
-            "jaffe, or a name of your own for CLASS/SUBJECT/CLIP folders or a CSV. May be given several times."
+            help="smic-hs, smic-vis, smic-nir, casme, casme2, casme3, dfme, samm, mmew, 4dme, casme-sq, samm-lv, ck+, "
+            "mmi, jaffe, or a name of your own for CLASS/SUBJECT/CLIP folders or a CSV. May be given several times."
         ),
     ],
     root: Annotated[
@@ -47,7 +47,11 @@ def prepare_command(
         Path | None, typer.Option("--list", help="Keep the clips of MEGC 2019's combined_3class_gt.csv.")
     ] = None,
     classes: Annotated[
-        str, typer.Option(help="cde, cdmer, or all: every clip that has a class in either.")
+        str,
+        typer.Option(
+            help="cde, cdmer, or all: negative, positive, surprise of the protocols, or of either. Or 4, 5, 7 of a "
+            "database, or names, such as happiness,disgust,other: an emotion each."
+        ),
     ] = "all",
     revision: Annotated[str, typer.Option(help="Sheet of CASME II: 2014 or 2019.")] = "2014",
     frames: Annotated[
@@ -75,7 +79,9 @@ def prepare_command(
     when started again.
     """
     from mer_live.realtime.face.landmarks import LandmarkerError
+    from mer_live.training.datasets.identity import canonical_dataset
     from mer_live.training.datasets.sample import DatasetError
+    from mer_live.training.datasets.schemes import classes_named, relabelled
     from mer_live.training.prepare.config import VARIANTS, PrepareConfig, parse_representations
     from mer_live.training.prepare.papers import RECIPES
     from mer_live.training.prepare.run import UnwritableError
@@ -84,12 +90,14 @@ def prepare_command(
     for name, value, allowed in (
         ("variant", variant, (*VARIANTS, "both")),
         ("apex", apex, ("annotated", "search")),
-        ("classes", classes, ("cde", "cdmer", "all")),
         ("revision", revision, ("2014", "2019")),
         ("frames", frames, ("raw", "cropped", "any")),
     ):
         if value not in allowed:
             refuse(f"--{name} {value!r} is unknown: choose {', '.join(allowed)}")
+    protocol = classes in ("cde", "cdmer", "all")
+    if sample_list is not None and not protocol:
+        refuse("--list has classes of its own, MEGC 2019's three: leave --classes away")
     if len(root) not in (1, len(dataset)):
         refuse(f"{len(dataset)} --dataset and {len(root)} --root: give one root, or one for each")
     recipe = None
@@ -100,6 +108,7 @@ def prepare_command(
         if representations is not None or variant != "annotated":
             refuse("--as-published decides the arrays and frames: leave --representations and --variant away")
     with errors_end():
+        own = None if protocol else classes_named(classes, [canonical_dataset(name) for name in dataset])
         specs = parse_representations(representations or "motion,apex,adm,flow3")
         wanted = VARIANTS if variant == "both" else (cast(Any, variant),)
         configs = [
@@ -115,7 +124,9 @@ def prepare_command(
     codes |= {commands.EXIT_SOURCE: (DatasetError, LandmarkerError, OSError)}
     stopped = "stopped; the same command goes on where it was"
     with commands.errors_end("mer-train", codes, stopped):
-        reading = _read(dataset, roots, sample_list, classes, revision, frames, fps)
+        reading = _read(dataset, roots, sample_list, "all" if own else classes, revision, frames, fps)
+        if own:
+            reading = relabelled(reading, own)
         for note in reading.notes:
             typer.echo(f"note: {note}")
         for config in configs:
@@ -127,7 +138,7 @@ def _read(
     names: list[str],
     roots: list[Path],
     listing: Path | None,
-    classes: str,
+    scheme: str,
     revision: str,
     frames: str,
     fps: float,
@@ -137,7 +148,7 @@ def _read(
     from mer_live.training.datasets.sample import merge
 
     entries = None if listing is None else read_list(listing)
-    options: dict[str, Any] = {"scheme": classes, "revision": revision, "frames": frames, "fps": fps}
+    options: dict[str, Any] = {"scheme": scheme, "revision": revision, "frames": frames, "fps": fps}
     readings = [read_dataset(name, place, **options) for name, place in zip(names, roots, strict=True)]
     return merge(readings) if entries is None else apply_list(merge(readings), entries)
 
@@ -151,7 +162,6 @@ def _prepare_and_tell(reading: Any, out: Path, config: Any, jobs: int, restart: 
         TimeRemainingColumn,
     )
 
-    from mer_live.realtime.types import CLASSES
     from mer_live.training.prepare.run import prepare
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -165,10 +175,10 @@ def _prepare_and_tell(reading: Any, out: Path, config: Any, jobs: int, restart: 
     for entry in outcome.skipped:
         typer.echo(f"skipped: {entry.name}: {entry.reason}")
     for name, counts in outcome.counts.items():
-        numbers = ", ".join(f"{counts[what]} {what}" for what in ("clips", "subjects", *CLASSES))
+        numbers = ", ".join(f"{counts[what]} {what}" for what in ("clips", "subjects", *reading.classes))
         typer.echo(f"{name}: {numbers}")
     if outcome.without_class:
-        typer.echo(f"{outcome.without_class} clips have an emotion that is none of the three classes")
+        typer.echo(f"{outcome.without_class} clips have an emotion that is none of the classes")
     sources = ", ".join(f"{count} {source}" for source, count in outcome.found.items())
     typer.echo(f"frames: {sources}")
     done = "written" if outcome.fresh else "already there"

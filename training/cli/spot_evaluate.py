@@ -12,8 +12,6 @@ from mer_live.realtime import commands
 from mer_live.training.cli import options
 from mer_live.training.cli.errors import errors_end, refuse
 
-LONG = ("casme-sq", "samm-lv", "casme3")
-
 
 def spot_evaluate_command(
     dataset: Annotated[str, typer.Option(help="casme-sq, samm-lv or casme3.")],
@@ -26,6 +24,13 @@ def spot_evaluate_command(
     spotting_only: Annotated[
         bool, typer.Option("--spotting-only", help="Name nothing: no engine runs.")
     ] = False,
+    coefficients: Annotated[
+        Path | None,
+        typer.Option(
+            help="held_out.json of fit-spotter --dataset: each person is watched with what the others taught; or a "
+            "spotter.json for all. [default: those that ship]"
+        ),
+    ] = None,
     sensitivity: commands.Sensitivity = 0.5,
     backend: commands.Backend = "auto",
     jobs: options.Jobs = None,
@@ -46,8 +51,8 @@ def spot_evaluate_command(
     from mer_live.training.evaluation.spotting.videos import SpotSettings, spot_evaluate
 
     name = canonical_dataset(dataset)
-    if name not in LONG:
-        refuse(f"--dataset {dataset!r} has no long videos: choose {', '.join(LONG)}")
+    if name not in options.LONG:
+        refuse(f"--dataset {dataset!r} has no long videos: choose {', '.join(options.LONG)}")
     if spotting_only and bundles:
         refuse("--spotting-only names nothing: leave --bundle away")
     chosen = () if spotting_only else tuple(bundles or BUNDLES)
@@ -61,7 +66,7 @@ def spot_evaluate_command(
     ):
         result = spot_evaluate(
             read_dataset(name, root),
-            SpotSettings(chosen, sensitivity, backend),
+            SpotSettings(chosen, sensitivity, backend, "" if coefficients is None else str(coefficients)),
             out,
             LocalExecutor(jobs or len(os.sched_getaffinity(0))),
             lambda done, total, key: typer.echo(f"[{done}/{total}] {key}", err=True),

@@ -27,7 +27,7 @@ def read_dataset(
         scheme: Which protocol's classes (CASME II differs between the composite and CDMER).
         revision: Sheet of CASME II.
         frames: Frames of CASME II.
-        fps: Rate of a set without a reader of its own.
+        fps: Rate of a set without a reader of its own, or of another camera of 4DME's.
 
     Raises:
         DatasetError: A file or column is missing.
@@ -47,6 +47,10 @@ def read_dataset(
             from mer_live.training.datasets.databases.samm import read_samm
 
             return read_samm(home, scheme)
+        case "casme" | "mmew" | "4dme":
+            from mer_live.training.datasets.databases.one_sheet import read_one_sheet
+
+            return read_one_sheet(home, dataset, fps)
         case "casme3":
             from mer_live.training.datasets.databases.casme3 import read_casme3
 

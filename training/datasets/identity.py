@@ -7,6 +7,7 @@ same people, and so did SAMM's two releases, so a subject-disjoint split over bo
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from mer_live.realtime.types import CLASSES
 
@@ -18,6 +19,8 @@ _KNOWN: dict[str, str] = {
     "smichse": "smic-hs",
     "smicvise": "smic-vis",
     "smicnire": "smic-nir",
+    "casme": "casme",
+    "casme1": "casme",
     "casme2": "casme2",
     "casmeii": "casme2",
     "samm": "samm",
@@ -32,6 +35,8 @@ _KNOWN: dict[str, str] = {
     "casmecubed": "casme3",
     "casme³": "casme3",
     "dfme": "dfme",
+    "mmew": "mmew",
+    "4dme": "4dme",
     "ck": "ck+",
     "ckplus": "ck+",
     "cohnkanade": "ck+",
@@ -95,17 +100,21 @@ def canonical_subject(dataset: str, subject: str | int | float) -> str:
     return f"{people}/{name}"
 
 
-def parse_label(value: str | int | float) -> int:
-    """Return 0 negative, 1 positive, 2 surprise from a class name or a class number.
+def parse_label(value: str | int | float, classes: Sequence[str] = CLASSES) -> int:
+    """Return the number of a class from its name or its number.
+
+    Args:
+        value: As written.
+        classes: Their names, in order.
 
     Raises:
         ValueError: neither; the sentence lists what is allowed.
     """
     text = str(value).strip().lower()
-    if text in CLASSES:
-        return CLASSES.index(text)
+    if text in classes:
+        return classes.index(text)
     match = _PLAIN_NUMBER.fullmatch(text)
-    if match and int(match.group(1)) < len(CLASSES):
+    if match and int(match.group(1)) < len(classes):
         return int(match.group(1))
-    allowed = ", ".join(f"{name} ({number})" for number, name in enumerate(CLASSES))
+    allowed = ", ".join(f"{name} ({number})" for number, name in enumerate(classes))
     raise ValueError(f"unknown label {value!r}: allowed are {allowed}")

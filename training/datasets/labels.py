@@ -36,3 +36,8 @@ def class_of(dataset: str, emotion: str, scheme: Scheme) -> int | None:
         tables = [rule[dataset] for rule in _RULES.values() if dataset in rule] or [_USUAL]
         return next((table[word] for table in tables if word in table), None)
     return _RULES[scheme].get(dataset, _USUAL).get(word)
+
+
+def usual_class(word: str) -> int | None:
+    """Return 0 negative, 1 positive, 2 surprise of an emotion, as `emotion_name` spells it; None for "other"."""
+    return _USUAL.get(word)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.cells import frame_number, text
 from mer_live.training.datasets.frames import FrameFiles, VideoFile
 from mer_live.training.datasets.identity import canonical_subject
@@ -30,7 +31,7 @@ class Sample:
     subject: str
     """Namespaced, such as ``casme2/001``."""
     label: int | None
-    """0 negative, 1 positive, 2 surprise; None where the protocol gives the emotion no class."""
+    """Number of its class; None where the protocol or the classes have none for the emotion."""
     fps: float
     frames: Frames
     onset: int
@@ -89,6 +90,8 @@ class Reading:
     notes: tuple[str, ...] = ()
     """Corrections that were made, one sentence each, by name."""
     videos: tuple[LongVideo, ...] = ()
+    classes: tuple[str, ...] = CLASSES
+    """What the labels mean."""
 
 
 @dataclass
@@ -211,10 +214,13 @@ REQUESTED_FROM: dict[str, str] = {
     "smic-hs": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
     "smic-vis": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
     "smic-nir": "SMIC is requested from the University of Oulu, https://www.oulu.fi/cmvs",
+    "casme": "CASME is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
     "casme2": "CASME II is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
     "casme-sq": "CAS(ME)^2 is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
     "casme3": "CAS(ME)^3 is requested from the Chinese Academy of Sciences, http://casme.psych.ac.cn",
     "dfme": "DFME is requested from its owners, https://mea-lab-421.github.io",
+    "mmew": "MMEW is requested from its owners, Shandong University, http://www.dpailab.com/database.html",
+    "4dme": "4DME is requested from the University of Oulu, https://www.oulu.fi/cmvs",
     "samm": "SAMM is requested from Manchester Metropolitan University, https://helward.mmu.ac.uk/STAFF/M.Yap",
     "samm-lv": "SAMM Long Videos is requested from Manchester Metropolitan University, "
     "https://helward.mmu.ac.uk/STAFF/M.Yap",

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from mer_live.engines.executors import Executor, LocalExecutor
 from mer_live.engines.versions import versions
-from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.fold_store import FoldStore
 from mer_live.training.evaluation.material import (
     ANNOTATED,
@@ -27,10 +26,11 @@ from mer_live.training.evaluation.material import (
     run_job,
 )
 from mer_live.training.evaluation.protocols import Split, make_split, train_on_all
-from mer_live.training.evaluation.zero_shot import rendered_clips, zero_shot
+from mer_live.training.evaluation.results import write_curves, write_predictions
+from mer_live.training.evaluation.zero_shot import mixed, rendered_clips, zero_shot
 from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
-from mer_live.training.metrics import Summary, as_report, average, confusion, per_class, summarise
+from mer_live.training.metrics import as_report, average, confusion, per_class, summarise
 from mer_live.training.prepared.prepared_set import PreparedSet
 
 Progress = Callable[[int, int, FoldResult], None]
@@ -60,6 +60,8 @@ class EvaluationRequest:
     """Where networks are trained."""
     synthetic: Path | None = None
     """Train on this rendered set alone and test every clip (`zero_shot`); the protocol ``all`` is then every clip."""
+    synthetic_weight: float = 0.0
+    """Above 0: the rendered set joins the training side of each fold instead, each clip counting so much (`mixed`)."""
 
 
 def evaluate(
@@ -67,6 +69,7 @@ def evaluate(
     *,
     out: Path | None = None,
     resume: bool = False,
+    log_curves: bool = False,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -74,8 +77,9 @@ def evaluate(
 
     Args:
         request: What to evaluate.
-        out: Folder for the finished folds (``out/folds``); None keeps them in memory.
+        out: Folder for the finished folds (``out/folds``) and ``predictions.csv``; None keeps them in memory.
         resume: Take the folds that are there; otherwise they are removed first.
+        log_curves: Also write ``out/curves.csv``, the losses of every epoch.
         executor: Where folds run; one process on this machine by default.
         progress: Called after every fold.
 
@@ -106,7 +110,12 @@ def evaluate(
         prepared, split, request.method, request.settings, stacked=request.stacked, compute=compute
     )
     if request.synthetic is not None:
-        split, material = zero_shot(split, material, request.synthetic, request.inputs)
+        if request.synthetic_weight:
+            split, material = mixed(
+                split, material, request.synthetic, request.inputs, request.synthetic_weight
+            )
+        else:
+            split, material = zero_shot(split, material, request.synthetic, request.inputs)
     store = FoldStore(out / "folds", material.fingerprint) if out is not None else None
     results: list[FoldResult] = []
     if store is not None:
@@ -131,7 +140,13 @@ def evaluate(
                     progress(len(results), total, result)
     if compute.checkpoints is not None:
         shutil.rmtree(compute.checkpoints, ignore_errors=True)
-    return report(request, prepared, split, material, results, time.perf_counter() - begin)
+    found = report(request, prepared, split, material, results, time.perf_counter() - begin)
+    if out is not None:
+        results.sort(key=lambda r: (r.seed, [fold.name for fold in split.folds].index(r.fold)))
+        write_predictions(split, prepared, material, results, out)
+        if log_curves:
+            write_curves(results, out)
+    return found
 
 
 def report(
@@ -152,7 +167,7 @@ def report(
     adapted = any(fold.adapt for fold in split.folds) and model.adapts
     return {
         "format": 1,
-        **({} if request.synthetic is None else {"trained_on": rendered_clips(request.synthetic)}),
+        **_rendered(request),
         **first,
         "variants": variants,
         "protocol": request.protocol,
@@ -176,6 +191,15 @@ def report(
         "seconds": {"this_run": seconds, "folds": float(sum(r.seconds for r in results))},
         "versions": versions(),
     }
+
+
+def _rendered(request: EvaluationRequest) -> dict[str, Any]:
+    if request.synthetic is None:
+        return {}
+    about = rendered_clips(request.synthetic)
+    if request.synthetic_weight:
+        return {"mixed_in": {**about, "weight": request.synthetic_weight}}
+    return {"trained_on": about}
 
 
 def _found(prepared: PreparedSet, material: FoldMaterial) -> dict[str, dict[str, int]]:
@@ -217,21 +241,23 @@ def _scored(
     """Pool first, score then; CDMER's tasks are pooled apart and averaged."""
     tested = np.concatenate([fold.test for fold in split.folds])
     guesses = np.concatenate([predicted[fold.name] for fold in split.folds], axis=1)
-    truth, subjects = material.labels[tested], prepared.subjects[tested]
-    summaries: dict[str, Summary] = {}
+    truth, subjects, classes = material.labels[tested], prepared.subjects[tested], len(split.classes)
     if split.tasks:
-        for fold in split.folds:
-            summaries[fold.name] = summarise(
-                material.labels[fold.test], list(predicted[fold.name]), prepared.subjects[fold.test]
-            )
-        full = average(list(summaries.values()))
+        owner = np.concatenate([np.full(len(fold.test), k) for k, fold in enumerate(split.folds)])
+        parts = {fold.name: owner == k for k, fold in enumerate(split.folds)}
     else:
-        full = summarise(truth, list(guesses), subjects)
         databases = prepared.datasets[tested]
-        for name in sorted(set(databases.tolist())):
-            mine = databases == name
-            summaries[name] = summarise(truth[mine], [g[mine] for g in guesses], subjects[mine])
-    tables = [confusion(truth, g) for g in guesses]
+        parts = {name: databases == name for name in sorted(set(databases.tolist()))}
+    summaries = {
+        name: summarise(truth[mine], [g[mine] for g in guesses], subjects[mine], classes=classes)
+        for name, mine in parts.items()
+    }
+    full = (
+        average(list(summaries.values()))
+        if split.tasks
+        else summarise(truth, list(guesses), subjects, classes=classes)
+    )
+    tables = [confusion(truth, g, classes) for g in guesses]
     people = {}
     for name in sorted(set(subjects.tolist())):
         mine = subjects == name
@@ -241,9 +267,18 @@ def _scored(
         }
     return {
         "scores": {n: as_report(s, seeds) for n, s in {"full": full, **summaries}.items()},
-        "classes": list(CLASSES),
+        "classes": list(split.classes),
         "confusion": sum(tables).tolist(),  # type: ignore[union-attr]
+        "confusion_of": {n: _counted(truth, guesses, mine, classes) for n, mine in parts.items()},
         "confusion_per_seed": {str(s): t.tolist() for s, t in zip(seeds, tables, strict=True)},
-        "per_class": per_class(sum(tables)),  # type: ignore[arg-type]
+        "per_class": per_class(sum(tables), split.classes),  # type: ignore[arg-type]
         "per_subject": people,
     }
+
+
+def _counted(
+    truth: NDArray[np.int64], guesses: NDArray[np.int64], rows: NDArray[np.bool_], classes: int
+) -> list[list[int]]:
+    """Confusion of some of the clips, added over seeds."""
+    counts: list[list[int]] = sum(confusion(truth[rows], g[rows], classes) for g in guesses).tolist()  # type: ignore[union-attr]
+    return counts

@@ -9,13 +9,14 @@ import sys
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.types import CLASSES
 from mer_live.training.evaluation.protocols import Fold, Split
 from mer_live.training.learning.compute import CPU, Compute, computing
 from mer_live.training.learning.data import Inputs, Labelled, Unlabelled
@@ -48,6 +49,10 @@ class FoldMaterial:
     """Train many folds as one model where the method can."""
     fingerprint: str
     """SHA-256 of all that decides the results of a (fold, seed)."""
+    classes: tuple[str, ...] = CLASSES
+    """What the labels mean."""
+    weights: NDArray[np.float64] | None = None
+    """(N,) as `Labelled.weights`."""
     compute: Compute = CPU
     """Where the networks are trained, and where an unfinished fold is kept."""
 
@@ -69,8 +74,10 @@ class FoldResult:
     keys: tuple[str, ...]
     """Of the test clips."""
     probabilities: dict[str, list[list[float]]] = field(default_factory=dict)
-    """Variant -> one row of three for each key."""
+    """Variant -> one row for each key, a column for each class."""
     seconds: float = 0.0
+    losses: list[dict[str, float]] = field(default_factory=list)
+    """Per epoch: mean of each loss term, and ``total``; empty without epochs."""
 
 
 class FoldError(RuntimeError):
@@ -125,6 +132,8 @@ def gather(
         "macro": PreparedSet.open(macro).hash if (macro := config.get("macro")) else None,
         "weights": _weights_described(config),
     }
+    if split.classes != CLASSES:
+        described["classes"] = split.classes
     compute = compute or CPU
     if compute.cuda:  # another arithmetic
         described["device"] = "cuda"
@@ -147,7 +156,8 @@ def gather(
         split.folds,
         stacked,
         digest.hexdigest(),
-        compute,
+        split.classes,
+        compute=compute,
     )
 
 
@@ -185,7 +195,10 @@ def read_inputs(
 def training_side(material: FoldMaterial, fold: Fold) -> Labelled:
     """Return the training clips of a fold: all that `fit` ever gets to see with labels."""
     barred = frozenset(material.subjects[fold.test].tolist())
-    whole = Labelled(material.inputs, material.labels, material.subjects, material.copies, barred)
+    whole = Labelled(
+        material.inputs, material.labels, material.subjects, material.copies, barred, material.classes,
+        material.weights,
+    )  # fmt: skip
     return whole.take(fold.train)
 
 
@@ -217,7 +230,9 @@ def run_job(material: FoldMaterial, job: Job) -> list[FoldResult]:
     try:
         if material.stacked and models[0].stacks:
             pool = np.unique(np.concatenate([fold.train for fold in folds]))
-            whole = Labelled(material.inputs, material.labels, material.subjects).take(pool)
+            whole = Labelled(
+                material.inputs, material.labels, material.subjects, classes=material.classes
+            ).take(pool)
             rows = [np.searchsorted(pool, fold.train) for fold in folds]
             models[0].fit_many(models, whole, rows, pool, seeds=seeds, order_seed=job.seed)
         else:
@@ -235,7 +250,7 @@ def run_job(material: FoldMaterial, job: Job) -> list[FoldResult]:
     except (ValueError, RuntimeError, ArithmeticError) as error:
         raise FoldError(f"fold {name}, seed {job.seed}: {error}") from error
     each = (time.perf_counter() - begin) / len(folds)
-    return [FoldResult(r.fold, r.seed, r.keys, r.probabilities, each) for r in results]
+    return [replace(result, seconds=each) for result in results]
 
 
 def plan(material: FoldMaterial, seeds: Sequence[int], done: set[tuple[int, str]], group: int) -> list[Job]:
@@ -257,8 +272,8 @@ def _test(material: FoldMaterial, fold: Fold, model: Method, seed: int) -> FoldR
     probabilities = {}
     for variant, inputs in material.tested.items():
         p = model.predict({name: array[fold.test] for name, array in inputs.items()})
-        if p.shape != (len(fold.test), 3) or not np.isfinite(p).all():
+        if p.shape != (len(fold.test), len(material.classes)) or not np.isfinite(p).all():
             raise ValueError(f"the method answered {p.shape} with NaN or of a wrong shape")
         probabilities[variant] = [[float(v) for v in row] for row in p]
     keys = tuple(str(material.keys[r]) for r in fold.test)
-    return FoldResult(fold.name, seed, keys, probabilities)
+    return FoldResult(fold.name, seed, keys, probabilities, losses=model.losses)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mer_live.training.pictures import figure, save
 
@@ -27,21 +28,33 @@ def write_plots(report: Mapping[str, Any], folder: Path) -> list[Path]:
 
 
 def _confusion(scored: Mapping[str, Any], title: str, file: Path) -> Path:
-    counts = np.array(scored["confusion"], float)
+    """All clips together, and beside them each database or task, where there are several."""
+    tables = {"full": scored["confusion"]}
+    tables |= scored["confusion_of"] if len(scored["confusion_of"]) > 1 else {}
+    across = min(len(tables), 4)
+    down = -(-len(tables) // across)
+    picture, grid = figure(4.6 * across, 4.2 * down, down, across)
+    panels = np.atleast_1d(np.asarray(grid, object)).ravel()
+    for axes in panels[len(tables) :]:
+        axes.set_axis_off()
+    for axes, (part, counts) in zip(panels, tables.items(), strict=False):
+        _panel(axes, np.array(counts, float), scored["classes"])
+        found = scored["scores"][part]
+        head = title if part == "full" else part
+        axes.set_title(f"{head}\nUF1 {found['uf1']:.3f}  UAR {found['uar']:.3f}", fontsize=9)
+    return save(picture, file)
+
+
+def _panel(axes: Any, counts: NDArray[np.float64], names: Sequence[str]) -> None:
     rows = counts.sum(1, keepdims=True)
     share = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
-    picture, axes = figure(4.6, 4.2)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
-    names = scored["classes"]
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), names, rotation=90, va="center")
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    axes.set_yticks(range(len(names)), names, rotation=90, va="center", fontsize=8)
     axes.set(xlabel="predicted", ylabel="true")
-    full = scored["scores"]["full"]
-    axes.set_title(f"{title}\nUF1 {full['uf1']:.3f}  UAR {full['uar']:.3f}", fontsize=9)
     for (i, j), value in np.ndenumerate(counts):
         colour = "white" if share[i, j] > 0.5 else "black"
-        axes.text(j, i, f"{value:.0f}\n{share[i, j]:.0%}", ha="center", va="center", color=colour)
-    return save(picture, file)
+        axes.text(j, i, f"{value:.0f}\n{share[i, j]:.0%}", ha="center", va="center", color=colour, fontsize=8)
 
 
 def _subjects(scored: Mapping[str, Any], title: str, file: Path) -> Path:

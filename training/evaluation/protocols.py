@@ -37,12 +37,14 @@ class ProtocolError(ValueError):
 
 
 class Table(Structural):
-    """Columns that a protocol reads; `training.prepared.PreparedSet` is one. Each is (N,)."""
+    """Columns that a protocol reads, each (N,); `training.prepared.PreparedSet` is one."""
 
     keys: NDArray[np.str_]
     datasets: NDArray[np.str_]
     subjects: NDArray[np.str_]
     labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    """What the labels mean."""
     index: dict[str, NDArray[np.str_]]
 
 
@@ -74,6 +76,8 @@ class Split:
     """Per database: clips, subjects, and clips of each class."""
     differences: tuple[str, ...] = ()
     """How the counts differ from the published ones; empty unless ``partial`` let them pass."""
+    classes: tuple[str, ...] = CLASSES
+    """What the labels mean."""
     tasks: bool = False
     """Folds are tasks of their own (CDMER): scored apart, then averaged."""
 
@@ -174,7 +178,8 @@ def assert_disjoint(fold: Fold, subjects: NDArray[np.str_]) -> None:
 def sample_hash(table: Table, labels: NDArray[np.int64], rows: Rows) -> str:
     """SHA-256 over the sorted lines ``key, dataset, subject, class``; the order of rows is free."""
     lines = sorted(
-        "\t".join((table.keys[r], table.datasets[r], table.subjects[r], CLASSES[labels[r]])) for r in rows
+        "\t".join((table.keys[r], table.datasets[r], table.subjects[r], table.classes[labels[r]]))
+        for r in rows
     )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -199,6 +204,11 @@ def _cdmer(protocol: str, table: Table, partial: bool) -> Split:
 
 def _labels(table: Table, rule: str, counts: Counts) -> NDArray[np.int64]:
     """Labels under a rule: from the annotator's word where ``index.csv`` has an ``emotion`` column."""
+    if table.classes != CLASSES:
+        raise ProtocolError(
+            f"the composite and CDMER have the classes {', '.join(CLASSES)}, this set has {', '.join(table.classes)}: "
+            "prepare one without --classes"
+        )
     labels = table.labels.copy()
     labels[~np.isin(table.datasets, list(counts))] = -1
     words = table.index.get("emotion")
@@ -267,7 +277,7 @@ def _finish(
     for dataset in sorted(set(table.datasets[rows].tolist())):
         mine = rows[table.datasets[rows] == dataset]
         counts[dataset] = {"clips": len(mine), "subjects": len(set(table.subjects[mine].tolist()))}
-        for c, name in enumerate(CLASSES):
+        for c, name in enumerate(table.classes):
             counts[dataset][name] = int((labels[mine] == c).sum())
     digest = sample_hash(table, labels, rows)
-    return Split(protocol, folds, labels, rows, digest, counts, differences, tasks)
+    return Split(protocol, folds, labels, rows, digest, counts, differences, table.classes, tasks)

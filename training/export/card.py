@@ -11,7 +11,6 @@ from typing import Any
 from mer_live.engines.bundle import NOT_VALIDATED
 from mer_live.engines.representation.specs import AdmSpec, FramesSpec, MotionSpec
 from mer_live.engines.versions import versions
-from mer_live.realtime.types import CLASSES
 from mer_live.training.export.plan import ExportPlan
 from mer_live.training.export.scores import card_scores
 from mer_live.training.export.specs import STATED
@@ -46,6 +45,7 @@ def card_fields(plan: ExportPlan, model: NetworkMethod) -> dict[str, Any]:
     return {
         "name": request.name or request.method,
         "version": request.version,
+        "classes": plan.trained.classes,
         "data": data_text(plan),
         "licence": request.licence,
         "attribution": request.attribution,
@@ -61,7 +61,7 @@ def data_text(plan: ExportPlan) -> str:
     """Return what was trained on: databases, clips, subjects, classes and the hash of the list."""
     parts = []
     for name, c in plan.trained.counts.items():
-        classes = ", ".join(f"{c[label]} {label}" for label in CLASSES)
+        classes = ", ".join(f"{c[label]} {label}" for label in plan.trained.classes)
         parts.append(f"{name}: {c['clips']} clips of {c['subjects']} subjects ({classes})")
     text = f"{'; '.join(parts)}. Sample list {plan.trained.hash}."
     if plan.trained.differences:

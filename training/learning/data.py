@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from mer_live.realtime.types import CLASSES
 
 Rows = NDArray[np.int64]
 """Row numbers of clips."""
 Inputs = Mapping[str, NDArray[Any]]
 """What a method calls an array -> (N, ...) rows as stored (not scaled)."""
 Probabilities = NDArray[np.float32]
-"""(N, 3) in the order of CLASSES, rows sum to 1."""
+"""(N, C) in the order of the classes, rows sum to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Labelled:
     """Input name -> (array (M, ...), clip row of each copy (M,)): MADTN's other middle frames."""
     barred: frozenset[str] = frozenset()
     """Subjects of the test fold: by name only, so that a method which reads further data leaves them out."""
+    classes: tuple[str, ...] = CLASSES
+    """What the labels 0, 1, ... mean."""
+    weights: NDArray[np.float64] | None = None
+    """(N,) in 0..1, how much a clip counts; None: each as much as any other."""
 
     def __post_init__(self) -> None:
         n = len(self.labels)
@@ -48,7 +54,14 @@ class Labelled:
             kept = np.flatnonzero(position[of] >= 0)
             copies[name] = (array[kept], position[of[kept]])
         inputs = {name: array[rows] for name, array in self.inputs.items()}
-        return Labelled(inputs, self.labels[rows], self.subjects[rows], copies, self.barred)
+        return replace(
+            self,
+            inputs=inputs,
+            labels=self.labels[rows],
+            subjects=self.subjects[rows],
+            copies=copies,
+            weights=None if self.weights is None else self.weights[rows],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.types import CLASSES
-
 
 def disjoint_rows(
     subjects: NDArray[np.str_], labels: NDArray[np.int64], fraction: float, seed: int
@@ -27,7 +25,7 @@ def disjoint_rows(
         raise ValueError(f"{len(names)} subject cannot be split by subject: at least two are needed")
     if not 0 < fraction < 1:
         raise ValueError(f"the share to hold back must lie between 0 and 1, got {fraction}")
-    table = np.zeros((len(names), len(CLASSES)))
+    table = np.zeros((len(names), int(labels.max()) + 1))
     np.add.at(table, (who, labels), 1)
     wanted = table.sum(0) * fraction
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0x5711]))

@@ -105,7 +105,7 @@ def pretrain(
     if not len(prepared):
         raise ValueError(f"{data.path} holds only people who must not be trained on: take another set")
     blank = build(name)
-    chosen = to_json(apply_settings(blank.config, dict(settings)))
+    chosen = to_json(apply_settings(blank.config, {"classes": len(prepared.classes), **settings}))
     with seeded(derive(how.seed, 0)):
         network = build(name, chosen)
     inputs = {i: _images(prepared, i, how.size) for i in network.input_names}
@@ -117,7 +117,7 @@ def pretrain(
     found: dict[str, Any] = {}
     if held.any():
         guess = _predict(network, {i: array[held] for i, array in inputs.items()})
-        pooled = scores(confusion(prepared.labels[held], guess)).as_dict()
+        pooled = scores(confusion(prepared.labels[held], guess, len(prepared.classes))).as_dict()
         found |= {k: round(v, 4) for k, v in pooled.items()}
         found |= {"clips": int(held.sum()), "subjects": sorted(set(map(str, prepared.subjects[held])))}
         log.info("held-back people: UF1 %.3f, UAR %.3f on %d clips", pooled["uf1"], pooled["uar"], held.sum())

@@ -110,7 +110,7 @@ class Atnet(NetworkMethod):
     def build(self) -> Network:
         """Return a fresh network."""
         c = self.config
-        sizes = {"widths": list(c.widths), "hidden": c.hidden, "cells": c.cells}
+        sizes = {"widths": list(c.widths), "hidden": c.hidden, "cells": c.cells, "classes": len(self.classes)}
         network = build("atnet", {"variant": c.variant, "picture": c.picture} | sizes)
         assert isinstance(network, AtnetNetwork)
         if c.spatial_weights:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.types import CLASSES
 from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Rows, Unlabelled
 
 
@@ -17,6 +18,7 @@ class Method(ABC):
 
     Attributes:
         config: Frozen dataclass with every setting.
+        classes: What it decides between: those of the clips that it was trained on.
     """
 
     name: ClassVar[str]
@@ -25,11 +27,14 @@ class Method(ABC):
     Config: ClassVar[type[Any]]
     deterministic: ClassVar[bool] = False
     """The seed changes nothing: one seed says all."""
+    weighs: ClassVar[bool] = False
+    """Whether `fit` obeys ``Labelled.weights``."""
     stacks: ClassVar[bool] = False
     """Whether `fit_many` is faster than one `fit` after the other."""
 
     def __init__(self, config: Any = None) -> None:
         self.config = config if config is not None else self.Config()
+        self.classes: tuple[str, ...] = CLASSES
 
     @property
     def adapts(self) -> bool:
@@ -41,6 +46,11 @@ class Method(ABC):
         """How the epoch is chosen, for the report."""
         return "no epochs"
 
+    @property
+    def losses(self) -> list[dict[str, float]]:
+        """Per epoch of the last `fit`: mean of each loss term, and ``total``; nothing where there are no epochs."""
+        return []
+
     @abstractmethod
     def wants(self) -> Mapping[str, tuple[int, ...] | None]:
         """Return input name -> shape of one row as stored, or None for any shape."""
@@ -51,7 +61,7 @@ class Method(ABC):
 
     @abstractmethod
     def predict(self, x: Inputs) -> Probabilities:
-        """Return (N, 3) probabilities; no randomness, no augmentation."""
+        """Return (N, C) probabilities; no randomness, no augmentation."""
 
     def settled(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, Any]:
         """Return the settings that rows of these shapes decide, where they were left open."""

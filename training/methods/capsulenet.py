@@ -57,7 +57,8 @@ class Capsulenet(NetworkMethod):
     def build(self) -> Network:
         """Return a fresh network."""
         c = self.config
-        return build("capsulenet", {"size": c.size, "width": c.width, "kernel": c.kernel})
+        sizes = {"size": c.size, "width": c.width, "kernel": c.kernel}
+        return build("capsulenet", sizes | {"classes": len(self.classes)})
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the one input."""

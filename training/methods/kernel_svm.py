@@ -16,8 +16,9 @@ Matrix = NDArray[np.float64]
 class KernelSvm:
     """One-against-one C-SVM (scikit-learn's SVC); with one class in training it always answers that class."""
 
-    def __init__(self, c: float = 1.0) -> None:
+    def __init__(self, c: float = 1.0, classes: int = len(CLASSES)) -> None:
         self.c = c
+        self.classes = classes
         self._only: int | None = None
         self._model: Any = None
 
@@ -34,11 +35,11 @@ class KernelSvm:
         return self
 
     def predict(self, kernel: Matrix) -> Probabilities:
-        """Kernel to the training clips (M, N) -> (M, 3), the softmax of the decision values.
+        """Kernel to the training clips (M, N) -> (M, C), the softmax of the decision values.
 
         An order, not a calibrated probability.
         """
-        result = np.zeros((len(kernel), len(CLASSES)), np.float32)
+        result = np.zeros((len(kernel), self.classes), np.float32)
         if self._only is not None:
             result[:, self._only] = 1
             return result

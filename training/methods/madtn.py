@@ -102,7 +102,7 @@ class Madtn(NetworkMethod):
         """Return a fresh network; whatever the side, its last maps are 7 x 7 at most."""
         c = self.config
         pools = (2, 2, -(-c.side // 28))
-        sizes = {"size": c.side, "pools": pools, "hidden": c.hidden}
+        sizes = {"size": c.side, "pools": pools, "hidden": c.hidden, "classes": len(self.classes)}
         network = build("madtn", sizes | {"dropout": c.dropout, "normalised": c.normalised})
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 

@@ -33,7 +33,7 @@ class MicroAttention(Atnet):
 
     def build(self) -> Network:
         """Return a fresh network."""
-        return build("micro-attention", {"widths": list(self.config.widths)})
+        return build("micro-attention", {"widths": list(self.config.widths), "classes": len(self.classes)})
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the one input; ``variant`` has no say."""

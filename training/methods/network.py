@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -68,6 +68,8 @@ class NetworkMethod(Method):
         progress: Called after each epoch with its number, how many there are, and the mean loss.
     """
 
+    weighs: ClassVar[bool] = True
+
     def __init__(self, config: Any = None) -> None:
         super().__init__(config)
         self.network: Network | None = None
@@ -85,9 +87,14 @@ class NetworkMethod(Method):
         held = self.config.inner_fraction > 0
         return "inner subject-disjoint split" if held else "fixed last epoch"
 
+    @property
+    def losses(self) -> list[dict[str, float]]:
+        """Of `report`."""
+        return [] if self.report is None else self.report.losses
+
     @abstractmethod
     def build(self) -> Network:
-        """Return a network with fresh weights."""
+        """Return a network with fresh weights, of as many outputs as there are `classes`."""
 
     @abstractmethod
     def specs(self) -> Mapping[str, RepresentationSpec]:
@@ -141,15 +148,16 @@ class NetworkMethod(Method):
         return halved(self.config.bfloat16)
 
     def cross_entropy(self, logits: Tensor, y: Tensor) -> tuple[float, Tensor]:
-        """Return the term of weight 1; logits (B, 3), labels (B,), smoothed by ``config.smoothing``."""
+        """Return the term of weight 1; logits (B, C), labels (B,), smoothed by ``config.smoothing``."""
         return 1.0, F.cross_entropy(logits.float(), y, label_smoothing=self.config.smoothing)
 
     def fit(self, train: Labelled, target_unlabelled: Unlabelled | None = None, seed: int = 0) -> None:
         """Train from scratch; ``seed`` decides initial weights, order, augmentation and dropout."""
+        self.classes = train.classes
         rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
         held: Labelled | None = None
         if self.config.inner_fraction > 0:
-            back = disjoint_rows(train.subjects, train.labels, self.config.inner_fraction, seed)
+            back = _held_back(train, self.config.inner_fraction, seed)
             held, train = train.take(np.flatnonzero(back)), train.take(np.flatnonzero(~back))
         if len(train.labels) < 2:
             raise ValueError("a network needs at least two training clips")
@@ -176,14 +184,21 @@ class NetworkMethod(Method):
             if self.progress is not None:
                 self.progress(epoch, epochs, losses["total"])
 
-        steps = max(1, len(list(self.batches(train, np.random.default_rng(0)))))
+        def batches(rng: np.random.Generator) -> Iterable[Rows]:
+            if train.weights is None:
+                return self.batches(train, rng)
+            shown = _drawn(train, rng)
+            labels, subjects = train.labels[shown], train.subjects[shown]
+            return [shown[rows] for rows in self.batches(Labelled({}, labels, subjects), rng)]
+
+        steps = max(1, len(list(batches(np.random.default_rng(0)))))
         epochs = self.epochs(steps)
         solver = self.solver(network, steps, epochs)
         with seeded(derive(seed, 2)):
             self.report = train_network(
                 network,
                 solver,
-                lambda: self.batches(train, rng),
+                lambda: batches(rng),
                 terms,
                 epochs=epochs,
                 early_stop=EarlyStop(held_loss, self.config.patience) if held is not None else None,
@@ -193,7 +208,7 @@ class NetworkMethod(Method):
         self.network = network
 
     def predict(self, x: Inputs) -> Probabilities:
-        """Return (N, 3) softmax outputs."""
+        """Return (N, C) softmax outputs."""
         if self.network is None:
             raise RuntimeError("fit comes before predict")
         probabilities: Probabilities = self._logits(self.network, x).softmax(1).numpy()
@@ -216,10 +231,29 @@ class NetworkMethod(Method):
                 ).cpu()
                 for a in starts
             ]
-        return torch.cat(parts) if parts else torch.zeros(0, 3)
+        return torch.cat(parts) if parts else torch.zeros(0, len(self.classes))
 
     def _target_rows(self, target: Unlabelled | None, rng: np.random.Generator) -> Any:
         return None
+
+
+def _drawn(train: Labelled, rng: np.random.Generator) -> Rows:
+    """The clips of one epoch: of those of a class and a weight below 1 that share, drawn anew each time."""
+    assert train.weights is not None
+    shown = np.ones(len(train.labels), bool)
+    for c in np.unique(train.labels):
+        for weight in np.unique(train.weights[train.labels == c]):
+            alike = np.flatnonzero((train.labels == c) & (train.weights == weight))
+            shown[rng.permutation(alike)[round(weight * len(alike)) :]] = False
+    return np.flatnonzero(shown)
+
+
+def _held_back(train: Labelled, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """(N,) True for the subjects that decide when to stop: among clips of full weight alone."""
+    full = np.ones(len(train.labels), bool) if train.weights is None else train.weights >= 1
+    back = np.zeros(len(train.labels), bool)
+    back[full] = disjoint_rows(train.subjects[full], train.labels[full], fraction, seed)
+    return back
 
 
 def on(device: torch.device, tensors: Tensors) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ class OffApexnet(NetworkMethod):
 
     def build(self) -> Network:
         """Return a fresh network."""
-        return build(self.name, {"size": self.config.size})
+        return build(self.name, {"size": self.config.size, "classes": len(self.classes)})
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the one input."""

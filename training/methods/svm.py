@@ -29,6 +29,7 @@ class Svm(Featured):
     """Class-balanced; the seed changes nothing."""
 
     name: ClassVar[str] = "svm"
+    weighs: ClassVar[bool] = True
     Config = SvmConfig
 
     def __init__(self, config: SvmConfig | None = None) -> None:
@@ -43,7 +44,9 @@ class Svm(Featured):
         size = self._rows.shape[1]
         # The rows are standardised values / sqrt(size): inner products are size times smaller.
         self._gamma = self.config.gamma * size or 1 / (size * (float(self._rows.var()) or 1.0))
-        self._svm = KernelSvm(self.config.c).fit(self._kernel(self._rows), train.labels)
+        self._svm = KernelSvm(self.config.c, len(train.classes)).fit(
+            self._kernel(self._rows), train.labels, train.weights
+        )
 
     def predict(self, x: Inputs) -> Probabilities:
         """Return the softmax of the decision values: an order, not a calibrated probability."""

@@ -84,12 +84,13 @@ def prepare(
     samples = [sample for sample in reading.samples if sample.label is not None]
     without = len(reading.samples) - len(samples)
     if not samples:
-        raise DatasetError(f"none of {without} clips has one of the classes {', '.join(CLASSES)}")
+        raise DatasetError(f"none of {without} clips has one of the classes {', '.join(reading.classes)}")
     twice = [key for key, count in Counter(sample.key for sample in samples).items() if count > 1]
     if twice:
         raise DatasetError(f"the clip {twice[0]} is read twice: name each database once")
     prints = [clip_fingerprint(sample, config) for sample in samples]
-    whole = fingerprint([FORMAT, config.to_json(), prints, [[s.name, s.reason] for s in reading.skipped]])
+    listed = [[s.name, s.reason] for s in reading.skipped]
+    whole = fingerprint([FORMAT, config.to_json(), prints, listed, *_scheme(reading).values()])
     if restart:
         shutil.rmtree(out / PARTS, ignore_errors=True)
     elif (done := _already(out, config, whole)) is not None:
@@ -211,7 +212,7 @@ def _assemble(
             continue
         assert sample.label is not None
         row = {"key": sample.key, "dataset": sample.dataset, "subject": sample.subject, "fps": sample.fps}
-        row |= {"label": CLASSES[sample.label], "emotion": sample.emotion, **about}
+        row |= {"label": reading.classes[sample.label], "emotion": sample.emotion, **about}
         rows.append({**row, "action_units": sample.action_units})
         kept.append(file)
     if not rows:
@@ -224,6 +225,8 @@ def _assemble(
         owners = np.repeat(np.arange(len(kept), dtype=np.int64), counts)
         save_array(out / COPIES / f"{name}.rows.npy", owners)
     write_index(out, rows, EXTRA)
+    if scheme := _scheme(reading):  # the index cannot be read without
+        write_atomically(out / "prepare.json", json.dumps(scheme).encode())
     made = PreparedSet.open(out)
     description = {
         "format": FORMAT,
@@ -236,9 +239,15 @@ def _assemble(
         "notes": list(reading.notes),
         "software": software(),
         **config.to_json(),
+        **scheme,
     }
     text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False)
     write_atomically(out / "prepare.json", text.encode() + b"\n")
+
+
+def _scheme(reading: Reading) -> dict[str, Any]:
+    """What ``prepare.json`` says of the classes: nothing where they are the usual three."""
+    return {} if reading.classes == CLASSES else {"classes": list(reading.classes)}
 
 
 def _remove_older(out: Path, config: PrepareConfig) -> None:

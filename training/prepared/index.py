@@ -24,8 +24,12 @@ class PreparedError(ValueError):
     """A prepared set that cannot be used; the sentence says what is wrong and where."""
 
 
-def read_index(folder: Path) -> dict[str, NDArray[np.str_]]:
+def read_index(folder: Path, classes: Sequence[str] = CLASSES) -> dict[str, NDArray[np.str_]]:
     """Read and check ``index.csv``; databases, subjects and labels come back in their one spelling.
+
+    Args:
+        folder: Of the prepared set.
+        classes: What the labels may be.
 
     Returns:
         Column name -> (N,) text. ``label`` holds class names. Blank lines are skipped.
@@ -71,7 +75,7 @@ def read_index(folder: Path) -> dict[str, NDArray[np.str_]]:
         try:
             row["dataset"] = canonical_dataset(row["dataset"])
             row["subject"] = canonical_subject(row["dataset"], row["subject"])
-            row["label"] = CLASSES[parse_label(row["label"])]
+            row["label"] = classes[parse_label(row["label"], classes)]
         except ValueError as error:
             raise PreparedError(f"{file}, row {number} (key {row['key']}): {error}") from error
         for name, values in columns.items():

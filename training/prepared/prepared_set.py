@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mer_live.realtime.types import CLASSES
+from mer_live.training.datasets.schemes import check_classes
 from mer_live.training.prepared.arrays import map_array, reject_nan, resize_rows
 from mer_live.training.prepared.index import PreparedError, read_index
 
@@ -42,7 +43,8 @@ class PreparedSet:
         path: The folder.
         index: Columns of ``index.csv`` as text, each (N,); unknown columns are kept.
         keys, datasets, subjects: (N,) text, canonical (``samm``, ``samm/006``).
-        labels: (N,) int64, 0 negative, 1 positive, 2 surprise.
+        classes: What the labels mean: those of ``prepare.json``, else negative, positive, surprise.
+        labels: (N,) int64, a number of a class each.
         inputs: What a method calls an array -> the array's name in the folder.
         parameters: Content of ``prepare.json``, empty where there is none.
     """
@@ -63,9 +65,9 @@ class PreparedSet:
         self.keys = self.index["key"]
         self.datasets = self.index["dataset"]
         self.subjects = self.index["subject"]
-        names = list(CLASSES)
+        self.classes: tuple[str, ...] = tuple(self.parameters.get("classes", CLASSES))
         self.labels: NDArray[np.int64] = np.array(
-            [names.index(str(v)) for v in self.index["label"]], np.int64
+            [self.classes.index(str(v)) for v in self.index["label"]], np.int64
         )
         self._rows = rows
         self._checked: set[str] = set()
@@ -83,7 +85,6 @@ class PreparedSet:
                 does not fit the index.
         """
         folder = Path(path)
-        index = read_index(folder)
         parameters: dict[str, Any] = {}
         description = folder / "prepare.json"
         if description.is_file():
@@ -94,6 +95,11 @@ class PreparedSet:
             if not isinstance(loaded, dict):
                 raise PreparedError(f"{description} must hold a JSON object: repair or remove it")
             parameters = loaded
+        try:
+            classes = check_classes(parameters.get("classes", CLASSES))
+        except ValueError as error:
+            raise PreparedError(f"{description}: {error}") from error
+        index = read_index(folder, classes)
         prepared = cls(folder, index, inputs or {}, parameters)
         for wanted in prepared.inputs:
             prepared._load(wanted)
@@ -121,7 +127,7 @@ class PreparedSet:
         for dataset in sorted(set(map(str, self.datasets))):
             mine = self.datasets == dataset
             entry = {"clips": int(mine.sum()), "subjects": len(set(self.subjects[mine].tolist()))}
-            for number, name in enumerate(CLASSES):
+            for number, name in enumerate(self.classes):
                 entry[name] = int((self.labels[mine] == number).sum())
             result[dataset] = entry
         return result

@@ -84,7 +84,7 @@ def render_set(
     ordered = [made[index] for index in range(request.clips)]
     for k, (name, _) in enumerate(request.representations):
         save_array(out / f"{name}.npy", np.stack([arrays[k] for _, arrays in ordered]))
-    write_index(out, [row for row, _ in ordered], ("intensity_px", "split"))
+    write_index(out, [row for row, _ in ordered], ("intensity_px", "action_units", "split"))
     write_json(note, described)
     return out
 
@@ -121,7 +121,13 @@ def _render(job: tuple[SynthSet, str, tuple[int, ...]]) -> dict[int, Row]:
         row: dict[str, object] = {
             "key": f"{DATASET}/{person}/{request.kind}-{k:03d}", "dataset": DATASET, "subject": person,
             "label": label, "fps": shown.fps, "onset": clip.onset, "apex": clip.apex, "offset": clip.offset,
-            "intensity_px": round(shown.truth.intensity_px, 3), "split": split_of(person),
+            "intensity_px": round(shown.truth.intensity_px, 3), "action_units": _units(shown.truth.action),
+            "split": split_of(person),
         }  # fmt: skip
         made[index] = row, [represent(clip, spec) for _, spec in request.representations]
     return made
+
+
+def _units(action: str) -> str:
+    """``negative:AU4+LAU12`` as a sheet writes it: ``4+L12``."""
+    return action.partition(":")[2].replace("AU", "")

@@ -6,7 +6,7 @@ Rows have the names of `rows.all_rows`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mer_live.training.datasets.published import CDMER_TASKS
@@ -19,8 +19,11 @@ class Published:
     row: str
     protocol: str
     source: str
-    cells: Mapping[str, tuple[float, float]]
-    """Part ("full", a database, a task) -> (UF1, UAR), in CDMER (mean F1, accuracy); all 0..1."""
+    cells: Mapping[str, Mapping[str, float]]
+    """Part ("full", a database, a task) -> what is published of ``uf1``, ``uar`` and ``accuracy``, each 0..1."""
+    database: str = ""
+    """Of ``loso``."""
+    classes: int = 3
 
 
 _MADTN = "MADTN (Xia et al. 2020), Table"
@@ -74,6 +77,8 @@ off-apexnet        0.719/0.709 0.681/0.669 0.876/0.868 0.540/0.539
 capsulenet         0.652/0.650 0.582/0.587 0.706/0.701 0.620/0.598
 ststnet            0.735/0.760 0.680/0.701 0.838/0.868 0.658/0.681
 dual-inception     0.732/0.727 0.664/0.672 0.862/0.856 0.586/0.566
+neural             0.788/0.782 0.746/0.753 0.829/0.820 0.775/0.715
+micronet           0.864/0.857 0.864/0.861 0.870/0.872 0.825/0.819
 mtm                0.883/0.876 0.873/0.867 0.881/0.881 0.896/0.884
 """
 _MTM_ABLATIONS = """
@@ -100,30 +105,142 @@ atnet              0.523/0.501 0.429/0.427 0.497/0.489
 """
 
 
-def published(protocol: str) -> tuple[Published, ...]:
-    """Return the lines that the papers have for a protocol; none for ``loso`` and ``holdout``."""
-    return tuple(line for line in _lines() if line.protocol == protocol)
+# UF1 / UAR with other settings: full, CASME II, SAMM, SMIC; points and frames of LBP-TOP, bins and frames of HOOF.
+_ATNET_OTHERS = {
+    "P 4, TIM 10": "lbp-top/poly 0.329/0.335 0.372/0.391 0.363/0.361 0.255/0.257",
+    "P 4, TIM 64": "lbp-top/poly 0.321/0.328 0.314/0.321 0.300/0.299 0.289/0.301",
+    "P 8, TIM 64": "lbp-top/poly 0.305/0.305 0.302/0.302 0.289/0.288 0.281/0.279",
+    "N 4, TIM 10": "hoof/poly 0.338/0.340 0.297/0.297 0.349/0.365 0.346/0.345",
+    "N 4, TIM 64": "hoof/poly 0.346/0.350 0.324/0.331 0.366/0.366 0.318/0.330",
+    "N 8, TIM 64": "hoof/poly 0.328/0.337 0.372/0.375 0.316/0.326 0.257/0.268",
+}
+# The same left out: CASME II, SAMM, SMIC.
+_ATNET_OTHERS_HDE = {
+    "P 4, TIM 10": "lbp-top/poly 0.295/0.298 0.330/0.360 0.271/0.382",
+    "P 4, TIM 64": "lbp-top/poly 0.338/0.339 0.281/0.295 0.275/0.338",
+    "P 8, TIM 64": "lbp-top/poly 0.313/0.317 0.248/0.263 0.289/0.334",
+    "N 4, TIM 10": "hoof/poly 0.355/0.356 0.279/0.281 0.297/0.312",
+    "N 4, TIM 64": "hoof/poly 0.332/0.339 0.348/0.351 0.275/0.293",
+    "N 8, TIM 64": "hoof/poly 0.328/0.344 0.284/0.292 0.280/0.304",
+}
+# Mean F1 / accuracy in per cent of MADTN's inputs: C>H, C>V; H>N.
+_MADTN_INPUTS = """
+madtn/face        0.4115/42.07 0.4715/52.10
+madtn/onof-face   0.5598/56.69 0.6207/61.96
+madtn/onof-offof  0.5858/59.13 0.6520/64.79
+"""
+_MADTN_INPUTS_1 = """
+madtn/face        0.4673/52.10
+madtn/onof-face   0.5713/57.76
+madtn/onof-offof  0.7352/73.24
+"""
+_MTM_ABLATIONS_MMI = """
+mtm/L_c                    0.801/0.798
+mtm/L_c+L_s                0.835/0.835
+mtm/L_c+L_sam+L_t          0.851/0.848
+mtm/L_c+L_s+L_sam+L_t      0.851/0.848
+mtm/L_c+L_con              0.820/0.822
+mtm                        0.863/0.860
+"""
+# Accuracy / F1 within one database, leave one subject out: CASME II in 5 classes, SMIC in 3, SAMM.
+_MTM_SINGLE = """
+lbp-top/linear  0.490/0.510 0.580/0.600 0.590/0.364
+lbp-sip/linear  0.465/0.448 0.445/0.449 0.415/0.406
+stlbp-ip        0.595/0.570 0.579/0.580 0.568/0.527
+stclqp          0.640/0.638 0.583/0.583 0.638/0.611
+higo            0.672/-     0.682/-     -/-
+fhofo           0.566/0.524 0.518/0.524 -/-
+bi-woof/linear  0.588/0.610 0.622/0.620 0.583/0.397
+off-apexnet     -/-         0.676/0.670 0.681/0.542
+boost           0.709/-     0.689/-     -/-
+dssn            0.708/0.730 0.634/0.646 0.574/0.464
+au-gacn         0.712/0.355 -/-         0.702/0.433
+dynamic         0.726/0.670 0.761/0.710 -/-
+micronet        0.756/0.701 0.768/0.744 0.741/0.736
+graph-tcn       0.740/0.725 -/-         0.750/0.699
+mtm             0.799/0.759 0.786/0.778 0.767/0.764
+"""
+_MTM_SINGLE_CK = """
+mtm/L_c                    0.715/0.636 0.695/0.672 0.701/0.693
+mtm/L_c+L_s                0.751/0.681 0.744/0.729 0.729/0.724
+mtm/L_c+L_sam+L_t          0.763/0.706 0.750/0.736 0.735/0.730
+mtm/L_c+L_s+L_sam+L_t      0.771/0.722 0.762/0.750 0.751/0.748
+mtm/L_c+L_con              0.747/0.683 0.738/0.738 0.731/0.726
+mtm                        0.791/0.748 0.786/0.778 0.767/0.764
+"""
+_MTM_SINGLE_MMI = """
+mtm/L_c                    0.715/0.636 0.695/0.672 0.701/0.693
+mtm/L_c+L_s                0.755/0.691 0.726/0.701 0.725/0.722
+mtm/L_c+L_sam+L_t          0.763/0.705 0.726/0.701 0.731/0.727
+mtm/L_c+L_s+L_sam+L_t      0.779/0.733 0.762/0.750 0.741/0.740
+mtm/L_c+L_con              0.755/0.694 0.726/0.703 0.725/0.722
+mtm                        0.799/0.759 0.774/0.761 0.758/0.754
+"""
+_UNSTATED = "; SAMM's classes are not stated"
+
+
+def published(protocol: str, databases: Sequence[str] = (), classes: int = 3) -> tuple[Published, ...]:
+    """Return the lines that the papers have for a protocol; none for ``holdout`` and ``split``.
+
+    Args:
+        protocol: Of the table.
+        databases: Whose clips are in it; ``loso`` has lines for each database alone.
+        classes: How many there are.
+    """
+    return tuple(
+        line
+        for line in _lines()
+        if line.protocol == protocol
+        and line.classes == classes
+        and (not line.database or [line.database] == list(databases))
+    )
 
 
 def _lines() -> Iterator[Published]:
     full, casme2, samm, smic = "full", "casme2", "samm", "smic-hs"
-    yield from _read(_TYPE_1, "cdmer1", f"{_MADTN} 1", (*CDMER_TASKS["cdmer1"], full), 100)
-    yield from _read(_TYPE_2, "cdmer2", f"{_MADTN} 2", (*CDMER_TASKS["cdmer2"], full), 100)
+    f1, single = ("uf1", "accuracy"), ("accuracy", "uf1")
+    yield from _read(_TYPE_1, "cdmer1", f"{_MADTN} 1", (*CDMER_TASKS["cdmer1"], full), f1, 100)
+    yield from _read(_TYPE_2, "cdmer2", f"{_MADTN} 2", (*CDMER_TASKS["cdmer2"], full), f1, 100)
+    yield from _read(_MADTN_INPUTS_1, "cdmer1", f"{_MADTN} 3", ("H>N",), f1, 100)
+    yield from _read(_MADTN_INPUTS, "cdmer2", f"{_MADTN} 3", ("C>H", "C>V"), f1, 100)
     yield from _read(_MTM_CDE, "cde", f"{_MTM} 5", (full, smic, casme2, samm))
     yield from _read(_ATNET_CDE, "cde", f"{_ATNET} II", (full, casme2, samm, smic))
+    for settings, text in _ATNET_OTHERS.items():
+        yield from _read(text, "cde", f"{_ATNET} II, {settings}", (full, casme2, samm, smic))
     yield from _read(_SA_AT_FULL, "cde", f"{_SA_AT} 4", (full, smic, casme2, samm))
     yield from _read(_SA_AT_ABLATIONS, "cde", f"{_SA_AT} 3", (full,))
     yield from _read(_MTM_ABLATIONS, "cde", f"{_MTM} 3, CK+", (full,))
+    yield from _read(_MTM_ABLATIONS_MMI, "cde", f"{_MTM} 3, MMI", (full,))
     yield from _read(_ATNET_HDE, "hde", f"{_ATNET} III", (casme2, samm, smic))
+    for settings, text in _ATNET_OTHERS_HDE.items():
+        yield from _read(text, "hde", f"{_ATNET} III, {settings}", (casme2, samm, smic))
+    for source, text in (
+        (f"{_MTM} 4", _MTM_SINGLE),
+        (f"{_MTM} 2, CK+", _MTM_SINGLE_CK),
+        (f"{_MTM} 2, MMI", _MTM_SINGLE_MMI),
+    ):
+        for line in _read(text, "loso", source, (casme2, smic, samm), single):
+            for database, classes in ((casme2, 5), (smic, 3), (samm, 5)):
+                if found := line.cells.get(database):
+                    said = source + (_UNSTATED if database == samm else "")
+                    yield Published(line.row, "loso", said, {full: found}, database, classes)
 
 
 def _read(
-    text: str, protocol: str, source: str, parts: tuple[str, ...], percent: float = 1
+    text: str,
+    protocol: str,
+    source: str,
+    parts: tuple[str, ...],
+    scores: tuple[str, str] = ("uf1", "uar"),
+    percent: float = 1,
 ) -> Iterator[Published]:
+    """Lines of ``row a/b a/b ...``: two scores for each part, the second in per cent where it says so; - is unknown."""
     for line in text.strip().splitlines():
         row, *pairs = line.split()
         cells = {}
         for part, pair in zip(parts, pairs, strict=True):
-            first, second = (float(v) for v in pair.split("/"))
-            cells[part] = (first, round(second / percent, 4))
+            values = zip(scores, pair.split("/"), (1, percent), strict=True)
+            found = {name: round(float(v) / by, 4) for name, v, by in values if v != "-"}
+            if found:
+                cells[part] = found
         yield Published(row, protocol, source, cells)

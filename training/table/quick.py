@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from mer_live.engines.files import write_json
 from mer_live.engines.representation.specs import (
     AdmSpec,
     ApexSpec,
@@ -20,8 +21,10 @@ from mer_live.engines.representation.specs import (
 )
 from mer_live.training.evaluation.cdmer_synth import CameraPlan, render
 from mer_live.training.prepare.papers import PAPER
+from mer_live.training.prepared.index import save_array, write_index
+from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.synthesis.prepared_set import SynthSet, render_set
-from mer_live.training.table.rows import choose_rows
+from mer_live.training.table.rows import ZERO_SHOT, choose_rows
 from mer_live.training.table.run import TableRequest
 
 Progress = Callable[[str, int, int], None]
@@ -41,6 +44,8 @@ _ADAPTED = (
     "madtn",
 )
 """Rows of the small CDMER: MADTN's own, and LBP-TOP with the methods that adapt it."""
+_FIVE = ("hoof/linear", "bi-woof/rbf", "ststnet", "off-apexnet", "madtn")
+"""Rows of the table of five classes."""
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "ststnet": {"epochs": 100, "lr": 2e-3, "batch": 64},
     "off-apexnet": {"epochs": 20, "lr": 5e-4},
@@ -88,8 +93,9 @@ def quick_requests(
 ) -> list[TableRequest]:
     """Render the sets that are missing and return what to run on them.
 
-    Three sets: micro-expressions of everybody, split by people (holdout); macro-expressions for the methods
-    that learn from them; three cameras under the names of SMIC's (CDMER TYPE-I).
+    Micro-expressions of everybody, split by people (holdout), also in five classes; macro-expressions for the methods
+    that learn from them; further micro-expressions for the zero-shot row, in which those who are tested do not count;
+    three cameras under the names of SMIC's (CDMER TYPE-I).
 
     Raises:
         ValueError: There are no photographs, or ``out`` holds other sets.
@@ -121,11 +127,58 @@ def quick_requests(
         settings = {name: dict(given) for name, given in SETTINGS.items()}
         for name in ("sa-at", "mtm"):
             settings[name]["macro"] = macros
-        if "all" in rows:
-            chosen += choose_rows([f"ststnet{PAPER}"])
-        requests.append(TableRequest((data,), chosen, ("holdout",), seeds, settings, test_fraction=1 / 3))
+        if "all" not in rows:
+            requests.append(TableRequest((data,), chosen, ("holdout",), seeds, settings, test_fraction=1 / 3))
+        else:
+            others = SynthSet(faces, clips=CLIPS[1], representations=(("flow3", Flow3Spec()),), seed=1)
+            synthetic = render_set(others, out / "others", jobs, told("clips for the zero-shot row"))
+            more = choose_rows([f"ststnet{PAPER}", f"ststnet{ZERO_SHOT}"])
+            requests.append(
+                TableRequest(
+                    (data,),
+                    (*chosen, *more),
+                    ("holdout",),
+                    seeds,
+                    settings,
+                    test_fraction=1 / 3,
+                    synthetic=synthetic,
+                )
+            )
+            few = tuple(row for row in choose_rows(_FIVE) if row.name in _FIVE)
+            five = five_classes(data, out / "five")
+            requests.append(TableRequest((five,), few, ("holdout",), seeds, settings, test_fraction=1 / 3))
     if "cdmer1" in protocols:
         cameras = render(faces, out / "cameras", PLAN, told("three cameras"))
         adapted = tuple(row for row in chosen if row.name in _ADAPTED)
         requests.append(TableRequest((cameras,), adapted, ("cdmer1",), seeds, SETTINGS, partial=True))
     return requests
+
+
+def five_classes(micro: Path, out: Path) -> Path:
+    """The same clips in the five classes that papers on SAMM and CASME II have, by the units that were rendered.
+
+    12 without 4 is happiness, 1 or 2 without 4 surprise, 9 or 10 disgust, 4 anger, all else other: the first lines of
+    the objective classes of Davison, Merghani, Yap (Journal of Imaging 2018), whose rest is rare here.
+    """
+    prepared = PreparedSet.open(micro)
+    rows = []
+    for k, written in enumerate(prepared.index["action_units"]):
+        units = {int(unit.lstrip("LR")) for unit in str(written).split("+")}
+        row = {name: str(column[k]) for name, column in prepared.index.items()}
+        rows.append({**row, "label": _objective(units)})
+    for name in ("flow3", "motion"):
+        save_array(out / f"{name}.npy", prepared.array(name))
+    write_index(out, rows, ("split",))
+    classes = sorted({row["label"] for row in rows})
+    write_json(out / "prepare.json", {**prepared.parameters, "classes": classes})
+    return out
+
+
+def _objective(units: set[int]) -> str:
+    if 4 not in units and 12 in units:
+        return "happiness"
+    if 4 not in units and units & {1, 2}:
+        return "surprise"
+    if units & {9, 10}:
+        return "disgust"
+    return "anger" if 4 in units else "other"

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from mer_live.engines.files import write_atomically
+from mer_live.realtime.types import CLASSES
 from mer_live.training.pictures import figure, save
 from mer_live.training.prepare.papers import PAPER
 from mer_live.training.table.published import Published, published
+from mer_live.training.table.rows import UNAVAILABLE
 
 TITLES = {
     "cde": "CDE: composite database, leave one subject out (MEGC 2019)",
@@ -21,6 +23,7 @@ TITLES = {
     "loso": "Leave one subject out",
     "holdout": "Subject-disjoint holdout",
 }
+_NAMES = {"uf1": "UF1", "uar": "UAR", "accuracy": "accuracy"}
 _EXACT = 1e-9
 
 
@@ -39,10 +42,11 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
     """Return the lines of ``table.md``."""
     lines: list[str] = []
     for table in result["tables"]:
-        lines += [f"### {TITLES[table['protocol']]}", "", *_about(table), ""]
-        lines += [*_grid(table), "", *_papers(table), *verdicts(table), ""]
+        lines += [f"### {_title(table)}", "", *_about(table), ""]
+        lines += [*_grid(table), "", *_papers(table), *verdicts(table), "", *_tests(table)]
     reasons = [(m["protocol"], m["reason"]) for m in result["missing"]]
-    reasons += sorted(result["unavailable"].items())
+    beside = {line.row for table in result["tables"] for line in _beside(table)}
+    reasons += sorted((name, why) for name, why in result["unavailable"].items() if name in beside)
     for table in result["tables"]:
         reasons += [
             (f"{r['row']} ({table['protocol']})", r["reason"]) for r in table["rows"] if "reason" in r
@@ -52,16 +56,23 @@ def markdown(result: Mapping[str, Any]) -> list[str]:
     return lines[:-1]
 
 
+def _title(table: Mapping[str, Any]) -> str:
+    classes = table["classes"]
+    return TITLES[table["protocol"]] + (
+        "" if tuple(classes) == CLASSES else f", {len(classes)} classes ({', '.join(classes)})"
+    )
+
+
 def _about(table: Mapping[str, Any]) -> Iterator[str]:
     seeds = sorted({seed for row in table["rows"] for seed in row.get("seeds", ())})
     counts = ", ".join(f"{n} {c['clips']} / {c['subjects']}" for n, c in table["counts"].items())
+    shown = " / ".join(_NAMES[score] for score in _scores(table))
     yield (
         f"Clips / people: {counts}; folds: {table['folds']}; sample list `{table['sample_list'][:12]}`. "
-        f"Cells: UF1 / {_second(table)}, mean over seeds {', '.join(map(str, seeds))} (+- deviation; a method "
-        "without randomness runs once)."
+        f"Cells: {shown}, mean over seeds {', '.join(map(str, seeds))} (+- deviation; a method without randomness runs "
+        "once)."
     )
-    lines = published(table["protocol"])
-    if lines and table["count_differences"]:
+    if _published(table) and (table["count_differences"] or table["synthetic"]):
         yield ""
         yield (
             f"**These are {'rendered people' if table['synthetic'] else 'other clips'}, not the published list: the "
@@ -69,8 +80,15 @@ def _about(table: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _second(table: Mapping[str, Any]) -> str:
-    return "accuracy" if table["protocol"].startswith("cdmer") else "UAR"
+def _scores(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is shown of a cell: what the papers print for the protocol."""
+    if table["protocol"] == "loso":
+        return ("uf1", "uar", "accuracy")
+    return ("uf1", "accuracy" if table["protocol"].startswith("cdmer") else "uar")
+
+
+def _published(table: Mapping[str, Any]) -> tuple[Published, ...]:
+    return published(table["protocol"], list(table["counts"]), len(table["classes"]))
 
 
 def _parts(table: Mapping[str, Any]) -> list[str]:
@@ -87,7 +105,7 @@ def _parts(table: Mapping[str, Any]) -> list[str]:
 def _beside(table: Mapping[str, Any]) -> list[Published]:
     """Return the published lines of rows that are in the table or cannot be run at all."""
     rows = {row["row"].removesuffix(PAPER) for row in table["rows"]}
-    return [line for line in published(table["protocol"]) if line.row in rows or line.row == "rstr"]
+    return [line for line in _published(table) if line.row in rows or line.row in UNAVAILABLE]
 
 
 def _papers(table: Mapping[str, Any]) -> list[str]:
@@ -104,14 +122,14 @@ def _papers(table: Mapping[str, Any]) -> list[str]:
 
 
 def _grid(table: Mapping[str, Any]) -> Iterator[str]:
-    parts, second = _parts(table), _second(table).lower()
+    parts, scores = _parts(table), _scores(table)
     yield "| row | whose | " + " | ".join(parts) + " |"
     yield "| --- | --- |" + " --- |" * len(parts)
     lines = _beside(table)
     for row in table["rows"]:
         if "scores" in row:
             cells = [
-                _cell(row["scores"].get(part), second, len(row["seeds"]) > 1 and part == "full")
+                _cell(row["scores"].get(part), scores, len(row["seeds"]) > 1 and part == "full")
                 for part in parts
             ]
             yield f"| {row['row']} | ours | " + " | ".join(cells) + " |"
@@ -119,25 +137,31 @@ def _grid(table: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {row['row']} | not run |" + " |" * len(parts)
         for line in lines:
             if line.row == row["row"].removesuffix(PAPER):
-                yield _published_line(line, parts, bool(row.get("inputs_differ")))
+                yield _published_line(line, parts, scores, bool(row.get("inputs_differ")))
     for line in lines:
         if line.row not in {row["row"].removesuffix(PAPER) for row in table["rows"]}:
             yield f"| {line.row} | not run |" + " |" * len(parts)
-            yield _published_line(line, parts)
+            yield _published_line(line, parts, scores)
 
 
-def _published_line(line: Published, parts: Sequence[str], differ: bool = False) -> str:
-    pairs = [line.cells.get(part) for part in parts]
-    cells = [f"*{pair[0]:.3f} / {pair[1]:.3f}*" if pair else "" for pair in pairs]
+def _published_line(
+    line: Published, parts: Sequence[str], scores: Sequence[str], differ: bool = False
+) -> str:
+    found = [line.cells.get(part) for part in parts]
+    cells = [
+        "" if cell is None else "*" + " / ".join(f"{cell[s]:.3f}" if s in cell else "-" for s in scores) + "*"
+        for cell in found
+    ]
     other = ", **our inputs differ**" if differ else ""
     return f"| | *published: {line.source}*{other} | " + " | ".join(cells) + " |"
 
 
-def _cell(scores: Mapping[str, Any] | None, second: str, deviation: bool) -> str:
-    if scores is None:
+def _cell(found: Mapping[str, Any] | None, scores: Sequence[str], deviation: bool) -> str:
+    if found is None:
         return ""
-    spread = f" +- {scores['std']['uf1']:.3f}" if deviation else ""
-    return f"{scores['uf1']:.3f}{spread} / {scores[second]:.3f}"
+    spread = f" +- {found['std']['uf1']:.3f}" if deviation else ""
+    first, *others = (f"{found[score]:.3f}" for score in scores)
+    return " / ".join([first + spread, *others])
 
 
 def verdicts(table: Mapping[str, Any]) -> list[str]:
@@ -159,6 +183,28 @@ def verdicts(table: Mapping[str, Any]) -> list[str]:
     return ["Full methods against their own ablations, by UF1:", "", *lines] if lines else []
 
 
+def _tests(table: Mapping[str, Any]) -> list[str]:
+    """Say of each row whether it is another than the best one, on the same clips."""
+    tests = table["paired"]
+    if not tests:
+        return []
+    best = tests[0]["against"]
+    lines = [
+        f"Against **{best}** on the same clips (seeds averaged): difference of UF1 with its 95 % interval over "
+        f"subjects, clips that the row alone or {best} alone names rightly, McNemar's exact p over clips, which takes "
+        "the clips of a person for independent.",
+        "",
+        f"| row | UF1 difference | row alone / {best} alone | p |",
+        "| --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| {t['row']} | {t['difference']:+.3f} ({t['low']:+.3f} .. {t['high']:+.3f}) | {t['better']} / {t['worse']} | "
+        f"{t['p']:.3g} |"
+        for t in tests
+    ]
+    return [*lines, ""]
+
+
 def csv_text(result: Mapping[str, Any]) -> str:
     """Return ``table.csv``: one line per row, part and source (ours or published)."""
     handle = io.StringIO()
@@ -167,7 +213,6 @@ def csv_text(result: Mapping[str, Any]) -> str:
     writer.writerow(["protocol", "data", "row", "whose", "variant", "part", *columns, "reason"])
     for table in result["tables"]:
         where = [table["protocol"], table["data"]]
-        second = _second(table)
         for row in table["rows"]:
             for variant, scores in row.get("variants", {}).items():
                 for part, s in scores.items():
@@ -180,25 +225,9 @@ def csv_text(result: Mapping[str, Any]) -> str:
             if "reason" in row:
                 writer.writerow([*where, row["row"], "ours", "", "", *[""] * len(columns), row["reason"]])
         for line in _beside(table):
-            for part, (uf1, other) in line.cells.items():
-                uar, accuracy = ("", other) if second == "accuracy" else (other, "")
-                writer.writerow(
-                    [
-                        *where,
-                        line.row,
-                        f"published: {line.source}",
-                        "",
-                        part,
-                        uf1,
-                        uar,
-                        accuracy,
-                        "",
-                        "",
-                        "",
-                        "",
-                        "",
-                    ]
-                )
+            for part, found in line.cells.items():
+                cells = [str(found.get(score, "")) for score in ("uf1", "uar", "accuracy")]
+                writer.writerow([*where, line.row, f"published: {line.source}", "", part, *cells, *[""] * 5])
     return handle.getvalue()
 
 
@@ -213,15 +242,15 @@ def _plot(table: Mapping[str, Any], file: Path) -> Path:
         axes.plot([low, high], [y, y], color="black", linewidth=1)
     place = {row["row"]: y for y, row in enumerate(rows)}
     marks = [
-        (line.cells["full"][0], place[line.row])
+        (line.cells["full"]["uf1"], place[line.row])
         for line in _beside(table)
-        if line.row in place and "full" in line.cells
+        if line.row in place and "uf1" in line.cells.get("full", {})
     ]
     if marks:
         axes.scatter(*zip(*marks, strict=True), marker="D", s=18, facecolor="white", edgecolor="C3", zorder=3)
     axes.set_yticks(range(len(rows)), [row["row"] for row in rows], fontsize=7)
     axes.set(xlim=(0, 1), ylim=(-0.6, len(rows) - 0.4), xlabel="UF1, 95 % interval over subjects")
     note = "; diamonds: published, on the real databases" if marks else ""
-    axes.set_title(f"{TITLES[table['protocol']]}\nlight: ablations{note}", fontsize=8)
+    axes.set_title(f"{_title(table)}\nlight: ablations{note}", fontsize=8)
     axes.grid(axis="x", alpha=0.3)
     return save(picture, file)

@@ -33,6 +33,7 @@ from mer_live.training.learning.compute import CPU, Compute
 from mer_live.training.methods import make_method
 from mer_live.training.prepare.papers import PAPER, RECIPES
 from mer_live.training.prepared.prepared_set import PreparedSet
+from mer_live.training.table.paired_rows import against_best
 from mer_live.training.table.rows import UNAVAILABLE, TableRow, all_rows, row_settings
 
 Progress = Callable[[int, int, str, float], None]
@@ -95,7 +96,8 @@ def run_table(
     Returns:
         ``tables`` [{protocol, data, counts, count_differences, sample_list, folds, rows}], each row {row, method,
         ablation_of, and ``scores``, ``config``, ``seeds``, ``seconds``, or ``reason``; of ``METHOD@paper`` also
-        ``inputs_differ`` and ``deviations``}; ``missing`` protocols [{protocol, reason}]; ``unavailable``;
+        ``inputs_differ`` and ``deviations``}, and ``paired`` [{row, against, and the fields of `Paired`}], each row
+        against the best one; ``missing`` protocols [{protocol, reason}]; ``unavailable``;
         ``seconds``; ``versions``.
 
     Raises:
@@ -255,6 +257,8 @@ def run_entry_job(materials: Sequence[FoldMaterial | None], job: tuple[int, Job]
 
 def _table(place: Place, entries: Sequence[_Entry]) -> dict[str, Any]:
     protocol, folder, split, prepared = place
+    mine = [entry for entry in entries if entry.place is split]
+    lines = [_line(entry) for entry in mine]  # which finds out what is not whole
     return {
         "protocol": protocol,
         "data": str(folder),
@@ -263,7 +267,9 @@ def _table(place: Place, entries: Sequence[_Entry]) -> dict[str, Any]:
         "counts": split.counts,
         "count_differences": list(split.differences),
         "sample_list": split.hash,
-        "rows": [_line(entry) for entry in entries if entry.place is split],
+        "classes": list(split.classes),
+        "rows": lines,
+        "paired": against_best(split, prepared, {e.row.name: e.results for e in mine if not e.reason}),
     }
 
 

@@ -21,10 +21,11 @@ class CodingError(ValueError):
 class CoderFile:
     """coder.jsonl, or ``coder-NAME.jsonl``: one line a step, on disk before ``add`` returns."""
 
-    def __init__(self, folder: Path, coder: str = "") -> None:
+    def __init__(self, folder: Path, coder: str = "", classes: Sequence[str] = CLASSES) -> None:
         if not all(c.isalnum() or c in "-_" for c in coder):
             raise CodingError(f"A coder's name is letters and digits, not {coder!r}.")
         self.path = folder / (f"coder-{coder}.jsonl" if coder else "coder.jsonl")
+        self._classes = classes
         self._steps = read_lines(self.path)
 
     def add(self, step: Mapping[str, Any]) -> None:
@@ -32,7 +33,7 @@ class CoderFile:
 
         Raises CodingError, and OSError where it cannot be saved; then it does not count.
         """
-        _check(step)
+        _check(step, self._classes)
         whole = self.path.exists() and self.path.read_bytes()[-1:] not in (b"", b"\n")
         with self.path.open("a", encoding="utf-8") as file:
             file.write(("\n" if whole else "") + json.dumps(step, allow_nan=False) + "\n")
@@ -92,14 +93,14 @@ def codings(folder: Path, events: Sequence[Mapping[str, Any]]) -> dict[str, list
     return {name: CoderFile(folder, name).decided(events) for name in sorted(names)}
 
 
-def _check(step: Mapping[str, Any]) -> None:
+def _check(step: Mapping[str, Any], classes: Sequence[str]) -> None:
     op = step.get("op")
     if op not in ("accept", "reject", "relabel", "move", "add", "comment", "undo"):
         raise CodingError(f"There is no step {op!r}.")
     if op in ("accept", "reject", "relabel", "move", "comment") and not isinstance(step.get("id"), str):
         raise CodingError("The step names no event.")
-    if op in ("relabel", "add") and step.get("label") not in CLASSES:
-        raise CodingError(f"A class is one of {', '.join(CLASSES)}.")
+    if op in ("relabel", "add") and step.get("label") not in classes:
+        raise CodingError(f"A class is one of {', '.join(classes)}.")
     frames: list[Any] = [step.get("frame")] if op == "move" else []
     if op == "add":
         frames = [step.get(f"{part}_frame") for part in PARTS]

@@ -36,7 +36,7 @@ class Review:
         self._session = session
         self._events = session.last_revisions
         self._coder = coder
-        self._file = CoderFile(session.folder, coder)
+        self._file = CoderFile(session.folder, coder, session.classes)
         self._pictures = PictureIndex(session)
         self._lock = asyncio.Lock()
 
@@ -76,6 +76,7 @@ class Review:
                 "folder": self._session.folder.name,
                 "start": self._session.info["start"],
                 "source": self._session.info["source"]["description"],
+                "classes": self._session.classes,
                 "index": frames.index.tolist(),
                 "t_s": np.round((frames.t_ns - zero) / 1e9, 5).tolist(),
                 "curve": curve,

@@ -10,7 +10,7 @@ import { Ring } from "./loop.js";
 import { Overlay } from "./overlay.js";
 import { Records } from "./records.js";
 import { Summary } from "./summary.js";
-import { cameraWords, number, serverWords, t, timeOfDay } from "./words.js";
+import { cameraWords, className, number, serverWords, t, timeOfDay } from "./words.js";
 
 const LONG_AGO_MS = 10_000;
 const ODD_MS = 15_000;
@@ -133,9 +133,10 @@ function onMessage(message) {
   shown?.(message);
 }
 
-function onHello({ engine, backend, why, source, recording }) {
+function onHello({ classes, engine, backend, why, source, recording }) {
   lab.hello({ recording });
   curve.clear();
+  if ($("only").length === 1) $("only").append(...classes.map((name) => new Option(className(name), name)));
   $("f-engine").textContent = t("figures.models", { count: engine.split("+").length, engine: engine.replaceAll("+", ", "), backend });
   $("f-engine").title = [why, source].filter(Boolean).join("\n");
 }

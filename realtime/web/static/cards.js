@@ -3,7 +3,7 @@
 
 import { cutLoop, Loop } from "./loop.js";
 import { moveWords } from "./moves.js";
-import { number, percent, t, timeOfDay, whyWords } from "./words.js";
+import { className, number, percent, t, timeOfDay, whyWords } from "./words.js";
 
 const MOST = 500;
 export const LOOPS = 20;
@@ -27,7 +27,7 @@ export class Cards {
       card.event = event;
       if (seen) card.seen = seen;
       if (event.state === "final") {
-        this.say(t("said", { label: t(`class.${event.label}`), percent: percent(event.probs[event.label]) }));
+        this.say(t("said", { label: className(event.label), percent: percent(event.probs[event.label]) }));
       }
     }
     this.draw(card);
@@ -138,7 +138,7 @@ export class Cards {
       return body;
     }
     if (card.film && card.seen) {
-      const loop = new Loop(card.film, card.seen, card.moves, card.context.mirrored, t(`class.${event.label}`));
+      const loop = new Loop(card.film, card.seen, card.moves, card.context.mirrored, className(event.label));
       this.loops.set(place, { film: card.film, loop });
       body.append(loop.element);
     } else {
@@ -159,7 +159,7 @@ export class Cards {
     for (const [name, p] of Object.entries(event.probs)) {
       const row = element("li", name === event.label ? "best" : "", bars);
       row.dataset.label = name;
-      element("span", "name", row).textContent = t(`class.${name}`);
+      element("span", "name", row).textContent = className(name);
       element("span", "fill", element("span", "track", row)).style.width = `${(100 * p).toFixed(1)}%`;
       element("span", "value", row).textContent = `${percent(p)} %`;
     }
@@ -179,7 +179,7 @@ export class Cards {
 function headline({ event, time }) {
   const parts = [
     ["time", "clock", timeOfDay(time)],
-    ["strong", "label", t(`class.${event.label}`)],
+    ["strong", "label", className(event.label)],
     ["span", "score", t("score", { percent: percent(event.score) })],
     ["span", "badge", t(`state.${event.state}`)],
   ];

@@ -1,6 +1,6 @@
 // The scrolling motion curve with its scale, the marks of each event, and why a larger bump is none.
 
-import { number, t } from "./words.js";
+import { className, number, t } from "./words.js";
 
 const WINDOW_S = 12;
 const FULL_SCALE = 12; // noise units, as in the terminal display
@@ -70,7 +70,7 @@ export class Curve {
     this.told = performance.now();
     const now = this.samples.at(-1);
     const events = [...this.marks.values()].map((event) =>
-      t("curve.event", { label: t(`class.${event.label}`), s: number(now[0] - event.apex_s, 1) }),
+      t("curve.event", { label: className(event.label), s: number(now[0] - event.apex_s, 1) }),
     );
     this.text.textContent = t("curve.text", {
       now: number(now[1], 1),
@@ -188,7 +188,7 @@ export class Curve {
 
   // Its label only where it touches none before it, which ends at `free`; gives where this one ends.
   drawMark(c, event, x, height, colour, free) {
-    const tone = colour(event.label);
+    const tone = colour(event.label) || colour("accent");
     const [onset, apex] = [x(event.onset_s), x(event.apex_s)];
     const end = event.offset_s === null ? null : x(event.offset_s);
     c.globalAlpha = 0.16;
@@ -214,7 +214,7 @@ export class Curve {
     c.arc(apex, 18, 3.5, 0, 7);
     c.fill();
     c.globalAlpha = 1;
-    const label = t(`class.${event.label}`);
+    const label = className(event.label);
     const wide = c.measureText(label).width;
     const left = Math.min(c.canvas.clientWidth - wide - 2, Math.max(2, apex - wide / 2));
     if (left < free + 6) return free;

@@ -2,10 +2,8 @@
 // stream, since ids begin anew with each connection (or each run of the server's camera).
 
 const MOST = 20_000;
-const CLASSES = ["negative", "positive", "surprise"];
-const COLUMNS = [
-  "type", "id", "revision", "state", "label", ...CLASSES.map((name) => `prob_${name}`), "score", "onset_s",
-  "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms", "face", "face_box",
+const columns = (classes) => [
+  "type", "id", "revision", "state", "label", ...classes.map((name) => `prob_${name}`), "score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms", "face", "face_box",
   "engine", "backend", "reason", "stream",
 ];
 
@@ -30,13 +28,15 @@ export class Records {
   }
 
   csv() {
+    const classes = Object.keys(this.records.find((record) => record.probs)?.probs ?? {});
+    const names = columns(classes);
     const rows = this.records.filter((record) => record.id).map((record) => {
       const flat = { ...record };
-      for (const name of CLASSES) flat[`prob_${name}`] = record.probs?.[name];
+      for (const name of classes) flat[`prob_${name}`] = record.probs?.[name];
       if (record.face) Object.assign(flat, { face: record.face.id, face_box: record.face.box.join(" ") });
-      return COLUMNS.map((name) => cell(flat[name])).join(",");
+      return names.map((name) => cell(flat[name])).join(",");
     });
-    return [COLUMNS.join(","), ...rows].join("\r\n") + "\r\n";
+    return [names.join(","), ...rows].join("\r\n") + "\r\n";
   }
 
   save(kind) {

@@ -9,6 +9,9 @@ export function t(key, values = {}) {
 
 export const known = (key) => key in catalogue;
 
+// A bundle of its own scheme may name any class.
+export const className = (name) => (known(`class.${name}`) ? t(`class.${name}`) : name);
+
 export function number(value, digits = 0) {
   return value.toLocaleString(lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }

@@ -19,7 +19,7 @@ from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.session.layout import RecordConfig
 from mer_live.realtime.session.recorder import Recorder
 from mer_live.realtime.sinks import Sink
-from mer_live.realtime.types import CLASSES, Frame
+from mer_live.realtime.types import Frame
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.gate import Gate, put_gate
 from mer_live.realtime.web.media.jitter import hasten
@@ -61,7 +61,7 @@ class OwnCamera(Connection):
         """Engine and classes."""
         return {
             "stream": self._audience.id,
-            "classes": CLASSES,
+            "classes": self._recognizer.classes,
             "engine": self._recognizer.engine,
             "backend": self._recognizer.backend,
             "why": self._recognizer.why,

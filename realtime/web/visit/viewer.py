@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from mer_live.realtime.types import CLASSES
 from mer_live.realtime.web.config import WebConfig
 from mer_live.realtime.web.media.picture import PictureTrack
 from mer_live.realtime.web.media.track import now_ns
@@ -33,7 +32,7 @@ class Viewer(Connection):
         pipeline, recognizer = self._camera.pipeline, self._camera.recognizer
         return {
             "stream": self._camera.audience.id,
-            "classes": CLASSES,
+            "classes": recognizer.classes,
             "engine": recognizer.engine,
             "backend": recognizer.backend,
             "why": recognizer.why,

@@ -143,5 +143,5 @@ def test_lines_of_the_start_and_of_markers_obey_it_too() -> None:
 def test_the_schema_refuses_what_is_no_event() -> None:
     validator = jsonschema.Draft202012Validator(_schema())
     jsonschema.Draft202012Validator.check_schema(_schema())
-    for change in ({"label": "joy"}, {"score": 2}, {"id": 0}, {"state": "withdrawn"}):
+    for change in ({"label": "Joy!"}, {"score": 2}, {"id": 0}, {"state": "withdrawn"}):
         assert not validator.is_valid({**event_line(FINAL), **change})

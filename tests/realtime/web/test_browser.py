@@ -13,7 +13,7 @@ from support.web_browser import begin, browser, server, write_camera
 from support.web_relay import lossy
 
 from mer_live.realtime.demo.clip import demo_clip, demo_truth
-from mer_live.realtime.sinks.csv import COLUMNS
+from mer_live.realtime.sinks.csv import columns
 
 pytestmark = pytest.mark.slow
 OPEN = "#status[data-state=open]"
@@ -101,7 +101,7 @@ def test_from_consent_to_the_downloaded_events(
         download.value.save_as(tmp_path / "events.csv")
         with (tmp_path / "events.csv").open(newline="") as file:
             rows = list(csv.DictReader(file))
-        assert set(rows[0]) == {*COLUMNS, "stream"} - {"source"}  # a page has one
+        assert set(rows[0]) == {*columns(), "stream"} - {"source"}  # a page has one
         assert {row["label"] for row in rows} & labels
         with page.expect_download() as download:
             page.click("#jsonl")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from mer_live.realtime.types import CLASSES
 from mer_live.training.datasets.published import CDMER, MEGC2019
 from mer_live.training.evaluation.protocols import (
     ProtocolError,
@@ -20,6 +21,7 @@ class Sheet:
     subjects: np.ndarray
     labels: np.ndarray
     index: dict[str, np.ndarray] = field(default_factory=dict)
+    classes: tuple[str, ...] = CLASSES
 
 
 def sheet(counts: dict[str, tuple[int | None, int, int, int]] | None = None) -> Sheet:

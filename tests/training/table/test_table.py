@@ -11,7 +11,9 @@ from support.folders import write_set
 from typer.testing import CliRunner
 
 from mer_live.engines.executors import LocalExecutor
+from mer_live.realtime.types import CLASSES
 from mer_live.training.cli.main import app
+from mer_live.training.prepared.prepared_set import PreparedSet
 from mer_live.training.table import quick as table_quick
 from mer_live.training.table.published import published
 from mer_live.training.table.report import csv_text, markdown, verdicts, write_table
@@ -53,16 +55,24 @@ def test_every_method_has_a_row_and_every_published_line_one() -> None:
     for row in rows.values():
         row_settings(row, {})  # its settings exist
         assert not row.ablation_of or row.ablation_of in rows
-    for protocol in ("cde", "hde", "cdmer1", "cdmer2"):
-        lines = published(protocol)
+    for lines in (
+        *(published(protocol) for protocol in ("cde", "hde", "cdmer1", "cdmer2")),
+        published("loso", ["casme2"], 5),
+        published("loso", ["smic-hs"]),
+    ):
         assert lines
         assert all(line.row in rows or line.row in UNAVAILABLE for line in lines)
-        assert all(0 < v < 1 for line in lines for pair in line.cells.values() for v in pair)
+        assert all(0 < v < 1 for line in lines for cell in line.cells.values() for v in cell.values())
     assert not published("holdout")
-    best = {line.row: line.cells for line in published("cdmer1")}
-    assert best["madtn"]["full"] == (0.7678, 0.7684)
-    tasks = [v[0] for k, v in best["gfk"].items() if k != "full"]
-    assert np.mean(tasks) == pytest.approx(best["gfk"]["full"][0], abs=2e-4)
+    assert not published("loso", ["casme2"])
+    assert not published("loso", ["casme2", "samm"], 5)
+    five = {(line.row, line.source): line.cells["full"] for line in published("loso", ["casme2"], 5)}
+    assert five["mtm", "MTM (Xia, Wang 2021), Table 4"] == {"accuracy": 0.799, "uf1": 0.759}
+    assert five["higo", "MTM (Xia, Wang 2021), Table 4"] == {"accuracy": 0.672}
+    best = {line.row: line.cells for line in published("cdmer1") if "full" in line.cells}
+    assert best["madtn"]["full"] == {"uf1": 0.7678, "accuracy": 0.7684}
+    tasks = [v["uf1"] for k, v in best["gfk"].items() if k != "full"]
+    assert np.mean(tasks) == pytest.approx(best["gfk"]["full"]["uf1"], abs=2e-4)
     assert {row.ablation_of for row in rows.values()} == {"", "atnet", "madtn", "sa-at", "mtm"}
 
 
@@ -113,6 +123,13 @@ def test_a_table_is_run_resumed_and_written(tmp_path: Path) -> None:
     files = write_table(result, tmp_path / "out")
     assert {f.name for f in files} == {"table.md", "table.csv", "table-1-holdout.png", "table-2-cdmer1.png"}
     text = (tmp_path / "out" / "table.md").read_text()
+    (test,) = holdout["paired"]
+    assert (test["row"], test["against"]) == ("ststnet", "hoof/linear")
+    assert test["better"] <= test["worse"]
+    assert test["low"] <= test["difference"] <= test["high"]
+    scored = {row["row"] for row in cdmer["rows"] if "scores" in row}
+    assert {test["row"] for test in cdmer["paired"]} == scored - {cdmer["paired"][0]["against"]}
+    assert "Against **hoof/linear** on the same clips" in text
     assert "*published: MADTN (Xia et al. 2020), Table 1*" in text
     assert "| *0.830 / 0.831* |" in text
     assert "cannot be compared with ours" in text
@@ -137,7 +154,8 @@ def test_a_row_by_its_papers_recipe_says_what_is_not_as_published(tmp_path: Path
         "tables": [
             {
                 "protocol": "cdmer1", "data": str(data), "synthetic": False, "folds": 6, "counts": {},
-                "count_differences": [], "sample_list": "0" * 12,
+                "count_differences": [], "sample_list": "0" * 12, "paired": [],
+                "classes": list(CLASSES),
                 "rows": [{"row": "madtn@paper", "method": "madtn", "ablation_of": "", "reason": "not asked",
                           "inputs_differ": ["motion by dis, not farneback"], "deviations": ["no MTCNN"]}],
             }
@@ -275,6 +293,25 @@ def test_quick_settings_are_settings_of_the_methods() -> None:
     for name, settings in table_quick.SETTINGS.items():
         for chosen in choose_rows([name]):
             row_settings(chosen, {name: settings})
+
+
+def test_quick_names_rendered_clips_by_their_action_units(tmp_path: Path) -> None:
+    data = write_set(tmp_path / "micro", subjects=2, clips=3, dataset="synth")
+    lines = (data / "index.csv").read_text().splitlines()
+    units = ("4+7", "L12", "1+2+5", "4+9", "6+12", "14")
+    more = [f"{line},{end}" for line, end in zip(lines, ("action_units", *units), strict=True)]
+    (data / "index.csv").write_text("\n".join(more) + "\n")
+    (data / "prepare.json").write_text('{"synthetic": {"kind": "micro"}}')
+    for name in ("flow3", "motion"):
+        np.save(data / f"{name}.npy", np.load(data / "uvs28.npy"))
+    five = PreparedSet.open(table_quick.five_classes(data, tmp_path / "five"))
+    assert five.classes == ("anger", "disgust", "happiness", "other", "surprise")
+    names = [five.classes[label] for label in five.labels]
+    assert names == ["anger", "happiness", "surprise", "disgust", "happiness", "other"]
+    assert five.subjects.tolist() == PreparedSet.open(data).subjects.tolist()
+    result = run_table([request(tmp_path / "five", "hoof/linear", "madtn")], tmp_path / "out")
+    text = "\n".join(markdown(result))
+    assert "### Subject-disjoint holdout, 5 classes (anger, disgust, happiness, other, surprise)" in text
 
 
 @pytest.mark.slow

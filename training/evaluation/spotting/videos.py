@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from mer_live.engines.bundle import load_bundle
+from mer_live.engines.bundle import common_classes, file_sha256, load_bundle
+from mer_live.engines.errors import BundleError
 from mer_live.engines.executors import Executor, LocalExecutor
 from mer_live.engines.files import write_json
 from mer_live.engines.records import from_json, to_json
@@ -20,7 +21,10 @@ from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.path import FacePath, Spotted
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import Recognizer
-from mer_live.realtime.types import Frame
+from mer_live.realtime.spotter.config import SpotterConfig
+from mer_live.realtime.spotter.score import Scorer
+from mer_live.realtime.spotter.spotter import Spotter
+from mer_live.realtime.types import CLASSES, Frame
 from mer_live.training.datasets.sample import DatasetError, Interval, LongVideo, Reading
 from mer_live.training.evaluation.spotting.score import Expression, Watched, right, score
 from mer_live.training.spotter.match import Decision, decisions
@@ -37,6 +41,8 @@ class SpotSettings:
     """Shipped names or folders; they name what was found. Empty: spotting alone is scored."""
     sensitivity: float = 0.5
     backend: str = "auto"
+    coefficients: str = ""
+    """File of `spotter.owned.fit_owned`; empty: those that ship."""
 
 
 def spot_evaluate(
@@ -48,9 +54,10 @@ def spot_evaluate(
 ) -> dict[str, Any]:
     """Watch every long video of a database and score all of them together.
 
-    The spotter and the bundles are those that run live, with the coefficients that ship: none was fitted on a
-    database, so nobody needs to be left out. A bundle of the user's own must not have been trained on these people;
-    ``data`` of each card is part of the result. Finished videos lie in ``out/videos``; a stopped run goes on with them.
+    The spotter and the bundles are those that run live. The coefficients that ship were fitted on no database, so
+    nobody needs to be left out; of ``settings.coefficients`` each person is given those that they did not teach. A
+    bundle of the user's own must not have been trained on these people; ``data`` of each card is part of the result.
+    Finished videos lie in ``out/videos``; a stopped run goes on with them.
 
     Returns:
         As `score`, and ``dataset``, ``settings``, ``bundles``, ``skipped``, ``notes``, ``watched``, ``versions``.
@@ -63,6 +70,12 @@ def spot_evaluate(
         raise DatasetError("no long video was read: spotting is judged on casme-sq, samm-lv and casme3")
     LiveConfig(sensitivity=settings.sensitivity)
     bundles = [load_bundle(name) for name in settings.bundles]
+    if bundles and common_classes(bundles) != CLASSES:
+        raise BundleError(
+            f"Long videos are named {', '.join(CLASSES)}; {bundles[0].card.name} has other classes: take one of these."
+        )
+    for person in sorted({video.subject for video in reading.videos}):
+        _scorer(settings, person)
     files = {v.key: out / "videos" / f"{v.key.replace('/', '-')}.json" for v in reading.videos}
     known = {v.key: _kept(files[v.key], settings, v) for v in reading.videos}
     watched = {key: one for key, one in known.items() if one is not None}
@@ -104,7 +117,10 @@ def watch_video(settings: SpotSettings, video: LongVideo) -> Watched:
             told.append(one)
 
     adm = None if recognizer is None else recognizer.adm
-    with FacePath(LiveConfig(sensitivity=settings.sensitivity), adm=adm) as path:
+    spotter = Spotter(
+        SpotterConfig(sensitivity=settings.sensitivity), scorer=_scorer(settings, video.subject)
+    )
+    with FacePath(adm=adm, spotter=spotter) as path:
         for index, image in enumerate(video.frames.read(range(len(times_ns)))):
             step = path.step(Frame(index, times_ns[index], image))
             seen += step.crop is not None
@@ -150,11 +166,27 @@ def _recognizer(settings: SpotSettings) -> Recognizer:
     return Recognizer([load_bundle(name) for name in settings.bundles], settings.backend)
 
 
+def _scorer(settings: SpotSettings, person: str) -> Scorer | None:
+    """Coefficients that this person did not teach; None: those that ship."""
+    if not settings.coefficients:
+        return None
+    file = Path(settings.coefficients)
+    try:
+        made = json.loads(file.read_text(encoding="utf-8"))
+        return Scorer(made if "networks" in made else made[person])
+    except KeyError as error:
+        raise ValueError(
+            f"{file} holds nothing that was learnt without {person}: make it with mer-train fit-spotter on this "
+            "database"
+        ) from error
+
+
 def _print(settings: SpotSettings, video: LongVideo) -> dict[str, Any]:
     """What a finished video depends on."""
     frames = [len(video.frames.numbers), video.frames.numbers[0], video.frames.numbers[-1]]
     return {
         "settings": to_json(settings),
+        "coefficients": file_sha256(Path(settings.coefficients)) if settings.coefficients else "",
         "bundles": [load_bundle(name).card.sha256 for name in settings.bundles],
         "fps": video.fps,
         "frames": frames,

@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.types import CLASSES
 from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Unlabelled
 from mer_live.training.methods.featured import Featured, FeaturedConfig
 from mer_live.training.methods.kernel_svm import KernelSvm
@@ -66,7 +67,7 @@ class Adapting(Featured, ABC):
         source = self.standardise(train.inputs, fit=True)
         if target_unlabelled is None:
             log.info("no target domain in this protocol: %s is a linear SVM", self.name)
-            self._decide = linear_svm(source, train.labels, self.config.c)
+            self._decide = linear_svm(source, train.labels, self.config.c, classes=len(train.classes))
             return
         target = self.standardise(target_unlabelled.inputs)
         if len(target) < 2:
@@ -74,15 +75,20 @@ class Adapting(Featured, ABC):
         self._decide = self.adapt(source, train.labels, target)
 
     def predict(self, x: Inputs) -> Probabilities:
-        """Return (N, 3): an order, not calibrated probabilities."""
+        """Return (N, C): an order, not calibrated probabilities."""
         if self._decide is None:
             raise RuntimeError("fit comes before predict")
         return self._decide(self.standardise(x))
 
 
-def linear_svm(rows: Matrix, labels: Labels, c: float, weights: Matrix | None = None) -> Decision:
-    """Linear SVM on rows (N, D), each with a weight if given -> its decision on rows of the same kind."""
-    svm = KernelSvm(c).fit(rows @ rows.T, labels, weights)
+def linear_svm(
+    rows: Matrix, labels: Labels, c: float, weights: Matrix | None = None, *, classes: int = len(CLASSES)
+) -> Decision:
+    """Linear SVM on rows (N, D), each with a weight if given -> its decision on rows of the same kind.
+
+    Target domains are CDMER's, whose classes are three.
+    """
+    svm = KernelSvm(c, classes).fit(rows @ rows.T, labels, weights)
     return lambda x: svm.predict(x @ rows.T)
 
 

@@ -102,6 +102,7 @@ class TwoStream(NetworkMethod):
         c = self.config
         intervals = c.intervals if c.relation or c.temporal else 1
         options = {"width": c.width, "intervals": intervals, "frames": c.frames, "dropout": c.dropout}
+        options["classes"] = len(self.classes)
         # Half the time on a CPU; a layout in memory, nothing else.
         network: Network = build("minet", options).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
@@ -162,7 +163,7 @@ class Mtm(TwoStream):
         Raises:
             ValueError: A guiding loss is on and no macro-expressions are named.
         """
-        c = self.config
+        c, self.classes = self.config, train.classes
         macro = None
         if c.spatial or c.relation or c.temporal or c.contrast:
             if not c.macro:
@@ -170,7 +171,7 @@ class Mtm(TwoStream):
                     "MTM needs macro-expressions: name a prepared set with --set macro=FOLDER, or switch its "
                     "losses off (spatial, relation, temporal and contrast = 0)"
                 )
-            macro = macro_side(c.macro, self.wants(), train.barred)
+            macro = macro_side(c.macro, self.wants(), train.barred, train.classes)
         self._start = self._pretrained(train, seed, c.inner_fraction)
         self._guide = None
         if macro is not None:

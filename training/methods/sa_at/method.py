@@ -135,7 +135,7 @@ class SaAt(NetworkMethod):
         """
         c = self.config
         alone = not self.transfers and c.without_at == "teacher"
-        self._barred = train.barred
+        self._barred, self.classes = train.barred, train.classes
         self.teacher = self._teacher() if self.transfers or alone else None
         self.aggregation = None
         if self.aggregates:
@@ -146,6 +146,12 @@ class SaAt(NetworkMethod):
             super().fit(train, None, seed)
             return
         assert self.teacher is not None
+        taught = self.teacher.network.config.classes
+        if taught != len(train.classes):
+            raise ValueError(
+                f"the teacher knows {taught} classes and these clips have {len(train.classes)}: teach it on macro-"
+                "expressions of the same classes"
+            )
         network = self._styled(dict(to_json(self.teacher.network.config)))
         network.load_state_dict(self.teacher.network.state_dict(), strict=False)
         self.network, self.report = network.eval(), Fit(0)
@@ -186,6 +192,7 @@ class SaAt(NetworkMethod):
         return terms
 
     def _styled(self, settings: dict[str, Any]) -> Network:
+        settings = {"classes": len(self.classes)} | settings
         if self.aggregation is not None:
             c = self.config
             settings = settings | {"style_width": c.style_width, "style_blocks": c.style_blocks}

@@ -45,7 +45,7 @@ class Ststnet(NetworkMethod):
 
     def build(self) -> Network:
         """Return a fresh network."""
-        return build("ststnet", {"size": self.config.size})
+        return build("ststnet", {"size": self.config.size, "classes": len(self.classes)})
 
     def specs(self) -> Mapping[str, RepresentationSpec]:
         """Return the one input."""
@@ -76,6 +76,7 @@ class Ststnet(NetworkMethod):
         networks = []
         for model, seed in zip(models, seeds, strict=True):
             with seeded(derive(seed, 0)):
+                model.classes = pool.classes
                 networks.append(cast(StstnetNetwork, model.build()))
         x = first.tensors(pool.inputs)["flow3"]
         labels = torch.from_numpy(np.ascontiguousarray(pool.labels))

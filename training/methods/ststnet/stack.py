@@ -63,7 +63,7 @@ class StstnetStack:
     """F networks of the same shape and their Adam state.
 
     Flat parameters (F, P): convolution (C, 28) with its bias, batch norm scale and shift (C,), classifier
-    (3, C, H, H) and its bias (3,); C = 16 is 3 + 5 + 8. Pooled maps have Q x Q cells, H = Q // 2.
+    (K, C, H, H) of K classes and its bias (K,); C = 16 is 3 + 5 + 8. Pooled maps have Q x Q cells, H = Q // 2.
     """
 
     def __init__(self, networks: Sequence[StstnetNetwork], x: Tensor, lr: float) -> None:
@@ -77,7 +77,8 @@ class StstnetStack:
         self.eps, self.momentum = float(norm.eps), float(norm.momentum)
         self.channels = sum(networks[0].config.widths)
         self.half = self.patches.side // 2
-        sizes = [self.channels * 28, self.channels, self.channels, 3 * self.channels * self.half**2, 3]
+        k = self.classes = networks[0].config.classes
+        sizes = [self.channels * 28, self.channels, self.channels, k * self.channels * self.half**2, k]
         self.cuts = [0, *np.cumsum(sizes).tolist()]
         self.flat = torch.stack([pack(n) for n in networks])
         self.first_moment, self.second_moment = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
@@ -112,7 +113,13 @@ class StstnetStack:
 
     def parts(self, flat: Tensor) -> list[Tensor]:
         """Views into one network's flat vector (P,): convolution, scale, shift, classifier, its bias."""
-        shapes = [(-1, 28), (-1,), (-1,), (3, self.channels, self.half, self.half), (3,)]
+        shapes: list[tuple[int, ...]] = [
+            (-1, 28),
+            (-1,),
+            (-1,),
+            (self.classes, self.channels, self.half, self.half),
+        ]
+        shapes.append((self.classes,))
         spans = zip(self.cuts, self.cuts[1:], strict=False)
         return [flat[a:b].view(shape) for (a, b), shape in zip(spans, shapes, strict=True)]
 
@@ -184,7 +191,7 @@ class StstnetStack:
         drop = None if batch.kept is None else torch.from_numpy(batch.kept).view_as(pooled)
         if drop is not None:
             pooled *= drop
-        wide = self._spread(fc)  # (3, Q^2 C)
+        wide = self._spread(fc)  # (K, Q^2 C)
         log_p = torch.addmm(fc_bias, pooled.view(b, -1), wide.T).log_softmax(1)
         loss = -float(log_p.gather(1, batch.labels[:, None]).mean())
         d_logits = log_p.exp()
@@ -249,15 +256,15 @@ class StstnetStack:
         return self._work
 
     def _spread(self, fc: Tensor) -> Tensor:
-        """Classifier after 2x2 mean pooling, written as one before it: (3, C, H, H) -> (3, Q^2 C)."""
+        """Classifier after 2x2 mean pooling, written as one before it: (K, C, H, H) -> (K, Q^2 C)."""
         side, half = self.patches.side, self.half
-        wide = torch.zeros(3, side, side, self.channels)
+        wide = torch.zeros(self.classes, side, side, self.channels)
         up = fc.repeat_interleave(2, 2).repeat_interleave(2, 3).permute(0, 2, 3, 1)
         wide[:, : 2 * half, : 2 * half] = up / 4
-        return wide.view(3, -1)
+        return wide.view(self.classes, -1)
 
     def _gather(self, wide: Tensor) -> Tensor:
-        """The transpose of `_spread`: (3, Q^2 C) -> (3, C, H, H)."""
+        """The transpose of `_spread`: (K, Q^2 C) -> (K, C, H, H)."""
         side, half = self.patches.side, self.half
-        maps = wide.view(3, side, side, self.channels)[:, : 2 * half, : 2 * half]
-        return maps.reshape(3, half, 2, half, 2, self.channels).sum((2, 4)).permute(0, 3, 1, 2) / 4
+        maps = wide.view(self.classes, side, side, self.channels)[:, : 2 * half, : 2 * half]
+        return maps.reshape(self.classes, half, 2, half, 2, self.channels).sum((2, 4)).permute(0, 3, 1, 2) / 4

@@ -1,12 +1,11 @@
 // The review page: time line, frame, one event's loops, and the coder's steps. No library, no build, no network.
 
 const $ = (id) => document.getElementById(id);
-const COLOURS = ["negative", "positive", "surprise"];
 const CURVES = ["accent", "negative", "surprise", "marker"];
 let session, coding, chosen = null, row = 0, loop = null, tick = 0, asked = 0;
 const draft = {}, loops = new Map();
 
-const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const tone = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim() || tone("accent");
 const jpeg = (text) => `data:image/jpeg;base64,${text}`;
 
 async function get(path, options) {
@@ -178,7 +177,7 @@ function drawEvent() {
   $("accept").setAttribute("aria-pressed", String(one?.verdict === "accepted"));
   $("reject").setAttribute("aria-pressed", String(one?.verdict === "rejected"));
   const machine = session.machine.find((m) => String(m.id) === chosen);
-  $("bars").replaceChildren(...COLOURS.filter(() => machine).map((name) => {
+  $("bars").replaceChildren(...session.classes.filter(() => machine).map((name) => {
     const line = document.createElement("div"), bar = document.createElement("b"), p = machine.probs[name];
     line.className = "bar";
     bar.style.cssText = `background:${tone(name)};width:${Math.round(p * 100)}%`;
@@ -234,12 +233,11 @@ function mark(part) {
 
 async function addEvent() {
   if (["onset", "apex", "offset"].some((part) => draft[part] === undefined)) return say(new Error("Mark onset, apex and offset first."));
-  await step({ op: "add", label: event()?.label ?? "negative", onset_frame: draft.onset, apex_frame: draft.apex, offset_frame: draft.offset });
+  await step({ op: "add", label: event()?.label ?? session.classes[0], onset_frame: draft.onset, apex_frame: draft.apex, offset_frame: draft.offset });
 }
 
 const KEYS = {
   a: () => decide("accept"), r: () => decide("reject"), u: () => step({ op: "undo" }), j: () => near(1), k: () => near(-1),
-  1: () => relabel("negative"), 2: () => relabel("positive"), 3: () => relabel("surprise"),
   o: () => move("onset"), p: () => move("apex"), f: () => move("offset"),
 };
 
@@ -248,6 +246,7 @@ addEventListener("keydown", (press) => {
   const by = press.shiftKey ? 10 : 1;
   if (press.key === "ArrowLeft") go(row - by);
   else if (press.key === "ArrowRight") go(row + by);
+  else if (session.classes[press.key - 1]) relabel(session.classes[press.key - 1]);
   else if (KEYS[press.key.toLowerCase()]) KEYS[press.key.toLowerCase()]();
   else return;
   press.preventDefault();
@@ -264,7 +263,6 @@ $("reject").addEventListener("click", () => decide("reject"));
 $("undo").addEventListener("click", () => step({ op: "undo" }));
 $("add").addEventListener("click", addEvent);
 for (const part of ["onset", "apex", "offset"]) $(`add-${part}`).addEventListener("click", () => mark(part));
-for (const button of document.querySelectorAll(".class")) button.addEventListener("click", () => relabel(button.dataset.label));
 for (const button of document.querySelectorAll(".move")) button.addEventListener("click", () => move(button.dataset.part));
 $("comment").addEventListener("change", () => event() && step({ op: "comment", id: chosen, text: $("comment").value }));
 $("gain").addEventListener("input", () => { $("times").value = $("gain").value;
@@ -272,7 +270,7 @@ $("gain").addEventListener("input", () => { $("times").value = $("gain").value;
 });
 $("gain").addEventListener("change", () => choose(chosen));
 addEventListener("resize", () => { drawLine(); drawCurves(); });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawAll(); drawCurves(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { drawClasses(); drawAll(); drawCurves(); });
 
 // One frame of the loop at an eighth of its speed.
 function play() {
@@ -287,9 +285,28 @@ function play() {
   setTimeout(play, wait);
 }
 
+// The classes are those of the bundles that ran.
+function drawClasses() {
+  $("legend").replaceChildren(...session.classes.flatMap((name) => {
+    const mark = document.createElement("i");
+    mark.style.background = tone(name);
+    return [mark, `${name} `];
+  }));
+  $("classes").replaceChildren(...session.classes.map((name, k) => {
+    const button = document.createElement("button"), key = document.createElement("kbd");
+    button.className = "class";
+    button.dataset.label = name;
+    key.textContent = k + 1;
+    button.append(`${name} `, key);
+    button.addEventListener("click", () => relabel(name));
+    return button;
+  }));
+}
+
 try {
   [session, coding] = await Promise.all([get("session"), get("coding")]);
   $("folder").textContent = session.folder;
+  drawClasses();
   $("start").textContent = session.start.utc ?? `clock: ${session.start.clock}`;
   if (session.index.length) {
     go(0);

@@ -102,6 +102,43 @@ def test_casme_sq_from_frames_to_strs(
     assert "cannot be decoded" in output
 
 
+@pytest.mark.slow
+def test_judges_learnt_from_two_people_and_used_on_each_other(
+    filmed: tuple[Path, list[tuple[int, int, int, str]]], tmp_path: Path
+) -> None:
+    folder, happened = filmed
+    root, out = tmp_path / "root", tmp_path / "out"
+    rows = [
+        [n, f"disgust2_{k}", on, apex, off, "4", label, "micro-expression", "disgust"]
+        for n in (1, 2)
+        for k, (on, apex, off, label) in enumerate(happened, 1)
+    ]
+    sheets = {
+        "CASFEcode_final": rows,
+        "naming rule1": [["s15", "s15", 1], ["s16", "s16", 2]],
+        "naming rule2": [[101, "disgust2"]],
+    }
+    trees.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    for name in ("15", "16"):
+        copied(folder, root / "rawpic" / f"s{name}" / f"{name}_0101disgustingteeth", "img{:03d}.jpg")
+    base = ["fit-spotter", "--dataset", "casme-sq", "--root", str(root), "--out", str(out), "--jobs", "1"]
+    result = CliRunner().invoke(app, [*base, "--cache", str(tmp_path / "cache")])
+    assert result.exit_code == 0, result.output
+    held = json.loads((out / "held_out.json").read_text())
+    assert sorted(held) == ["casme-sq/015", "casme-sq/016"]
+    given = ("--dataset", "casme-sq", "--root", root, "--spotting-only", "--out", tmp_path / "scores")
+    code, output = run(*given, "--coefficients", out / "held_out.json")
+    assert code == 0, output
+    made = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert made["spotting"]["micro"]["n"] == 2 * len(happened)
+    assert made["settings"]["coefficients"] == str(out / "held_out.json")
+    del held["casme-sq/016"]
+    (out / "held_out.json").write_text(json.dumps(held))
+    code, output = run(*given, "--coefficients", out / "held_out.json")
+    assert code == 2
+    assert "nothing that was learnt without casme-sq/016" in output
+
+
 @pytest.mark.parametrize("name", ["samm-lv", "casme3"])
 def test_the_other_two_layouts(
     name: str, filmed: tuple[Path, list[tuple[int, int, int, str]]], tmp_path: Path
