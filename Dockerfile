@@ -1,6 +1,7 @@
 # mer-web on a server's CPU, or with an NVIDIA card. Not built here: no container engine was at hand.
-#   docker build -t mer-live . && docker run --rm -p 127.0.0.1:8080:8080 mer-live
-#   docker build --build-arg EXTRA="[gpu]" -t mer-live . && docker run --rm --gpus all -p 127.0.0.1:8080:8080 mer-live
+#   docker build -t mer-live . && docker run --rm --network host mer-live --host 127.0.0.1
+#   docker build --build-arg EXTRA="[gpu]" -t mer-live . && docker run --rm --gpus all --network host mer-live --host 127.0.0.1
+# The picture travels by UDP ports of its own (WebRTC), which mapping port 8080 alone does not open.
 FROM python:3.11-slim
 ARG EXTRA=""
 RUN apt-get update && apt-get install -y --no-install-recommends libgl1 libxcb1 libglib2.0-0 libegl1 libgles2 \
@@ -18,5 +19,5 @@ RUN useradd --create-home mer
 USER mer
 WORKDIR /home/mer
 EXPOSE 8080
-# Inside the container every address; outside, what `-p` opens. Other machines need --cert, --key and --token.
+# Every address of the container, unless --host is given once more. Other machines need --cert, --key and --token.
 ENTRYPOINT ["mer-web", "--host", "0.0.0.0"]

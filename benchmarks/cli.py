@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mer_live.benchmarks.folds import train
+from mer_live.engines.command_help import Commands
 from mer_live.realtime.commands import errors_end, fail
 
 if TYPE_CHECKING:
     from mer_live.benchmarks.result import Result
 
 app = typer.Typer(
+    cls=Commands,
     name="mer-bench",
     help="Measure mer-live, and believe it (benchmarks/README.md says how).",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mer_live.engines.command_help import Commands
+
 if TYPE_CHECKING:
     from mer_live.engines.trt.file import EngineHeader, Flavour, Precision
 
@@ -18,10 +20,12 @@ EXIT_UNUSABLE = 4
 """Bundle, backend or engine cannot be used, as in mer-live."""
 
 app = typer.Typer(
+    cls=Commands,
     name="mer-engine",
     help="Compile model bundles to TensorRT engines; inspect, verify and list them.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
@@ -183,3 +187,7 @@ def main() -> None:
     """Entry point of the ``mer-engine`` command."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -19,6 +19,11 @@ J = TypeVar("J")
 R = TypeVar("R")
 
 
+def usable_cores() -> int:
+    """Processors that this process may use; macOS and Windows only tell how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class ExecutorError(RuntimeError):
     """The place where jobs run failed, not a job; what is done is kept."""
 

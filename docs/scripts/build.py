@@ -7,7 +7,6 @@ files become links to a page that shows the source, at the line of the name that
 from __future__ import annotations
 
 import inspect
-import json
 import os.path
 import re
 import shutil
@@ -15,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mer_live import engines, realtime
+from cards import models_page  # beside this file
+
+from mer_live import realtime
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -70,7 +71,7 @@ def _relinked(source: Path, page: Path, where: dict[Path, Path], out: Path) -> s
             to, mark = out / "index.md", ""
         elif file.is_file():
             to = _source_page(file, out)
-            mark = f"#__codelineno-0-{line_of(file, text)}" if file.suffix == ".py" else ""
+            mark = f"#line-0-{line_of(file, text)}" if file.suffix == ".py" else ""
         elif out / os.path.relpath(file, ROOT / "docs") in staged:
             return found[0]
         else:
@@ -114,38 +115,6 @@ def api_page() -> str:
 def _prose(value: Any) -> str:
     text = re.sub(r"``([^`]+)``", r"`\1`", inspect.getdoc(value) or "")
     return re.sub(r"^(Args|Returns|Raises):$", r"**\1:**\n", text, flags=re.MULTILINE)
-
-
-def models_page() -> str:
-    """The cards of the shipped bundles and what the spotter's coefficients say of themselves."""
-    zoo = Path(engines.__path__[0]) / "zoo"
-    parts = ["# Model cards\n", "Written from the `card.json` that ships with each bundle.\n"]
-    files = sorted(zoo.glob("*/card.json"))
-    parts += [card_section(json.loads(file.read_text(encoding="utf-8"))) for file in files]
-    spotter = json.loads(
-        (Path(realtime.__path__[0]) / "spotter" / "spotter.json").read_text(encoding="utf-8")
-    )
-    told = {k: v for k, v in spotter.items() if isinstance(v, str | int | float) and len(str(v)) < 400}
-    parts.append("## spotter\n\n" + "\n".join(f"- **{k}**: {v}" for k, v in told.items()) + "\n")
-    return "\n".join(parts)
-
-
-def card_section(card: dict[str, Any]) -> str:
-    """One card as Markdown: data, people, scores by strength and rate, known limits."""
-    lines = [f"## {card['name']}\n", f"**{card['validation']}**\n", card["data"] + "\n"]
-    lines += [f"- Licence: {card['licence']}", f"- Attribution: {card['attribution']}"]
-    lines += [f"- Paper: {paper}" for paper in card["papers"]]
-    lines += [f"- Departs from the paper: {text}" for text in card["deviations"]]
-    own = card["scores"].get("own", {})
-    lines += ["", f"Scores ({card['scores'].get('protocol', 'not scored')}):", ""]
-    lines += ["| | decision | clips | UF1 | UAR |", "| --- | --- | --- | --- | --- |"]
-    for decision, scores in own.items():
-        groups = [("all", scores), *scores.get("by_intensity", {}).items(), *scores.get("by_fps", {}).items()]
-        for name, group in groups:
-            shown = (f"{group[key]:.3f}" if key in group else "-" for key in ("uf1", "uar"))
-            unit = " fps" if name in scores.get("by_fps", {}) else ""
-            lines.append(f"| {name}{unit} | {decision} | {group['clips']} | {' | '.join(shown)} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

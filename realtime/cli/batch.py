@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mer_live.engines.executors import ExecutorError, make_executor
+from mer_live.engines.executors import ExecutorError, make_executor, usable_cores
 from mer_live.realtime.batch.analyse import BatchSettings
 from mer_live.realtime.batch.recordings import ArchiveItem, find_recordings
 from mer_live.realtime.batch.run import RETRIES, run_batch
@@ -58,7 +57,7 @@ def command(
     with errors_end("mer-live", codes, "stopped; the same command goes on"):
         settings = BatchSettings(tuple(bundle or BUNDLES), backend, LiveConfig(sensitivity=sensitivity))
         recordings = find_recordings(where, fps)
-        runs = make_executor(executor, jobs=jobs or os.cpu_count() or 1, address=address, retries=RETRIES)
+        runs = make_executor(executor, jobs=jobs or usable_cores(), address=address, retries=RETRIES)
         with screen.progress:
             totals, written = run_batch(
                 recordings,

@@ -45,7 +45,7 @@ def _from_file(context: typer.Context, path: Path | None) -> Path | None:
 
 _NOT_SETTINGS = ("config", "show_config", "list_cameras", "target", "check")
 _COMMANDS = ("batch", "export", "review")
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -155,8 +155,8 @@ def live(
 ) -> None:
     """Turn camera frames into micro-expression events, while they happen.
 
-    A session that --record made: mer-live review DIR opens it for a coder, mer-live export DIR --to elan|csv|bids
-    writes its events.
+    Other commands, each with --help: mer-live review DIR shows a session that --record made to a coder, mer-live export
+    DIR --to elan|csv|bids writes its events, mer-live batch FOLDER analyses an archive.
 
     Not a lie detector. Tell people that they are analysed.
     """
@@ -252,7 +252,7 @@ def main() -> None:
     open_missing_streams()
     if (word := next(iter(sys.argv[1:]), "")) in _COMMANDS:
         command = import_module(f"mer_live.realtime.cli.{word}").command
-        other = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        other = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
         other.command()(command)
         other(sys.argv[2:], prog_name=f"mer-live {word}")
     app()

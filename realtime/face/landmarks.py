@@ -109,7 +109,7 @@ class Landmarker:
                 self.detect_rgb(np.zeros((64, 64, 3), np.uint8))
         except OSError as error:
             raise LandmarkerError(
-                f"mediapipe lacks a system library ({error}): run `{SYSTEM_LIBRARIES}`"
+                f"mediapipe lacks a system library ({error}): on Debian or Ubuntu run `{SYSTEM_LIBRARIES}`"
             ) from error
 
     def detect_rgb(self, image_rgb: NDArray[np.uint8]) -> tuple[FaceDetection, ...]:

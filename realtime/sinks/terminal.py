@@ -25,6 +25,8 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _FULL_SCALE = 12.0
 """Spotter level, in noise units, that fills a sparkline column."""
 _SHOWN = 6
+_WIDE, _MEDIUM = 126, 80
+"""Columns from which on an event shows the bars of all classes, and its delay."""
 
 
 class Running(Protocol):
@@ -91,7 +93,7 @@ class TerminalSink:
             self._live.start()
         events = Table.grid(padding=(0, 2))
         for item in self._events.values():
-            events.add_row(*_event_cells(item))
+            events.add_row(*_event_cells(item, self._console.width))
         panels = [self._panel(pipeline) for pipeline in pipelines]
         shown = events if self._events else Text("no event yet", style="dim")
         self._live.update(Group(*panels, Text(), shown), refresh=True)
@@ -109,7 +111,7 @@ class TerminalSink:
         count, source = pipeline.counters, pipeline.source
         rows = Table.grid(padding=(0, 2))
         rows.add_column(style="dim", no_wrap=True)
-        rows.add_column(no_wrap=True)
+        rows.add_column()
         age = f"  age {count.age_ns / 1e6:.0f} ms" if source.epoch_ns is not None else ""
         rows.add_row("rate", f"{count.rate.hz:.1f} fps measured")
         dropped = Text(f"{pipeline.dropped:,}", style="bold red" if pipeline.dropped else "")
@@ -121,7 +123,8 @@ class TerminalSink:
             name = f"face {who}" if who and len(pipeline.paths) > 1 else "face"
             share = f"  usable {usable[who]:.0%}" if who in usable else ""
             rows.add_row(name, f"{path.tracker.status}  phase {path.spotter.phase}{share}{picture}")
-        rows.add_row("motion", Text(sparkline(self._levels[pipeline]), style="cyan"))
+        room = max(8, self._console.width - len("source") - 3)
+        rows.add_row("motion", Text(sparkline(self._levels[pipeline])[-room:], style="cyan"))
         if (hint := source.hint) is not None:
             rows.add_row("hint", Text(hint, style="yellow"))
         times = (
@@ -162,20 +165,32 @@ def plain_line(item: Event | Marker) -> str:
     )
 
 
-def _event_cells(item: Event | Marker) -> list[Text]:
+def _event_cells(item: Event | Marker, width: int) -> list[Text]:
+    """The columns of a row; fewer of them, and one bar, where the terminal is narrow."""
     if isinstance(item, Marker):
-        return [Text("mark"), Text(item.text, style="bold magenta"), Text(f"at {item.t_ns / 1e9:.3f} s")]
+        return [Text("mark"), Text(item.text, style="bold magenta"), Text(), Text(f"{item.t_ns / 1e9:.3f} s")]
     if item.state == "withdrawn":
-        return [Text(f"#{item.id}"), Text(), Text("withdrawn", style="dim"), Text(item.reason, style="dim")]
-    bars = Text()
-    for name, p in zip(item.classes, item.probs, strict=True):
-        bars.append(f"{name[:3]} {bar(float(p))} {p:.2f}  ", style=COLOURS.get(name, _OTHER))
-    return [
+        return [
+            Text(f"#{item.id}"),
+            Text("-"),
+            Text(item.reason, style="dim"),
+            Text(),
+            Text("withdrawn", style="dim"),
+        ]
+    shown = zip(item.classes, item.probs, strict=True) if width >= _WIDE else [(item.label, max(item.probs))]
+    bars = Text("  ").join(
+        Text(
+            f"{name[:3]} {bar(float(p))} {p:.2f}" if width >= _WIDE else f"{bar(float(p))} {p:.2f}",
+            COLOURS.get(name, _OTHER),
+        )
+        for name, p in shown
+    )
+    cells = [
         Text(f"#{item.id}"),
-        Text("" if item.face is None or item.face.id == 1 else f"face {item.face.id}"),
         Text(item.label, style=f"bold {COLOURS.get(item.label, _OTHER)}"),
-        Text(f"apex {item.span.apex.t_ns / 1e9:.3f} s"),
         bars,
+        Text(f"{item.span.apex.t_ns / 1e9:.3f} s"),
         Text(item.state, style="italic" if item.state == "provisional" else ""),
-        Text(f"delay {item.delay_ns / 1e6:.0f} ms", style="dim"),
+        Text("" if item.face is None or item.face.id == 1 else f"face {item.face.id}"),
     ]
+    return [*cells, Text(f"delay {item.delay_ns / 1e6:.0f} ms", style="dim")] if width >= _MEDIUM else cells

@@ -21,7 +21,7 @@ from mer_live.realtime.commands import (
 )
 from mer_live.realtime.config import BUNDLES
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 @app.command()

@@ -7,25 +7,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-
-from mer_live.benchmarks.inputs import demo_recording
+from support.video_clips import write_demo
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo clip's first event at 50 fps, half as large: enough for an example, and quick."""
-    recording = demo_recording(2.6).at_rate(50)
-    path = tmp_path_factory.mktemp("videos") / "a.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 50, (640, 480))
-    for frame in recording.frames:
-        writer.write(frame)
-    writer.release()
-    return path
+    return write_demo(tmp_path_factory.mktemp("videos") / "a.mp4", seconds=2.6, fps=50)
 
 
 def example(name: str, *arguments: str) -> str:
@@ -51,12 +42,7 @@ def test_a_folder_becomes_one_csv_and_a_broken_file_stops_nothing(video: Path, t
 
 
 def test_a_clip_cut_by_hand_is_classified(tmp_path: Path) -> None:
-    recording = demo_recording(1.7)
-    path = tmp_path / "clip.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 200, (640, 480))
-    for frame in recording.frames[260:333]:
-        writer.write(frame)
-    writer.release()
+    path = write_demo(tmp_path / "clip.mp4", seconds=1.665, fps=200, start_s=1.3)
     probs = {
         line.split()[0]: float(line.split()[1])
         for line in example("classify_clip", str(path), "30").splitlines()

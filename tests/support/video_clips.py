@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.benchmarks.inputs import demo_recording
+
 WIDTH, HEIGHT = 128, 96
 _BITS = 8
 
@@ -82,6 +84,16 @@ def write_packets(path: Path, images: Sequence[NDArray[np.uint8]], ticks: Sequen
             packet.pts, packet.dts = tick, min(tick, 200 * number)
             packet.time_base = Fraction(1, 10_000)
             container.mux_one(packet)
+
+
+def write_demo(path: Path, *, seconds: float, fps: int, start_s: float = 0.0) -> Path:
+    """Seconds of the demo clip, lossy: at 50 fps 2.6 s hold its first event, a surprise."""
+    recording = demo_recording(seconds).at_rate(fps)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, (640, 480))
+    for frame in recording.frames[round(start_s * fps) :]:
+        writer.write(frame)
+    writer.release()
+    return path
 
 
 def presentation_times_s(path: Path) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,7 +27,7 @@ def cdmer_synth(
     jobs: options.Jobs = None,
 ) -> None:
     """MADTN with and without MMD on three renderings of the same people (100 fps, 25 fps, NIR-like)."""
-    from mer_live.engines.executors import ExecutorError, LocalExecutor
+    from mer_live.engines.executors import ExecutorError, LocalExecutor, usable_cores
     from mer_live.engines.files import write_json
     from mer_live.training.evaluation.cdmer_synth import CameraPlan, compare, render
     from mer_live.training.evaluation.material import FoldError
@@ -54,7 +53,7 @@ def cdmer_synth(
             epochs=epochs,
             seeds=options.parse_seeds(seeds),
             weights=[float(w) for w in weights.split(",")],
-            executor=LocalExecutor(jobs or len(os.sched_getaffinity(0))),
+            executor=LocalExecutor(jobs or usable_cores()),
             progress=trained,
         )
     write_json(out / "report.json", report)

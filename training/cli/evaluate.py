@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,7 +65,7 @@ def evaluate_command(
     """Train and test every fold; scores are pooled over folds, with deviation and interval."""
     from dataclasses import asdict
 
-    from mer_live.engines.executors import ExecutorError, make_executor
+    from mer_live.engines.executors import ExecutorError, make_executor, usable_cores
     from mer_live.engines.files import write_json
     from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
     from mer_live.training.evaluation.material import FoldError
@@ -88,7 +87,7 @@ def evaluate_command(
                 chosen["epochs"] = epochs
             else:
                 typer.echo(f"{method} has no epochs: --epochs {epochs} is left aside", err=True)
-        processes = jobs or len(os.sched_getaffinity(0))
+        processes = jobs or usable_cores()
         beside = None if synthetic is None else _rendered(synthetic, data, faces, target, processes)
         request = EvaluationRequest(
             data, protocol, method, parse_inputs(inputs or []), chosen, options.parse_seeds(seeds), partial, database,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -42,13 +41,14 @@ def fit_spotter(
 
     Exit status: 0 done, 2 usage, 3 the data cannot be read.
     """
+    from mer_live.engines.executors import usable_cores
     from mer_live.realtime.face.landmarks import LandmarkerError
     from mer_live.training.datasets import read_dataset
     from mer_live.training.datasets.frames import FrameError
     from mer_live.training.datasets.identity import canonical_dataset
     from mer_live.training.datasets.sample import DatasetError
 
-    count = jobs or len(os.sched_getaffinity(0))
+    count = jobs or usable_cores()
     stopped = f"what is done is in {cache}: repeat to go on"
     if dataset is not None:
         if root is None or faces or talking or clips:

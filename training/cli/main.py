@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mer_live.engines.command_help import Commands
 from mer_live.training.cli import (
     cdmer_synth,
     evaluate,
@@ -19,10 +20,12 @@ from mer_live.training.cli import (
 )
 
 app = typer.Typer(
+    cls=Commands,
     name="mer-train",
     help="Make, prepare, train, evaluate and export.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -78,6 +77,7 @@ def prepare_command(
     Exit status: 0 done, 1 the folder cannot be written, 2 usage, 3 the data cannot be read. A stopped run goes on
     when started again.
     """
+    from mer_live.engines.executors import usable_cores
     from mer_live.realtime.face.landmarks import LandmarkerError
     from mer_live.training.datasets.identity import canonical_dataset
     from mer_live.training.datasets.sample import DatasetError
@@ -131,7 +131,7 @@ def prepare_command(
             typer.echo(f"note: {note}")
         for config in configs:
             beside = out / DEPLOYABLE if config.variant == "deployable" else out
-            _prepare_and_tell(reading, beside, config, jobs or os.cpu_count() or 1, restart)
+            _prepare_and_tell(reading, beside, config, jobs or usable_cores(), restart)
 
 
 def _read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -40,7 +39,7 @@ def spot_evaluate_command(
     Exit status: 0 done, 2 usage, 3 the data cannot be read, 4 bundle or backend.
     """
     from mer_live.engines.errors import BundleError
-    from mer_live.engines.executors import ExecutorError, LocalExecutor
+    from mer_live.engines.executors import ExecutorError, LocalExecutor, usable_cores
     from mer_live.engines.files import write_json
     from mer_live.realtime.config import BUNDLES
     from mer_live.realtime.face.landmarks import LandmarkerError
@@ -68,7 +67,7 @@ def spot_evaluate_command(
             read_dataset(name, root),
             SpotSettings(chosen, sensitivity, backend, "" if coefficients is None else str(coefficients)),
             out,
-            LocalExecutor(jobs or len(os.sched_getaffinity(0))),
+            LocalExecutor(jobs or usable_cores()),
             lambda done, total, key: typer.echo(f"[{done}/{total}] {key}", err=True),
         )
         write_json(out / "scores.json", result)

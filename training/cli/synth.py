@@ -57,7 +57,7 @@ def synth_set(
     seed: Annotated[int, typer.Option(help="The same seed gives the same clips.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
-    """Render people as a prepared set, which ``mer-train evaluate`` and a method's macro setting take."""
+    """Render people as a prepared set, which mer-train evaluate and a method's macro setting take."""
     from mer_live.training.prepare.config import parse_representations
     from mer_live.training.synthesis.prepared_set import SynthSet, render_set
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +64,7 @@ def table(
     """Run methods x protocols x seeds and write table.md, table.csv, table.json and a plot of each table."""
     from dataclasses import replace
 
-    from mer_live.engines.executors import ExecutorError, make_executor
+    from mer_live.engines.executors import ExecutorError, make_executor, usable_cores
     from mer_live.engines.files import write_json
     from mer_live.training.learning.compute import compute_on
     from mer_live.training.prepared.prepared_set import parse_inputs
@@ -75,7 +74,7 @@ def table(
     from mer_live.training.table.run import TableRequest, run_table
 
     target = out or Path("out") / ("table-quick" if quick else "table")
-    count = jobs or len(os.sched_getaffinity(0))
+    count = jobs or usable_cores()
     with errors_end(
         ExecutorError, stopped=f"the finished folds are in {target}: repeat the command to go on"
     ):

@@ -28,12 +28,13 @@ def score_zoo(
     that is not there.
     """
     held = make_clips(faces, work, split="test", count=config.held_clips, seed=config.seed, jobs=config.jobs)
-    found = reports({name: _probabilities(load_bundle(folder / name), held) for name in only}, held)
+    found = reports({name: probabilities(load_bundle(folder / name), held) for name in only}, held)
     plot(found, work / "scores.png")
     return found
 
 
-def _probabilities(bundle: Bundle, clips: ZooClips) -> NDArray[np.float32]:
+def probabilities(bundle: Bundle, clips: ZooClips) -> NDArray[np.float32]:
+    """(N, 3) what a bundle says of each sample. Raises ValueError for clips that do not hold what it sees."""
     specs = {wanted.name: wanted.representation for wanted in bundle.card.inputs}
     inputs = {name: network_input(rows, specs[name]) for name, rows in clips.inputs(specs).items()}
     count = len(clips.label)

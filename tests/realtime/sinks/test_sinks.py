@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import deque
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support.events import GONE, PROVISIONAL
+from support.events import FINAL, GONE, PROVISIONAL
 
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.sinks import CsvSink, JsonlSink, check_events_path, event_line, open_sink
@@ -97,6 +100,22 @@ def test_output_that_is_no_terminal_gets_plain_lines(capsys: pytest.CaptureFixtu
     sink.refresh(None)  # type: ignore[arg-type]  # plain lines need no pipeline
     sink.end()
     assert capsys.readouterr().out.splitlines() == [plain_line(PROVISIONAL), plain_line(GONE)]
+
+
+@pytest.mark.parametrize("width", [60, 80, 130])
+def test_a_terminal_of_any_width_shows_an_event_in_a_line(width: int) -> None:
+    written = StringIO()
+    sink = TerminalSink(Console(width=width, file=written, force_terminal=True, no_color=True))
+    for k, event in enumerate((PROVISIONAL, FINAL, GONE)):
+        sink.write(replace(event, id=k + 1))
+    sink.refresh()
+    sink.end()
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.getvalue()).replace("\r", "").splitlines()
+    for begin, words in (("#1", "provisional"), ("#2", "final"), ("#3", "withdrawn")):
+        line = next(line for line in shown if line.startswith(begin))
+        assert words in line
+        assert len(line.rstrip()) <= width
+    assert "…" not in written.getvalue()
 
 
 class Kept:
