@@ -79,7 +79,12 @@ def assess(f: Figures, places: tuple[int, int] | None = None) -> list[Finding]:
         advice = ": record with a higher quality" if bad else ""
         text = f"compression renews the picture every {f.pulse_s:.2f} s, by {f.pulse_ratio:.0f} times the usual change"
         found.append(Finding("warning" if bad else "fit", text + advice))
-    if f.repeated > 0.2:
+    if f.repeated > 0.95:
+        text = (
+            f"the picture stands still in {f.repeated:.0%} of the frames: see whether the camera had stopped"
+        )
+        found.append(Finding("unfit", text, summary=True))
+    elif f.repeated > 0.2:
         found.append(
             Finding(
                 "warning", f"{f.repeated:.0%} of the pictures repeat the one before: the true rate is lower"

@@ -29,6 +29,9 @@ def demo_frames(count: int, step: int = 1) -> list[np.ndarray]:
     return found
 
 
+STANDING = demo_frames(1)[0]
+
+
 @pytest.fixture(scope="module")
 def few() -> list[np.ndarray]:
     return demo_frames(80, 4)
@@ -49,6 +52,7 @@ def test_the_demo_is_fit_and_the_report_says_the_same(tmp_path: Path) -> None:
     [
         (lambda image: image, 30, 1, "1.8 frames"),
         (lambda image: image, 10, 3, "0.6 frames, too few"),
+        (lambda image: image * 0 + STANDING, 100, 3, "the picture stands still in 99% of the frames"),
         (lambda image: np.ascontiguousarray(image[::-1, ::-1]), 100, 1, "lies upside down"),
         (lambda image: np.ascontiguousarray(np.rot90(image)), 100, 1, "lies on its side"),
         (lambda image: image // 40, 100, 3, "the picture is dark"),
