@@ -89,21 +89,6 @@ def test_five_classes_are_learnt_and_scored(five: Path, method: str, settings: d
     assert report["counts"]["casme2"]["other"] == 5
 
 
-def test_the_stack_trains_what_the_plain_loop_trains(five: Path) -> None:
-    found = []
-    for stacked in (True, False):
-        request = EvaluationRequest(
-            five,
-            "loso",
-            "ststnet",
-            {"flow": "uvs28"},
-            {"epochs": 100, "lr": 5e-3, "batch": 8},
-            stacked=stacked,
-        )
-        found.append(evaluate(request)["scores"]["full"]["accuracy"])
-    assert min(found) > 0.5
-
-
 def test_the_command_prints_the_names(five: Path, tmp_path: Path) -> None:
     arguments = (
         f"evaluate --data {five} --protocol loso --method svm --input flow=uvs28 --jobs 1 --out {tmp_path}"

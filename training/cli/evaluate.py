@@ -60,6 +60,10 @@ def evaluate_command(
             "--log", help="Also write curves.csv: the mean of each loss term, MMD too, in every epoch."
         ),
     ] = False,
+    keep_weights: Annotated[
+        bool,
+        typer.Option("--keep-weights", help="Keep each fold's network in weights/, as pretrain writes them."),
+    ] = False,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the report here.")] = None,
 ) -> None:
     """Train and test every fold; scores are pooled over folds, with deviation and interval."""
@@ -96,7 +100,13 @@ def evaluate_command(
         )  # fmt: skip
         where = make_executor(executor, jobs=processes, address=address, gpus=request.compute.cuda)
         report = evaluate(
-            request, out=target, resume=resume, log_curves=log, executor=where, progress=_progress(begin)
+            request,
+            out=target,
+            resume=resume,
+            log_curves=log,
+            keep_weights=keep_weights,
+            executor=where,
+            progress=_progress(begin),
         )
     for file in filter(None, (target / "report.json", json_file)):
         write_json(file, report)

@@ -70,6 +70,7 @@ def evaluate(
     out: Path | None = None,
     resume: bool = False,
     log_curves: bool = False,
+    keep_weights: bool = False,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -80,6 +81,7 @@ def evaluate(
         out: Folder for the finished folds (``out/folds``) and ``predictions.csv``; None keeps them in memory.
         resume: Take the folds that are there; otherwise they are removed first.
         log_curves: Also write ``out/curves.csv``, the losses of every epoch.
+        keep_weights: Also keep each fold's network in ``out/weights``.
         executor: Where folds run; one process on this machine by default.
         progress: Called after every fold.
 
@@ -88,7 +90,7 @@ def evaluate(
         PreparedError: The prepared set cannot be used.
         StoreError: ``resume`` with folds of another run.
         FoldError: A fold failed.
-        ValueError: Unknown method or setting, a seed twice.
+        ValueError: Unknown method or setting, a seed twice, or no network whose weights could be kept.
     """
     if not request.seeds or len(set(request.seeds)) != len(request.seeds) or min(request.seeds) < 0:
         raise ValueError(f"seeds must be different numbers from 0 on, got {list(request.seeds)}")
@@ -116,6 +118,10 @@ def evaluate(
             )
         else:
             split, material = zero_shot(split, material, request.synthetic, request.inputs)
+    if keep_weights:
+        if out is None or not hasattr(make_method(request.method, material.settings), "network"):
+            raise ValueError(f"{request.method} has no network whose weights could be kept")
+        material = replace(material, keep=out / "weights")
     store = FoldStore(out / "folds", material.fingerprint) if out is not None else None
     results: list[FoldResult] = []
     if store is not None:

@@ -53,6 +53,8 @@ class FoldMaterial:
     """What the labels mean."""
     weights: NDArray[np.float64] | None = None
     """(N,) as `Labelled.weights`."""
+    keep: Path | None = None
+    """Folder for the weights of each fold's network (`learning.pretrain.load` reads them); None keeps none."""
     compute: Compute = CPU
     """Where the networks are trained, and where an unfinished fold is kept."""
 
@@ -247,6 +249,11 @@ def run_job(material: FoldMaterial, job: Job) -> list[FoldResult]:
         for fold, model in zip(folds, models, strict=True):
             name = fold.name
             results.append(_test(material, fold, model, job.seed))
+            if material.keep is not None:
+                from mer_live.training.evaluation.fold_weights import keep_weights  # loads torch
+
+                seen = material.subjects[fold.train].tolist()
+                keep_weights(material.keep, model, material.classes, seen, fold.name, job.seed)
     except (ValueError, RuntimeError, ArithmeticError) as error:
         raise FoldError(f"fold {name}, seed {job.seed}: {error}") from error
     each = (time.perf_counter() - begin) / len(folds)

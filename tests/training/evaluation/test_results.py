@@ -13,7 +13,10 @@ from typer.testing import CliRunner
 from mer_live.realtime.types import CLASSES
 from mer_live.training.cli.main import app
 from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
+from mer_live.training.learning.pretrain import load
+from mer_live.training.methods import make_method
 from mer_live.training.metrics import confusion
+from mer_live.training.prepared.prepared_set import PreparedSet
 
 
 def table(file: Path) -> list[dict[str, str]]:
@@ -94,3 +97,30 @@ def test_the_mmd_of_each_epoch_is_kept(tmp_path: Path) -> None:
     rows = table(tmp_path / "out" / "curves.csv")
     assert len(rows) == 2 * 2
     assert all(np.isfinite(float(row["mmd"])) for row in rows)
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_the_weights_of_a_fold_give_its_predictions_again(tmp_path: Path, stacked: bool) -> None:
+    data, out = write_set(tmp_path / "D"), tmp_path / "out"
+    request = EvaluationRequest(
+        data, "loso", "ststnet", {"flow": "uvs28"}, {"epochs": 2, "batch": 8}, stacked=stacked
+    )
+    evaluate(request, out=out, keep_weights=True)
+    rows = [row for row in table(out / "predictions.csv") if row["fold"] == "casme2/002"]
+    folder = out / "weights" / "seed-0" / "casme2_002"
+    kept = load(folder, barred=["casme2/002"])
+    with pytest.raises(ValueError, match="have seen casme2/001, who is to be tested"):
+        load(folder, barred=["casme2/001"])
+    model = make_method("ststnet", {"epochs": 2, "batch": 8})
+    model.network = kept.network
+    prepared = PreparedSet.open(data, {"flow": "uvs28"})
+    mine = prepared.subset(prepared.subjects == "casme2/002")
+    again = model.predict({"flow": mine.array("flow")})
+    written = [[float(row[f"prob_{name}"]) for name in CLASSES] for row in rows]
+    np.testing.assert_allclose(again, written, atol=1e-5)
+
+
+def test_an_svm_has_no_weights_to_keep(tmp_path: Path) -> None:
+    request = EvaluationRequest(write_set(tmp_path / "D"), "loso", "svm", {"flow": "uvs28"})
+    with pytest.raises(ValueError, match="svm has no network"):
+        evaluate(request, out=tmp_path / "out", keep_weights=True)
