@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from mer_live.benchmarks.folds import train
+from mer_live.benchmarks.lab.commands import archive, minute, readers, record, rest
+from mer_live.benchmarks.measure import Json, Quick, end_with, measure
 from mer_live.engines.command_help import Commands
-from mer_live.realtime.commands import errors_end, fail
-
-if TYPE_CHECKING:
-    from mer_live.benchmarks.result import Result
 
 app = typer.Typer(
     cls=Commands,
@@ -29,20 +24,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Quick = Annotated[bool, typer.Option("--quick", help="Fewer repeats; for a first look.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Write the result here.")]
-
 
 @app.command()
 def latency(quick: Quick = False, json: Json = None) -> None:
     """Every stage alone and the whole path, batch 1, warm."""
-    _measure("latency", json, quick=quick)
+    measure("latency", json, quick=quick)
 
 
 @app.command()
 def live(quick: Quick = False, json: Json = None) -> None:
     """The mer-live command itself on a 200 fps clip: drops, times, start-up, memory."""
-    _measure("live", json, quick=quick)
+    measure("live", json, quick=quick)
 
 
 @app.command()
@@ -54,14 +46,7 @@ def throughput(
     json: Json = None,
 ) -> None:
     """The highest camera rate without a lost frame, by search."""
-    _measure("throughput", json, quick=quick, soak_s=soak)
-
-
-@app.command()
-def archive(quick: Quick = False, json: Json = None) -> None:
-    """200 short recordings through mer-live batch: 1 and 2 workers, and with two workers killed."""
-    with _errors_end(1, RuntimeError):
-        _measure("archive", json, quick=quick)
+    measure("throughput", json, quick=quick, soak_s=soak)
 
 
 @app.command()
@@ -71,14 +56,14 @@ def beside(
     json: Json = None,
 ) -> None:
     """What a frame costs here and in another checkout, by turns in one go."""
-    with _errors_end(1, RuntimeError), _errors_end(2, ValueError):
-        _measure("beside", json, checkout=checkout, rounds=rounds)
+    with end_with(1, RuntimeError), end_with(2, ValueError):
+        measure("beside", json, checkout=checkout, rounds=rounds)
 
 
 @app.command()
 def delay(quick: Quick = False, json: Json = None) -> None:
     """From a true event to decided, emitted and shown, at 30 to 200 fps."""
-    _measure("delay", json, quick=quick)
+    measure("delay", json, quick=quick)
 
 
 @app.command()
@@ -90,8 +75,8 @@ def web(
     json: Json = None,
 ) -> None:
     """What a browser gets from mer-web: apex to page, frames dropped, one session at 60 fps and two at 30."""
-    with _errors_end(1, RuntimeError):
-        _measure("web.run", json, quick=quick, taken=taken)
+    with end_with(1, RuntimeError):
+        measure("web.run", json, quick=quick, taken=taken)
 
 
 @app.command()
@@ -101,8 +86,8 @@ def soak(
     json: Json = None,
 ) -> None:
     """mer-web with visitors who come, go, flood and break: what it keeps of them."""
-    with _errors_end(1, RuntimeError):
-        result = _measure("web.soak", json, minutes=minutes)
+    with end_with(1, RuntimeError):
+        result = measure("web.soak", json, minutes=minutes)
     if plot is not None:
         from mer_live.benchmarks.report.plots import draw_one
 
@@ -132,8 +117,8 @@ def spotting(
     json: Json = None,
 ) -> None:
     """Events found, false alarms, timing: people who talk, faces that do not move, animated ones."""
-    with _errors_end(2, ValueError):
-        _measure(
+    with end_with(2, ValueError):
+        measure(
             "spotting.run", json, quick=quick, out=out, faces=faces, talking=talking, clips=clips, cache=cache
         )
 
@@ -150,8 +135,8 @@ def gpu(
     from mer_live.engines.errors import BackendError, BundleError
 
     chosen = {"bundles": tuple(bundle)} if bundle else {}
-    with _errors_end(4, BackendError, BundleError):
-        _measure("gpu.run", json, quick=quick, device=device, page=page, **chosen)
+    with end_with(4, BackendError, BundleError):
+        measure("gpu.run", json, quick=quick, device=device, page=page, **chosen)
 
 
 @app.command()
@@ -166,8 +151,8 @@ def peers(
     """What you might pick instead, on the same clip in the same run."""
     from mer_live.realtime.sources.config import SourceError
 
-    with _errors_end(3, SourceError, ValueError):
-        _measure("peers.run", json, quick=quick, video=video, envs=envs)
+    with end_with(3, SourceError, ValueError):
+        measure("peers.run", json, quick=quick, video=video, envs=envs)
 
 
 @app.command()
@@ -182,7 +167,7 @@ def report(
     from mer_live.benchmarks.report.page import write_comparison, write_page
     from mer_live.benchmarks.result import Result
 
-    with _errors_end(2, OSError, ValueError):
+    with end_with(2, OSError, ValueError):
         found, earlier = ([Result.read(path) for path in paths] for paths in (results, against or []))
     out.mkdir(parents=True, exist_ok=True)
     typer.echo(write_page(found, out))
@@ -201,12 +186,13 @@ def readme(
     from mer_live.benchmarks.report.readme import committed, rewrite
     from mer_live.benchmarks.result import Result
 
-    with _errors_end(2, OSError, ValueError):
+    with end_with(2, OSError, ValueError):
         changed = rewrite(file, [Result.read(path) for path in results or committed()])
     typer.echo(f"{file} {'rewritten' if changed else 'is up to date'}")
 
 
-app.command()(train)
+for _command in (archive, record, readers, minute, rest, train):
+    app.command()(_command)
 
 
 @app.command("all")
@@ -231,34 +217,6 @@ def everything(
         out / "results.json", {"overhead_ratio": ratio, "results": [result.to_json() for result in results]}
     )
     typer.echo(write_page(results, out))
-
-
-def _errors_end(code: int, *kinds: type[Exception]) -> AbstractContextManager[None]:
-    return errors_end("mer-bench", {code: kinds})
-
-
-def _measure(name: str, json: Path | None, **settings: Any) -> Result:
-    if json is not None and not json.absolute().parent.is_dir():
-        fail("mer-bench", 2, f"The folder of {str(json)!r} does not exist; create it first.")
-    result = _run(name, **settings)
-    _show(result)
-    if json is not None:
-        result.write(json)
-    return result
-
-
-def _run(name: str, **settings: Any) -> Result:
-    run: Callable[..., Result] = import_module(f"mer_live.benchmarks.{name}").run
-    return run(**settings)
-
-
-def _show(result: Result) -> None:
-    from rich.console import Console
-
-    # A file or a pipe has no width of its own, and rich would take 80.
-    console = Console() if sys.stdout.isatty() else Console(width=140)
-    for table in result.tables():
-        console.print(table)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 M = TypeVar("M")
@@ -136,6 +137,10 @@ class RayExecutor:
             ExecutorError: Ray is not installed, no cluster answers, or a task lost all its workers.
         """
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        if (
+            self.address and _has_ray_token()
+        ):  # Ray looks for one of its own accord only where it finds the cluster
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
         try:
             import ray
         except ImportError as error:
@@ -178,9 +183,15 @@ class RayExecutor:
                 ray.init(address="local", num_cpus=self.jobs, include_dashboard=False, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise ExecutorError(
-                f"no Ray cluster at {self.address or 'this machine'} ({error}): start one with "
-                "'ray start --head' and give its --address"
+                f"no Ray cluster at {self.address or 'this machine'} ({error}): start one with 'ray start --head' "
+                "and give its --address; if it wants a token, copy ~/.ray/auth_token from there"
             ) from error
+
+
+def _has_ray_token() -> bool:
+    """Whether this machine has a cluster's token where Ray keeps it."""
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH", "~/.ray/auth_token"))
+    return "RAY_AUTH_TOKEN" in os.environ or path.expanduser().is_file()
 
 
 def make_executor(

@@ -10,7 +10,8 @@ from mer_live.engines.files import write_atomically
 
 STEPS = ("decided", "emitted", "shown")
 BEGIN, END = "<!-- performance -->", "<!-- /performance -->"
-ORDER = ("live", "latency", "throughput", "delay", "spotting", "web", "soak", "peers")
+LAB = ("record", "minute", "readers", "archive", "rest")
+ORDER = ("live", "latency", "throughput", "delay", "spotting", "web", "soak", *LAB, "peers")
 
 
 def committed() -> list[Path]:

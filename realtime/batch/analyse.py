@@ -16,7 +16,7 @@ from mer_live.realtime.measured.speaking import SpeakingTime
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.process import settle_process
-from mer_live.realtime.recognition.recognizer import Recognizer
+from mer_live.realtime.recognition.recognizer import Recognizer, open_recognizer
 from mer_live.realtime.sinks import event_line
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.open import open_source
@@ -91,6 +91,5 @@ def _one_line(error: Exception) -> str:
 @lru_cache(1)
 def _recognizer(settings: BatchSettings) -> Recognizer:
     """One a worker, for all its recordings; it lives as long as the process."""
-    return Recognizer(
-        [load_bundle(name) for name in settings.bundles], settings.backend, settings.live.threads
-    )
+    bundles = [load_bundle(name) for name in settings.bundles]
+    return open_recognizer(bundles, settings.backend, settings.live)

@@ -21,7 +21,7 @@ _ROWS_AT_ONCE = 20_000
 
 def event_columns(classes: Sequence[str]) -> tuple[str, ...]:
     """Of events.csv and events.parquet."""
-    return ("recording", *(name for name in columns(classes) if name not in ("type", "reason")))
+    return ("recording", *(name for name in columns(classes) if name not in ("type", "reason", "text", "by")))
 
 
 def recording_columns(classes: Sequence[str]) -> tuple[str, ...]:

@@ -7,13 +7,15 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from mer_live.engines.device.choice import check_device
 from mer_live.engines.executors import ExecutorError, make_executor, usable_cores
+from mer_live.engines.trt.file import Precision as EnginePrecision
 from mer_live.realtime.batch.analyse import BatchSettings
 from mer_live.realtime.batch.recordings import ArchiveItem, find_recordings
 from mer_live.realtime.batch.run import RETRIES, run_batch
@@ -22,6 +24,8 @@ from mer_live.realtime.commands import (
     EXIT_USAGE,
     Backend,
     Bundles,
+    Device,
+    Precision,
     Sensitivity,
     codes_of_a_run,
     errors_end,
@@ -41,6 +45,8 @@ def command(
     address: Annotated[str | None, typer.Option(help="Of a Ray cluster, such as 10.0.0.1:6379.")] = None,
     bundle: Bundles = None,
     backend: Backend = "auto",
+    device: Device = "cpu",
+    precision: Precision = "fp32",
     sensitivity: Sensitivity = 0.5,
     fps: Annotated[float | None, typer.Option(help="True rate of files that do not tell it.", min=1)] = None,
     failed_again: Annotated[
@@ -55,9 +61,12 @@ def command(
     signal.signal(signal.SIGTERM, _stop)
     codes = {**codes_of_a_run(), EXIT_USAGE: ValueError, EXIT_OTHER: (ExecutorError, OSError)}
     with errors_end("mer-live", codes, "stopped; the same command goes on"):
-        settings = BatchSettings(tuple(bundle or BUNDLES), backend, LiveConfig(sensitivity=sensitivity))
+        check_device(device, backend)
+        live = LiveConfig(sensitivity=sensitivity, device=device, precision=cast(EnginePrecision, precision))
+        settings = BatchSettings(tuple(bundle or BUNDLES), backend, live)
         recordings = find_recordings(where, fps)
-        runs = make_executor(executor, jobs=jobs or usable_cores(), address=address, retries=RETRIES)
+        processes, gpus = jobs or usable_cores(), int(device.startswith("cuda"))
+        runs = make_executor(executor, jobs=processes, address=address, retries=RETRIES, gpus=gpus)
         with screen.progress:
             totals, written = run_batch(
                 recordings,

@@ -57,9 +57,8 @@ def export(
         return [path]
     if to == "csv":
         path = out / "events.csv"
-        write_atomically(
-            path, _table(columns(session.classes), [flat(event) for event in events], "").encode()
-        )
+        lines = sorted(map(flat, (*events, *session.markers)), key=lambda row: float(row["onset_s"]))
+        write_atomically(path, _table(columns(session.classes), lines, "").encode())
         return [path, *_write_coded(coded, out / "coded.csv", "", ",")]
     if to == "bids":
         if not (subject.isalnum() and task.isalnum()):
@@ -77,7 +76,11 @@ def export(
                 "sample": event["onset_frame"],
             }
             for event in events
+        ] + [
+            {"onset": marker["t_s"], "duration": 0, "trial_type": "marker", "value": marker["text"]}
+            for marker in session.markers
         ]
+        rows.sort(key=lambda row: float(row["onset"]))
         described = _bids(session.classes)
         write_atomically(path, _table(tuple(described), rows, "n/a", "\t").encode())
         about = {
@@ -99,8 +102,10 @@ def _bids(classes: Sequence[str]) -> dict[str, dict[str, Any]]:
         "duration": {"Description": "From onset to offset", "Units": "s"},
         "trial_type": {
             "Description": "Most probable class",
-            "Levels": dict.fromkeys(classes, "class of micro-expressions"),
+            "Levels": dict.fromkeys(classes, "class of micro-expressions")
+            | {"marker": "set from outside: stimulus, key, page"},
         },
+        "value": {"Description": "Text of a marker"},
         "apex": {"Description": "Height of the movement, after the first frame", "Units": "s"},
         "score": {"Description": "Calibrated probability that this is a micro-expression, 0..1"},
         **{f"prob_{name}": {"Description": f"Probability of the class {name}, 0..1"} for name in classes},

@@ -147,6 +147,11 @@ def live(options: Options) -> None:
             write_report(options.report, reports[0] if len(reports) == 1 else {"sources": reports})
         if recorder is not None:
             notes.print(end(recorder, pipeline, _of_rest(known, meter)), highlight=False, soft_wrap=True)
+        for sink in sinks:
+            if isinstance(sink, SocketSink) and sink.lost:
+                notes.print(
+                    f"{sink.lost:,} lines were lost to programs that read too slowly", highlight=False
+                )
         for one in pipelines:
             whose = "" if len(pipelines) == 1 else f"{one.source.description}: "
             notes.print(whose + _summary(one), highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +28,7 @@ from mer_live.realtime.session.layout import (
     SPEAKING,
     VIDEO,
 )
+from mer_live.realtime.session.video_file import pixels_of
 from mer_live.realtime.types import CLASSES
 
 NONE = -1
@@ -194,13 +196,11 @@ def _fixed(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _pts_ms(frames: FrameTable) -> list[int]:
-    """(P,) of each picture, as `VideoFile.add` gives them."""
+def _pts_ms(frames: FrameTable) -> NDArray[np.int64]:
+    """(P,) of each picture, as `SessionVideo.add` gives them: milliseconds, but always more than the one before."""
     t_ns = frames.t_ns[frames.picture != NONE]
-    found: list[int] = []
-    for t in t_ns:
-        found.append(max(found[-1] + 1 if found else 0, (int(t) - int(t_ns[0])) // 1_000_000))
-    return found
+    number = np.arange(len(t_ns))
+    return np.asarray(number + np.maximum.accumulate((t_ns - t_ns[:1]) // 1_000_000 - number))
 
 
 class RecordedPictures:
@@ -260,6 +260,8 @@ class RecordedPictures:
                 return None
             self._next += 1
             if self._next > position:
+                if frame.format.name == "bgr0":
+                    return np.asarray(cv2.cvtColor(pixels_of(frame), cv2.COLOR_BGRA2BGR), np.uint8)
                 return np.ascontiguousarray(
                     frame.to_ndarray(format="gray" if self.cropped else "bgr24"), np.uint8
                 )

@@ -1,4 +1,4 @@
-"""Events as CSV rows, one column a field, class probabilities in columns of their own."""
+"""Events and markers as CSV rows, one column a field, class probabilities in columns of their own."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ def columns(classes: Sequence[str] = CLASSES) -> tuple[str, ...]:
         *(f"prob_{name}" for name in classes),
         *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
         *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason", "source"),
+        *("text", "by"),
     )
 
 
 def flat(line: Mapping[str, Any]) -> dict[str, Any]:
-    """An event line with its probabilities, and whose face it is where, in columns of their own."""
+    """A line as a row: probabilities and face in columns of their own; a marker's time is its onset."""
     row = dict(line)
+    if row["type"] == "marker":
+        row["onset_s"] = row.pop("t_s")
     for name, p in row.pop("probs", {}).items():
         row[f"prob_{name}"] = p
     if face := row.get("face"):
@@ -35,7 +38,7 @@ def flat(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class CsvSink:
-    """Writes a header, then one row an event, each flushed; unknown values are empty cells.
+    """Writes a header, then one row an event or marker, each flushed; unknown values are empty cells.
 
     When it began stands in a file beside it, as "CSV on the Web" has it (W3C, Metadata Vocabulary for Tabular Data,
     5.2), since a CSV has no place for it that every reader passes over.
@@ -51,11 +54,7 @@ class CsvSink:
 
     def write(self, item: Event) -> None:
         """Append ``item``; raises OSError when the disk is full."""
-        try:
-            self._rows.writerow(flat(event_line(item)))
-            self._file.flush()
-        except OSError as error:
-            raise unwritable(self._path, error) from error
+        self._append(event_line(item))
 
     def started(self, start: StartTime) -> None:
         """Write PATH-metadata.json; a pipe gets none. Raises OSError."""
@@ -70,8 +69,16 @@ class CsvSink:
             raise unwritable(sidecar(path), error) from error
 
     def mark(self, marker: Marker) -> None:
-        """Rows are events; markers stand in JSON lines and in sessions."""
+        """Append ``marker``; raises OSError when the disk is full."""
+        self._append(marker.to_json())
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        try:
+            self._rows.writerow(flat(line))
+            self._file.flush()
+        except OSError as error:
+            raise unwritable(self._path, error) from error

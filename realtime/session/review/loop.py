@@ -36,8 +36,9 @@ def event_loop(
     Returns:
         ``index`` (frame numbers), ``plain`` and ``magnified`` (JPEG, base64), ``curves`` (px by region, those that
         move most), ``course`` (px: the raised cosine of the event's moments, as high as it fits the first of them),
-        ``flow`` ([x, y, dx, dy] px of the crop at the apex, where the face moved), ``why`` (words). All empty where the
-        face is not there.
+        ``flow`` ([x, y, dx, dy] px of the crop at the apex, where the face moved), ``moves`` (``region``, ``dx``,
+        ``dy``, ``px`` of the frame, at the apex), ``ms`` (the event's length), ``head_px``. All empty, and ``why``
+        says so, where the face is not there.
     """
     frames = session.frames
     offset = event["offset_frame"] if event["offset_frame"] is not None else event["apex_frame"]
@@ -71,6 +72,9 @@ def event_loop(
             "curves": {},
             "course": [],
             "flow": [],
+            "moves": [],
+            "ms": 0.0,
+            "head_px": 0.0,
             "why": "the face was not followed here",
         }
     reference = crops[int(np.argmin([abs(row - onset) for row in kept]))]
@@ -89,6 +93,8 @@ def event_loop(
     apex = min(int(np.searchsorted(frames.index, event["apex_frame"])), len(frames.index) - 1)
     top = int(np.argmin([abs(row - apex) for row in kept]))
     duration_ms = (int(frames.t_ns[min(last, len(frames.t_ns) - 1)]) - int(frames.t_ns[onset])) / 1e6
+    back = np.linalg.inv(anchoring.warp[:, :2].astype(np.float64))  # crop px -> frame px
+    ways = regions[top] @ back.T  # (R, 2)
     return {
         "index": [int(frames.index[row]) for row in kept],
         "plain": [jpeg(crop) for crop in crops],
@@ -98,9 +104,13 @@ def event_loop(
         "curves": {_plain(k): np.round(size[:, k], 3).tolist() for k in most},
         "course": _course(seconds, seconds[top], duration_ms / 1000, size[:, most[0]]),
         "flow": _arrows(fields[top] - head[top], points),
-        "why": f"most: {_plain(most[0])} by {size[:, most[0]].max():.1f} px of a 224 px face, "
-        f"then {_plain(most[1])} by {size[:, most[1]].max():.1f} px; {duration_ms:.0f} ms; "
-        f"the head by {np.linalg.norm(head, axis=1).max():.1f} px",
+        "moves": [
+            {"region": name, "dx": float(dx), "dy": float(dy), "px": float(np.hypot(dx, dy))}
+            for name, (dx, dy) in zip(REGIONS, ways, strict=True)
+        ],
+        "ms": duration_ms,
+        "head_px": float(np.linalg.norm(head @ back.T, axis=1).max()),
+        "why": "",
     }
 
 

@@ -20,7 +20,7 @@ from mer_live.realtime.session.review.loop import event_loop
 from mer_live.realtime.session.review.pictures import PictureIndex
 
 _BINS = 2000
-_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+_TYPES = {"html": "text/html", "js": "text/javascript", "css": "text/css", "json": "application/json"}
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
@@ -37,14 +37,16 @@ class Review:
         self._events = session.last_revisions
         self._coder = coder
         self._file = CoderFile(session.folder, coder, session.classes)
-        self._pictures = PictureIndex(session)
-        self._lock = asyncio.Lock()
+        # Two readers: whoever steps through frames does not wait for loops that are being made.
+        self._frames, self._loops = PictureIndex(session), PictureIndex(session)
+        self._frame_turn, self._loop_turn = asyncio.Lock(), asyncio.Lock()
 
     def app(self) -> web.Application:
         """The server's routes."""
         app = web.Application(middlewares=[_only_here], client_max_size=1 << 16)
         app.router.add_get("/", self._static)
-        app.router.add_get("/{name:review\\.(?:js|css)}", self._static)
+        app.router.add_get("/{name:(?:review|draw)\\.(?:js|css)}", self._static)
+        app.router.add_get("/static/{name:moves\\.js|words\\.js|en\\.json}", self._shared)
         app.router.add_get("/session", self._session_facts)
         app.router.add_get("/coding", self._coding)
         app.router.add_get("/frame/{row:\\d+}", self._frame)
@@ -54,13 +56,15 @@ class Review:
         return app
 
     async def _close(self, app: web.Application) -> None:
-        self._pictures.close()
+        self._frames.close()
+        self._loops.close()
 
     async def _static(self, request: web.Request) -> web.Response:
-        name = request.match_info.get("name", "index.html")
-        name = "review.html" if name == "index.html" else name
-        body = (files("mer_live.realtime.session.review") / "static" / name).read_bytes()
-        return web.Response(body=body, content_type=_TYPES[name.rsplit(".", 1)[1]], charset="utf-8")
+        return _file("mer_live.realtime.session.review", request.match_info.get("name", "review.html"))
+
+    async def _shared(self, request: web.Request) -> web.Response:
+        """What the live page has too: one piece of code words a movement in both."""
+        return _file("mer_live.realtime.web", request.match_info["name"])
 
     async def _session_facts(self, request: web.Request) -> web.Response:
         frames = self._session.frames
@@ -114,11 +118,11 @@ class Review:
             raise web.HTTPNotFound(text="this frame was not recorded\n")
 
         def read() -> bytes | None:
-            for _, image in self._pictures.read_rows([row]):
+            for _, image in self._frames.read_rows([row]):
                 return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes())
             return None
 
-        async with self._lock:
+        async with self._frame_turn:
             body = await asyncio.to_thread(read)
         if body is None:
             raise web.HTTPNotFound(text="this frame is not whole\n")
@@ -133,9 +137,14 @@ class Review:
             gain = min(20.0, max(1.0, float(request.query.get("gain", "10"))))
         except ValueError as error:
             raise web.HTTPBadRequest(text="gain is a number from 1 to 20\n") from error
-        async with self._lock:
-            found = await asyncio.to_thread(event_loop, self._session, self._pictures, event, gain)
+        async with self._loop_turn:
+            found = await asyncio.to_thread(event_loop, self._session, self._loops, event, gain)
         return web.json_response(found)
+
+
+def _file(package: str, name: str) -> web.Response:
+    body = (files(package) / "static" / name).read_bytes()
+    return web.Response(body=body, content_type=_TYPES[name.rsplit(".", 1)[1]], charset="utf-8")
 
 
 @web.middleware

@@ -4,7 +4,7 @@
 const MOST = 20_000;
 const columns = (classes) => [
   "type", "id", "revision", "state", "label", ...classes.map((name) => `prob_${name}`), "score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame", "decided_s", "delay_ms", "compute_ms", "face", "face_box",
-  "engine", "backend", "reason", "stream",
+  "engine", "backend", "reason", "text", "by", "stream",
 ];
 
 export class Records {
@@ -30,8 +30,9 @@ export class Records {
   csv() {
     const classes = Object.keys(this.records.find((record) => record.probs)?.probs ?? {});
     const names = columns(classes);
-    const rows = this.records.filter((record) => record.id).map((record) => {
+    const rows = this.records.filter((record) => record.type !== "start").map((record) => {
       const flat = { ...record };
+      if (record.type === "marker") flat.onset_s = record.t_s;
       for (const name of classes) flat[`prob_${name}`] = record.probs?.[name];
       if (record.face) Object.assign(flat, { face: record.face.id, face_box: record.face.box.join(" ") });
       return names.map((name) => cell(flat[name])).join(",");

@@ -14,6 +14,7 @@ import pytest
 from support.made_session import make_session
 
 from mer_live.benchmarks.archive import done, kill_a_worker, make_archive, without_compute
+from mer_live.benchmarks.web.server import free_port
 from mer_live.realtime.batch.analyse import row_of
 from mer_live.realtime.batch.journal import JOURNAL, BatchJournal, JournalError
 from mer_live.realtime.batch.page import add_up, write_page
@@ -209,3 +210,38 @@ def test_speaking_is_summed_with_what_goes_on() -> None:
     assert spoke.total_ns(25) == 15
     spoke.add((Speaking(10, 30), Speaking(50, None)))
     assert spoke.total_ns(60) == 30
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_has_the_events_of_this_machine(archive: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is an extra: pip install 'mer-live[ray]'")
+    port = free_port()
+    head = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--port", str(port)]
+    head += ["--num-cpus", "1", "--include-dashboard", "false", "--disable-usage-stats"]
+    said, one = tmp_path / "head.log", tmp_path / "one"
+    one.mkdir()
+    (one / "000.mp4").write_bytes((archive / "000.mp4").read_bytes())
+    with (
+        said.open("w") as log,
+        subprocess.Popen(head, stdout=log, stderr=log) as cluster,
+    ):
+        try:
+            until = time.monotonic() + 240
+            while "Ray runtime started" not in said.read_text() and time.monotonic() < until:
+                assert cluster.poll() is None, said.read_text()
+                time.sleep(0.1)
+            remote = batch(
+                *(one, "--out", tmp_path / "ray", "--executor", "ray"),
+                *("--address", f"127.0.0.1:{port}", "--bundle", "mtm"),
+            )
+        finally:
+            mine = [psutil.Process(cluster.pid), *psutil.Process(cluster.pid).children(recursive=True)]
+            cluster.terminate()
+            for left in psutil.wait_procs(mine, timeout=30)[1]:
+                left.kill()
+    assert remote.returncode == 0, remote.stderr
+    local = batch(one, "--out", tmp_path / "local", "--jobs", 1, "--bundle", "mtm")
+    assert local.returncode == 0, local.stderr
+    found = without_compute(tmp_path / "ray" / EVENTS)
+    assert found
+    assert found == without_compute(tmp_path / "local" / EVENTS)

@@ -37,7 +37,7 @@ def session(tmp_path: Path) -> RecordedSession:
     rows = ["index,t_ns,stretch,picture,anchor,level", "0,1000000000,0,0,,", "4,1020000000,0,4,1,0.50"]
     rows += [f"{k},{1_020_000_000 + (k - 4) * 5_000_000},0,{k},1,0.50" for k in range(5, 80)]
     (tmp_path / FRAMES).write_text("\n".join(rows) + "\n")
-    (tmp_path / MARKERS).write_text(json.dumps({"t_s": 0.5, "text": "stimulus 7"}) + "\n")
+    (tmp_path / MARKERS).write_text(json.dumps(Marker(500_000_000, "stimulus 7", "http").to_json()) + "\n")
     told = [{"start_ns": 1_060_000_000, "end_ns": None}, {"start_ns": 1_060_000_000, "end_ns": 1_220_000_000}]
     (tmp_path / SPEAKING).write_text("".join(json.dumps(line) + "\n" for line in told))
     (tmp_path / VIDEO).touch()
@@ -95,11 +95,19 @@ def test_what_coders_decided_and_who_spoke_is_exported(session: RecordedSession,
 
 def test_csv_and_bids_hold_the_last_revisions(session: RecordedSession, tmp_path: Path) -> None:
     (path,) = export(session, "csv", tmp_path)
-    (row,) = csv.DictReader(path.open())
+    row, marker = csv.DictReader(path.open())
+    assert (marker["type"], marker["onset_s"], marker["text"], marker["id"]) == (
+        "marker",
+        "0.5",
+        "stimulus 7",
+        "",
+    )
     assert (row["id"], row["state"], float(row["prob_surprise"])) == ("3", "settled", pytest.approx(0.7))
     table, about = export(session, "bids", tmp_path, "02", "interview")
     assert table.name == "sub-02_task-interview_events.tsv"
-    (row,) = csv.DictReader(table.open(), delimiter="\t")
+    row, marker = csv.DictReader(table.open(), delimiter="\t")
+    assert (marker["onset"], marker["trial_type"], marker["value"]) == ("0.5", "marker", "stimulus 7")
+    assert (row["value"], marker["score"]) == ("n/a", "n/a")
     assert list(row)[:2] == ["onset", "duration"]
     assert (float(row["onset"]), float(row["duration"])) == (0.05, 0.25)
     described = json.loads(about.read_text())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import time
 from pathlib import Path
@@ -50,7 +51,11 @@ def test_a_marker_has_the_time_at_which_it_came_or_the_one_it_was_given(tmp_path
     start, first, then = map(json.loads, (tmp_path / "e.jsonl").read_text().splitlines())
     assert (start["type"], start["unix_ns"], start["clock"]) == ("start", START.unix_ns, START.clock)
     assert (first["text"], then["t_s"]) == ("onset of block", 0.0)
-    assert len((tmp_path / "e.csv").read_text().splitlines()) == 1
+    rows = list(csv.DictReader((tmp_path / "e.csv").open()))
+    assert [(row["type"], row["text"], row["by"], row["onset_s"]) for row in rows] == [
+        ("marker", "onset of block", "key", str(first["t_s"])),
+        ("marker", "then", "lsl", "0.0"),
+    ]
     assert [kept.text for kept in marking.kept] == ["onset of block", "then", "after the end"]
 
 

@@ -157,7 +157,18 @@ def test_a_loop_shows_the_event_and_says_what_moved(folder: Path) -> None:
         loop = event_loop(session, pictures, event, 10.0)
         assert loop["index"][0] < event["onset_frame"] < event["offset_frame"] < loop["index"][-1]
         assert len(loop["plain"]) == len(loop["magnified"]) == len(loop["index"])
-        assert "px of a 224 px face" in loop["why"]
+        most = max(loop["moves"], key=lambda move: move["px"])
+        assert most["region"] in (
+            "mouth_left",
+            "mouth_right",
+            "lower_lip",
+            "upper_lip",
+            "chin",
+            "jaw_left",
+            "jaw_right",
+        )
+        assert most["px"] > 1
+        assert (loop["ms"], loop["why"]) == (pytest.approx(90), "")
         moved = np.array(next(iter(loop["curves"].values())))
         course = np.array(loop["course"])
         assert np.corrcoef(moved, course)[0, 1] > 0.5, "the course follows what moved most"

@@ -24,8 +24,16 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.session.blur import blur_faces
 from mer_live.realtime.session.layout import EVENTS, FRAMES, INFO, VIDEO, Codec, RecordConfig
-from mer_live.realtime.session.read import NONE, RecordedPictures, SessionError, read_session
+from mer_live.realtime.session.read import (
+    NONE,
+    FrameTable,
+    RecordedPictures,
+    RecordedSession,
+    SessionError,
+    read_session,
+)
 from mer_live.realtime.session.recorder import Recorder
+from mer_live.realtime.session.video_file import SessionVideo
 from mer_live.realtime.sinks import JsonlSink
 from mer_live.realtime.sources.config import CameraConfig, SourceError
 from mer_live.realtime.sources.memory import MemorySource
@@ -172,8 +180,6 @@ def test_a_full_disk_ends_the_recording_and_not_the_analysis(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from mer_live.realtime.session.video_file import SessionVideo
-
     add = SessionVideo.add
 
     def full(self: SessionVideo, picture: Any, t_ns: int) -> int:
@@ -228,6 +234,26 @@ def test_files_that_end_anywhere_are_read_as_far_as_they_go(
         while pictures.read(count) is not None:
             count += 1
     assert count >= 100 * share - 101 * 0.5
+
+
+@pytest.mark.parametrize("size", [(64, 48), (322, 241)])
+def test_lossless_pictures_come_back_bit_by_bit(tmp_path: Path, size: tuple[int, int]) -> None:
+    images = np.random.default_rng(1).integers(0, 256, (4, size[1], size[0], 3), np.uint8)
+    video = SessionVideo(tmp_path / VIDEO, "ffv1", size, 200.0)
+    for k, image in enumerate(images):
+        assert video.add(video.copy(image), k * 5_000_000) == k
+    video.close()
+    number = np.arange(len(images))
+    table = FrameTable(
+        number, number * 5_000_000, 0 * number, number, 0 * number + 1, np.zeros(4, np.float32)
+    )
+    session = RecordedSession(tmp_path, {"record": {"codec": "ffv1"}}, table, {})
+    with RecordedPictures(session) as pictures:
+        for k, image in enumerate(images):
+            read = pictures.read(k)
+            assert read is not None
+            assert np.array_equal(read, image)
+        assert pictures.read(len(images)) is None
 
 
 def test_what_is_no_session_is_said(tmp_path: Path, whole: Path) -> None:

@@ -13,6 +13,7 @@ from support.web_browser import begin, browser, server, write_camera
 from support.web_relay import lossy
 
 from mer_live.realtime.demo.clip import demo_clip, demo_truth
+from mer_live.realtime.session.read import read_session
 from mer_live.realtime.sinks.csv import columns
 
 pytestmark = pytest.mark.slow
@@ -20,6 +21,8 @@ OPEN = "#status[data-state=open]"
 WAIT_MS = 60_000
 
 
+SEEN = "window.seen = []; addEventListener('mer:message', (e) => seen.push(e.detail))"
+MARKED = "() => seen.some((m) => m.type === 'marker')"
 AWAKE = """
 window.awake = 0;
 Object.defineProperty(navigator, "wakeLock", {
@@ -53,7 +56,7 @@ def test_from_consent_to_the_downloaded_events(
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-        page.add_init_script("window.seen = []; addEventListener('mer:message', (e) => seen.push(e.detail))")
+        page.add_init_script(SEEN)
         page.add_init_script(AWAKE)
         page.goto(f"http://127.0.0.1:{site}/")
         assert page.is_disabled("#begin")  # nothing before consent
@@ -141,7 +144,7 @@ def test_a_network_that_loses_packets_costs_no_session(
 ) -> None:
     with browser(play, chromium, camera) as chrome:
         page = chrome.new_page()
-        page.add_init_script("window.seen = []; addEventListener('mer:message', (e) => seen.push(e.detail))")
+        page.add_init_script(SEEN)
         with lossy(page, 0.05) as relays:
             begin(page, site)
             page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
@@ -224,3 +227,41 @@ def test_another_camera_may_be_chosen_after_the_stop(
         page.click("#stop")
         page.wait_for_selector(OPEN, timeout=WAIT_MS)
         assert problems == []
+
+
+def test_a_visitor_is_recorded_only_with_the_box_ticked(
+    chromium: str, camera: Path, play: Any, port: int, tmp_path: Path
+) -> None:
+    with server(port, "--record", str(tmp_path)), browser(play, chromium, camera) as chrome:
+        page = chrome.new_page()
+        begin(page, port)  # agrees to be analysed, and to nothing more
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        assert not page.is_visible("#recording")
+        page.click("#stop")
+        page.wait_for_selector("#status[data-state=closed]")
+        assert list(tmp_path.iterdir()) == []
+        page.add_init_script(SEEN)
+        page.goto(f"http://127.0.0.1:{port}/")
+        assert not page.is_checked("#record")
+        page.check("#agree")
+        page.check("#record")
+        page.click("#begin")
+        page.wait_for_selector(OPEN, timeout=WAIT_MS)
+        page.wait_for_selector("#recording", timeout=WAIT_MS)
+        page.wait_for_selector(".card", timeout=WAIT_MS)
+        page.click("#mark")
+        page.wait_for_function(MARKED, timeout=WAIT_MS)
+        page.click("#stop")
+        page.wait_for_selector("#status[data-state=closed]")
+        with page.expect_download() as download:
+            page.click("#csv")
+        download.value.save_as(tmp_path.parent / "events.csv")
+    with (tmp_path.parent / "events.csv").open(newline="") as file:
+        kinds = {row["type"]: row for row in csv.DictReader(file)}
+    assert kinds["marker"]["text"] == "mark 1"
+    assert float(kinds["marker"]["onset_s"]) > 0
+    (folder,) = tmp_path.iterdir()
+    session = read_session(folder)
+    assert session.info["complete"]
+    assert [marker["text"] for marker in session.markers] == ["mark 1"]
+    assert (session.frames.analysed & (session.frames.anchor > 0)).any()
