@@ -58,6 +58,9 @@ ROWS: tuple[tuple[str, str, str, Callable[[float, int], str]], ...] = (
     ("delay at 200 fps", "spotting", "final delay p50, 200 fps", lambda v, n: f"/ {v:.0f} ({n}) / "),
     ("delay at 200 fps", "spotting", "settled delay p50, 200 fps", lambda v, n: f"/ {v:.0f} ({n})"),
     ("200 fps camera", "live", "200 fps camera: frames dropped", lambda v, n: f"{v:.0f} ({n})"),
+    ("10 minutes", "record", "crops, 200 fps: frames that the analysis dropped", lambda v, n: f"{v:.0f}, "),
+    ("10 minutes", "record", "crops, 200 fps: frames not recorded", lambda v, n: f", {v:.0f} ({n:,})"),
+    ("20 events", "minute", "events decided by keyboard", lambda v, n: f"{v:.0f} s ({n})"),
     ("a file at full speed", "live", "file at full speed", lambda v, n: f"{v:.0f} fps ({n})"),
     ("final event", "live", "final event, decided to emitted, p50", lambda v, n: f"{v:.0f} ms ({n})"),
 )
