@@ -70,7 +70,7 @@ def run(seconds: float = 3600.0, speed: float = 20.0) -> Result:
     return result
 
 
-class _Kept:
+class _EventKeeper:
     """A sink that keeps every revision."""
 
     def __init__(self) -> None:
@@ -84,7 +84,7 @@ class _Kept:
 
 
 def _events_of_clip() -> list[Event]:
-    kept = _Kept()
+    kept = _EventKeeper()
     with (
         Recognizer([load_bundle("mtm")], "auto") as recognizer,
         open_source(CameraConfig(source=str(demo_clip()))) as source,
