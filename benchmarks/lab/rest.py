@@ -71,7 +71,9 @@ def run(talking: Path, clips: Path, cache: Path | None = None, seed: int = 1) ->
             score = prf(*counts(found.get(kind, []), _LEAST_PX))
             name = f"put in, {kind}, {_LEAST_PX} px+, {words} a baseline"
             for what in ("recall", "precision"):
-                result.figures.append(Figure(f"{name}: {what}", score[what], "", score["n"], better="higher"))
+                result.figures.append(
+                    Figure(f"{name}: {what}", score[what], "", int(score["n"] or 0), better="higher")
+                )
     return result
 
 
