@@ -26,8 +26,7 @@ const [summary, tryIt] = [new Summary($("summary")), $("try-it")]; // it leaves 
 let server = { mode: "own", token: false };
 let [link, stream] = [null, null];
 let chosen; // camera, once the visitor has chosen one
-let openedAt = 0;
-let [events, hiddenEvents] = [0, 0];
+let [openedAt, events, hiddenEvents, several] = [0, 0, 0, false]; // several: faces
 let state = null; // the newest one
 let odd = { picture: "ok", at: -Infinity }; // what the picture did of itself, and when last
 
@@ -151,6 +150,7 @@ function onFrame(now) {
   if (!link || link.muted) return;
   if (!state) stageWords("");
   state = now;
+  several ||= state.faces.length > 1;
   overlay.draw(state);
   if (state.t_s !== null) curve.add(state.t_s, state.level);
   summary.state(state, performance.now());
@@ -199,11 +199,11 @@ function onEvent(event) {
     late = link.since(state.zero_ms + 1000 * event.apex_s);
     if (late === null || late > LONG_AGO_MS) seen = null;
   }
-  cards.show(key, event, seen, late !== null && late < LONG_AGO_MS ? late : null);
-  if (seen && event.state === "final") {
-    const then = context({ face: event.face?.id });
-    const wait = seen.offset + AFTER_MS - performance.now();
-    if (then?.box) setTimeout(() => cards.film(key, then), Math.max(0, wait));
+  const whose = event.face?.id;
+  cards.show(key, event, seen, late !== null && late < LONG_AGO_MS ? late : null, several ? whose : null);
+  if (seen && (event.state === "final" || event.state === "settled")) {
+    const then = context({ face: whose });
+    setTimeout(() => cards.film(key, then), Math.max(0, seen.offset + AFTER_MS - performance.now()));
   }
   curve.mark(key, event);
   summary.event(key, event.type === "withdrawn");

@@ -16,8 +16,9 @@ export class Cards {
     this.filter = { only: "", least: 0 };
   }
 
-  // `seen`: { onset, apex, offset } on this page's clock, null when unknown; `late_ms` from the apex to this moment.
-  show(key, event, seen, late_ms) {
+  // `seen`: { onset, apex, offset } on this page's clock, null when unknown; `late_ms` from the apex to this moment;
+  // `whose`: number of the face, null where there is one.
+  show(key, event, seen, late_ms, whose) {
     const card = this.cards.get(key) ?? (event.type === "withdrawn" ? null : this.make(key, late_ms));
     if (!card) return;
     if (event.type === "withdrawn") {
@@ -25,6 +26,7 @@ export class Cards {
       this.say(t("withdrawn.said", { why: whyWords(event.reason) }));
     } else {
       card.event = event;
+      card.whose = whose;
       if (seen) card.seen = seen;
       if (event.state === "final") {
         this.say(t("said", { label: className(event.label), percent: percent(event.probs[event.label]) }));
@@ -44,9 +46,10 @@ export class Cards {
   // The pictures after the end have arrived by now.
   film(key, context) {
     const card = this.cards.get(key);
-    if (!card?.seen || card.event.state === "withdrawn") return;
+    if (!card?.seen || card.film || card.forgotten || card.event.state === "withdrawn") return;
     card.context ??= context;
-    card.film = cutLoop(this.ring, card.seen, context.box, context.frame);
+    card.film = context ? cutLoop(this.ring, card.seen, context.box, context.frame) : null;
+    card.missed = !card.film;
     const filmed = [...this.cards.values()].filter((c) => c.film);
     for (const old of filmed.slice(0, Math.max(0, filmed.length - LOOPS))) {
       old.film = null;
@@ -142,7 +145,8 @@ export class Cards {
       this.loops.set(place, { film: card.film, loop });
       body.append(loop.element);
     } else {
-      const words = card.forgotten ? t("loop.gone", { count: LOOPS }) : card.seen ? t("loop.waiting") : "";
+      const awaited = card.seen && !card.missed;
+      const words = card.forgotten ? t("loop.gone", { count: LOOPS }) : t(awaited ? "loop.waiting" : "loop.none");
       element("div", "loop none", body).textContent = words;
     }
     body.append(this.beside(card));
@@ -176,10 +180,11 @@ export class Cards {
   }
 }
 
-function headline({ event, time }) {
+function headline({ event, time, whose }) {
   const parts = [
     ["time", "clock", timeOfDay(time)],
     ["strong", "label", className(event.label)],
+    ...(whose ? [["span", "whose", t("whose", { number: whose })]] : []),
     ["span", "score", t("score", { percent: percent(event.score) })],
     ["span", "badge", t(`state.${event.state}`)],
   ];

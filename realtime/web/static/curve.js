@@ -8,6 +8,7 @@ const MOST_SCALE = 24; // a turn of the head may leave the picture: it must not 
 const STANDS_OUT = 3; // times rest
 const TICKS = [STANDS_OUT, 6, 12, 24];
 const GAP_S = 0.35;
+const SCALE_PX = 26; // where the numbers of the scale stand
 const TEXT_MS = 2000;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -216,7 +217,7 @@ export class Curve {
     c.globalAlpha = 1;
     const label = className(event.label);
     const wide = c.measureText(label).width;
-    const left = Math.min(c.canvas.clientWidth - wide - 2, Math.max(2, apex - wide / 2));
+    const left = Math.min(c.canvas.clientWidth - wide - 2, Math.max(SCALE_PX, apex - wide / 2));
     if (left < free + 6) return free;
     c.textAlign = "left";
     c.fillText(label, left, 10);

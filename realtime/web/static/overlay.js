@@ -42,18 +42,28 @@ export class Overlay {
     const [w, h] = [video.videoWidth * shown, video.videoHeight * shown];
     const [sx, sy] = [w / frame[0], h / frame[1]];
     const css = getComputedStyle(document.documentElement);
-    c.beginPath();
-    for (const { box } of faces) {
+    const places = faces.map(({ id, box }) => {
       const bw = box[2] * sx;
       const bx = this.mirrored ? w - box[0] * sx - bw : box[0] * sx;
-      corners(c, (width - w) / 2 + bx, (height - h) / 2 + box[1] * sy, bw, box[3] * sy);
-    }
+      return { id, at: [(width - w) / 2 + bx, (height - h) / 2 + box[1] * sy, bw, box[3] * sy] };
+    });
+    c.beginPath();
+    for (const { at } of places) corners(c, ...at);
     const colour = css.getPropertyValue(phase === "idle" ? "--box" : "--box-active").trim();
     // A dark rim, for bright pictures; a blurred shadow would cost more than all the rest.
     for (const [style, thick] of [["rgba(0, 0, 0, 0.35)", 4], [colour, 2]]) {
       c.strokeStyle = style;
       c.lineWidth = thick;
       c.stroke();
+    }
+    if (places.length < 2) return;
+    c.font = "600 14px system-ui, sans-serif";
+    c.lineWidth = 4;
+    c.strokeStyle = "rgba(0, 0, 0, 0.7)";
+    c.fillStyle = "#ffffff";
+    for (const { id, at } of places) {
+      c.strokeText(id, at[0] + 8, at[1] + 20);
+      c.fillText(id, at[0] + 8, at[1] + 20);
     }
   }
 }

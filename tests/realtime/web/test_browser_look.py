@@ -141,3 +141,9 @@ def test_the_servers_own_camera_is_easy_to_read(chromium: str, play: Any, port: 
         begin(page, port)
         page.wait_for_selector(".card[data-state=final]", timeout=WAIT_MS)
         assert violations(page, script) == []
+        late = chrome.new_page()
+        begin(late, port)
+        late.locator(".card summary").first.click(timeout=WAIT_MS)
+        late.wait_for_function(
+            "() => document.querySelector('.card .loop.none')?.textContent === 'This page has no pictures of it.'"
+        )

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from support.web_browser import PICTURE, begin, browser, empty_room, server, write_y4m
+
+from mer_live.benchmarks.inputs import demo_recording
 
 pytestmark = pytest.mark.slow
 OPEN = "#status[data-state=open]"
@@ -82,3 +86,20 @@ def test_a_session_that_reached_its_limit_says_so(chromium: str, camera: Path, p
         page.wait_for_selector("#status[data-state=failed]", timeout=WAIT_MS)
         assert page.inner_text("#status") == "Ended"
         assert "longest time" in page.inner_text("#stage-words")
+
+
+def test_two_faces_are_told_apart(chromium: str, tmp_path: Path, play: Any, port: int) -> None:
+    frames = demo_recording(4.4).at_rate(30).at_size(480, 360).frames
+    pictures = []
+    for number, frame in enumerate(frames):
+        later = frames[(number + 60) % len(frames)]
+        both = np.pad(np.hstack([frame[:, 80:400], later[:, 80:400]]), ((60, 60), (0, 0), (0, 0)), "edge")
+        pictures.append(cv2.cvtColor(both, cv2.COLOR_BGR2YUV_I420).tobytes())
+    video = write_y4m(tmp_path / "two.y4m", 30, pictures)
+    with server(port, "--video", str(video), "--faces", "2"), browser(play, chromium, None) as chrome:
+        page = chrome.new_page()
+        begin(page, port)
+        page.wait_for_function(
+            "() => new Set([...document.querySelectorAll('.card .whose')].map((e) => e.textContent)).size === 2",
+            timeout=WAIT_MS,
+        )
