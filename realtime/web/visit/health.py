@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mer_live.realtime.measured.stats import Counters
 from mer_live.realtime.pipeline import Pipeline
 from mer_live.realtime.web.media.track import TrackSource, now_ns
 from mer_live.realtime.web.visit.messages import encode
@@ -20,6 +21,8 @@ class Health:
         self._frames = 0
         self._bytes = 0
         self._last_ns = 0
+        self._counters: Counters | None = None
+        """Of the run that was looked at last: a file begins anew at its end, and its frames count from 0."""
 
     def message(self, pipeline: Pipeline, box: Outbox, stats: Mapping[str, Any] | None = None) -> str:
         """Health of ``pipeline`` for the page behind ``box``; ``stats`` of its connection, if it sends video."""
@@ -31,10 +34,10 @@ class Health:
             received, size = source.received, source.received_size or source.size
         now, passed = now_ns(), now_ns() - self._last_ns
         total = 0 if transport is None else transport.bytesReceived
-        if self._last_ns:
+        if count is self._counters:
             self.received_fps = (received - self._frames) * 1e9 / passed
             self.kbps = (total - self._bytes) * 8e6 / passed
-        self._frames, self._bytes, self._last_ns = received, total, now
+        self._frames, self._bytes, self._last_ns, self._counters = received, total, now, count
         frame = count.stages["frame"]
         return encode(
             "health",
