@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
+from support.video_clips import write_demo
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = {"fcntl", "termios", "resource", "pwd", "grp", "tty", "pty", "posix", "syslog", "crypt"}
@@ -70,3 +76,48 @@ def test_what_a_user_runs_is_portable() -> None:
         str(path.relative_to(ROOT)): calls for path in files if (calls := linux_only(path.read_text("utf-8")))
     }
     assert found == {}
+
+
+def elsewhere(system: str, *arguments: str, folder: Path) -> str:
+    """What a Python that looks like one of this system says; it must end well."""
+    run = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={
+            **os.environ,
+            "MER_SYSTEM": system,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
+        },
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("system", ["win32", "darwin"])
+def test_a_recording_is_analysed_and_recorded_on_another_system(system: str, tmp_path: Path) -> None:
+    """Every module of the live path is imported there, and a clip goes the whole way from file to session."""
+    write_demo(tmp_path / "a.mp4", seconds=2.6, fps=50)
+    code = """
+import support.other_system, pkgutil, sys
+from importlib import import_module
+import mer_live.engines, mer_live.realtime
+from mer_live.realtime.cli.main import main
+sys.modules["torch"] = None  # the base install has none, and this one is of another system
+for package in (mer_live.realtime, mer_live.engines):
+    for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not found.name.endswith("__main__"):
+            try:
+                import_module(found.name)
+            except ImportError as error:
+                assert "torch" in str(error), error
+sys.argv[1:] = "--video a.mp4 --no-ui --events a.jsonl --events a.csv --report a.json --record session".split()
+main()
+"""
+    elsewhere(system, "-c", code, folder=tmp_path)
+    assert "surprise" in (tmp_path / "a.csv").read_text("utf-8")
+    assert (tmp_path / "session" / "session.json").exists()
