@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from support.printed_commands import (
     printed,
     python_blocks,
 )
+from support.video_clips import write_demo
 
 from mer_live.training.methods import make_method
 from mer_live.training.prepare.config import parse_representations
@@ -119,6 +123,56 @@ def test_targets_of_make_and_extras_of_pip_exist() -> None:
     ]
     assert printed_extras
     assert set(printed_extras) <= set(extras)
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory, faces: Path) -> Path:
+    """A folder as the pages assume it: a recording, an archive of two, photographs."""
+    folder = tmp_path_factory.mktemp("scratch")
+    write_demo(folder / "session.mp4", seconds=2.6, fps=50)
+    (folder / "interviews").mkdir()
+    shutil.copy(folder / "session.mp4", folder / "interviews" / "a.mp4")
+    (folder / "DIR").symlink_to(faces)
+    return folder
+
+
+def start(line: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
+    words = line.split()
+    command = [sys.executable, "-m", f"mer_live.{PROGRAMS[words[0]]}", *words[1:]]
+    return subprocess.Popen(
+        command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options
+    )
+
+
+@pytest.mark.slow
+def test_what_a_scratch_folder_is_enough_for_runs(scratch: Path) -> None:
+    for line in RUN:
+        for printed_words, ours in STANDS_FOR.items():
+            line = line.replace(printed_words, ours)
+        with start(line.replace("--out DIR", "--out made"), scratch) as process:
+            if " review " in line:  # it serves until it is ended
+                assert process.stderr is not None
+                assert process.stderr.readline().startswith("Open http://127.0.0.1:")
+                process.terminate()
+                process.communicate()
+                continue
+            _, said = process.communicate()
+        assert process.returncode == 0, f"{line}: {said}"
+    for made in ("session.jsonl", "session.csv", "session.json", "monday/session.json", "monday/events.eaf"):
+        assert (scratch / made).stat().st_size > 0, made
+    assert "surprise" in (scratch / "session.csv").read_text("utf-8")
+    assert (scratch / "interviews-out" / "index.html").exists()
+    assert (scratch / "fields.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
+def test_the_lines_of_python_run(page: str, scratch: Path) -> None:
+    (code,) = python_blocks(page)
+    code = code.replace("watch(0, fps=120)", 'watch("session.mp4")')
+    done = subprocess.run([sys.executable, "-c", code], cwd=scratch, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "surprise" in done.stdout
 
 
 def test_the_lines_about_prepared_sets_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
