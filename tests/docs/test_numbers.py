@@ -66,7 +66,7 @@ ROWS: tuple[tuple[str, str, str, Callable[[float, int], str]], ...] = (
 )
 
 
-@pytest.mark.parametrize(("begin", "benchmark", "name", "words"), ROWS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(("begin", "benchmark", "name", "words"), ROWS, ids=[row[2] for row in ROWS])
 def test_readme_agrees_with_the_results(
     begin: str, benchmark: str, name: str, words: Callable[[float, int], str]
 ) -> None:
