@@ -58,7 +58,7 @@ export function drawCurves(loop) {
   const [pen, width, height] = canvas("curves");
   $("names").replaceChildren();
   if (!loop || loop.index.length < 2) return;
-  const names = Object.keys(loop.curves), top = Math.max(0.5, ...Object.values(loop.curves).flat());
+  const names = Object.keys(loop.curves), top = Math.max(0.5, ...loop.course, ...Object.values(loop.curves).flat());
   names.forEach((name, k) => {
     pen.strokeStyle = tone(CURVES[k]);
     pen.lineWidth = 2;
