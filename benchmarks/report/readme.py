@@ -39,7 +39,7 @@ def _figures(result: Result) -> str:
     rows = [
         [
             f"{f.name} ({f.note})" if f.note else f.name,
-            "not measured" if f.value is None else f"{f.value:.3g} {f.unit}".strip(),
+            "not measured" if f.value is None else f"{_short(f.value)} {f.unit}".strip(),
             _target(f),
             str(f.n or ""),
         ]
@@ -94,6 +94,10 @@ def between(text: str, content: str) -> str:
         raise ValueError(f"The file needs one line {BEGIN} and, after it, one line {END}.")
     head, _, rest = text.partition(BEGIN)
     return f"{head}{BEGIN}\n{content}\n{END}{rest.partition(END)[2]}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _target(figure: Figure) -> str:
