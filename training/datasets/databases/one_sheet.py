@@ -1,8 +1,8 @@
 """CASME, MMEW and 4DME: one sheet, and a folder of frames for each clip.
 
-What is from where: the rates from the papers, CASME 60 fps (Yan, Wu, Liu, Wang, Fu; FG 2013), MMEW 90 (Ben et al.; PAMI
-2021), 4DME's gray and 3D cameras 60 (Li et al.; TAC 2022); the columns and folders from what public loaders of these
-databases read. Nobody has run this on the owners' files here.
+What is from where: columns and folders are those that one public loader of these databases reads. The rates, CASME
+60 fps (Yan, Wu, Liu, Wang, Fu; FG 2013), MMEW 90 (Ben et al.; PAMI 2021), 4DME 60 (Li et al.; TAC 2022), and 4DME's
+file name and classes are from memory of the papers, not looked up. Nobody has run this on the owners' files here.
 """
 
 from __future__ import annotations
