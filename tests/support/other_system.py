@@ -15,8 +15,9 @@ from importlib import import_module
 
 SYSTEMS = {"win32": "Windows", "darwin": "Darwin"}
 LOADED_BEFORE = (
-    "asyncio", "av", "aiohttp", "aiortc", "cv2", "ctypes.util", "importlib.metadata", "mediapipe", "multiprocessing",
-    "numpy", "onnxruntime", "openvino", "playwright", "prometheus_client", "psutil", "pydantic", "rich.console",
+    "asyncio", "av", "aiohttp", "aiortc", "concurrent.futures.process", "cv2", "ctypes.util",
+    "importlib.metadata", "mediapipe", "multiprocessing", "numpy",
+    "onnxruntime", "openvino", "playwright", "prometheus_client", "psutil", "pydantic", "rich.console",
     "shutil", "subprocess", "tempfile", "typer", "uuid", "webbrowser", "zoneinfo",
 )  # fmt: skip
 MODULES = {
