@@ -35,7 +35,7 @@ def run(talking: Path, clips: Path, cache: Path | None = None, seed: int = 1) ->
         talking, clips, cache, seed: as for ``mer-bench spotting``.
 
     Raises:
-        ValueError: a folder holds no clips.
+        ValueError: a folder holds no clips, or nobody in them rests long enough.
     """
     people = material(None, talking, clips, _SCALE)
     todo = [task for task in tasks(people, _SCALE, seed) if task.key.startswith("talker-")]
@@ -60,10 +60,15 @@ def run(talking: Path, clips: Path, cache: Path | None = None, seed: int = 1) ->
                 name = f"talker {person}" if kind == "talker" else kind
                 for found, how in ((without, config), (after, raised)):
                     found.setdefault(name, []).extend(decide(r, how, scorer=scorer_for(r)) for r in rest)
+    if not floors_px:
+        raise ValueError(
+            "No half of anybody's clips holds the rest that a baseline asks for: give people who sit still and silent "
+            f"for {_LEAST_S:g} s and more in some of their clips."
+        )
     result = Result("rest", {"seed": seed}, details={"smallest_px": floors_px})
     told = ", ".join(f"{who} {'/'.join(f'{px:.2f}' for px in both)}" for who, both in floors_px.items())
     floors = [px for both in floors_px.values() for px in both]
-    median = float(np.median(floors)) if floors else None
+    median = float(np.median(floors))
     result.figures.append(Figure("movement at rest that is nothing", median, "px", len(floors), note=told))
     for words, found in (("without", without), ("with", after)):
         result.figures += _alarms(found, words)
