@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import chain, pairwise
@@ -61,14 +62,12 @@ class _Sizes:
             return
         begin = time.monotonic()
         codec = packet.stream.codec_context
-        try:
+        with suppress(av.FFmpegError, OSError, ValueError):  # a run tells of damaged pictures
             # None drains the decoder, which may hold a picture back.
             for picture in chain(codec.decode(packet), codec.decode(None)):
                 if not self.seen or self.seen[-1] != (picture.width, picture.height):
                     self.seen.append((picture.width, picture.height))
             codec.flush_buffers()
-        except (av.FFmpegError, OSError, ValueError):
-            pass  # a run tells of damaged pictures
         self._spent_s += time.monotonic() - begin
 
 
@@ -95,7 +94,7 @@ def scan(path: Path, chosen: VideoStream, nominal_fps: float, told: bool = False
         def stamps() -> Iterator[tuple[int | None, bool]]:
             nonlocal frames, share
             at, before = 0, None
-            try:
+            with suppress(av.FFmpegError, OSError, ValueError):  # a damaged file ends here, for a run as well
                 for packet in container.demux(stream):
                     if packet.size == 0:  # the last one, which is empty
                         continue
@@ -109,8 +108,6 @@ def scan(path: Path, chosen: VideoStream, nominal_fps: float, told: bool = False
                     if frames % _LOOK == 0 and time.monotonic() - begin > LIMIT_S:
                         share = min(1.0, at / whole)
                         return
-            except (av.FFmpegError, OSError, ValueError):
-                pass  # a damaged file ends here, for a run as well
 
         places = _REORDERED if stream.codec_context.has_b_frames else 0
         for raw_ns, next_ns in pairwise(chain(_as_shown(stamps(), places, period_ns), [None])):

@@ -84,6 +84,16 @@ def test_a_face_that_moves_after_a_stand_is_measured_soon() -> None:
     )
 
 
+def test_a_face_that_moves_after_known_refreshes_is_held_for_six_frames_at_most() -> None:
+    fresh, still = noisy(60, 2.0), skin(size=160)
+    pictures = [fresh[k if k % 12 >= 8 else max(0, k - k % 12 - 1)] for k in range(60)]
+    pictures += [pictures[-1]] * 8
+    for k in range(30):
+        shift = np.array([[1, 0, 1.5 * k - 20], [0, 1, -20.0]])
+        pictures.append(cv2.warpAffine(still, shift, (112, 112)).astype(np.uint8))
+    assert 1 <= sum(m.repeated for m in measured(pictures, 25)[68:]) <= 6
+
+
 def test_a_head_that_moves_is_no_key_frame() -> None:
     still = skin(size=160)
     shifts = [5 * np.sin(2 * np.pi * k / 50) for k in range(300)]
