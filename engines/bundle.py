@@ -75,8 +75,8 @@ class Card:
     deviations: tuple[str, ...] = ()
     """Where it departs from the papers."""
     flows: tuple[FlowMethod, ...] = ()
-    """Flows, each with its default parameters, that the inputs may be made with as well as the one that they name:
-    the network was trained on all of them, and ``scores`` says how it does on each."""
+    """Flows, each with its default parameters, that the inputs may be made with as well as the one that they name;
+    ``scores`` says of each how well the network does on it, such as "farneback flow"."""
     opset: int = 20
     precision: str = "float16 weights, float32 compute"
     format: int = 1
@@ -92,6 +92,9 @@ class Card:
         card = from_json(cls, json.loads(text), "card")
         if card.format != 1:
             raise ValueError(f"card.format {card.format} is unknown; upgrade mer-live")
+        for flow in card.flows:
+            if f"{flow} flow" not in card.scores:
+                raise ValueError(f"card.flows permits {flow} flow, of which card.scores has no '{flow} flow'")
         return card
 
 

@@ -21,7 +21,7 @@ from mer_live.training.spotter.injected import SILENT_PX
 from mer_live.training.spotter.match import REACHED, Judgement, decide
 from mer_live.training.spotter.recordings import Recording
 
-_SCALE = Scale(injected=8, passes=2, silent_passes=1, jobs=1)
+_SCALE = Scale(takes=8, injected=8, passes=2, silent_passes=1, jobs=1)
 """Every clip of ``mer-bench spotting`` untouched, and a third of its movements."""
 _LEAST_PX = 1.5
 _LEAST_S = 2.0

@@ -45,7 +45,7 @@ class Encoder:
             params = f"log-level=error:keyint={g}:pools=1:frame-threads=1"
             return {"crf": str(self.quality), "preset": "ultrafast", "x265-params": params}
         if self.codec == "libvpx":
-            return {"deadline": "realtime", "cpu-used": "5"}
+            return {"deadline": "realtime", "cpu-used": "-5"}  # below 0: the same whatever else computes
         return {}
 
 

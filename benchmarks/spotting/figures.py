@@ -36,6 +36,14 @@ def _talkers(sets: dict[str, Any]) -> Iterator[Figure]:
         note = ", ".join(f"{who} {_text(v)}" for who, v in a_minute.items())
         name = f"{state} false alarms a minute, talkers, mean over people"
         yield Figure(name, mean, "1/min", len(known), None, None, aim, "lower", note)
+    if (s := sets.get("talker: together")) is not None:
+        for state in ("settled", "final"):
+            value = s["false_alarms_per_minute"][state]
+            name, note = (
+                f"{state} false alarms a minute, talkers, all minutes alike",
+                f"{s['minutes']:.1f} minutes",
+            )
+            yield Figure(name, value, "1/min", s["clips"], None, None, None, "lower", note)
 
 
 def _reliable(rows: list[dict[str, Any]]) -> Iterator[Figure]:

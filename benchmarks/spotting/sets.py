@@ -36,13 +36,15 @@ _CAMERA_FPS = 25
 class Scale:
     """How much is measured."""
 
+    untouched: int = 1000
+    """Clips of one talker at most, as they are."""
     takes: int = 20
-    """Clips of one talker, untouched."""
+    """Of these, clips into which movements are put."""
     injected: int = 24
     """With events while they speak; fewer clips are used several times, ..."""
     passes: int = 6
     """... at most so often."""
-    silent_passes: int = 2
+    silent_passes: int = 3
     """Silent stretches are few, and always used so often. A take that is a whole clip, a sentence, goes on backwards
     (or begins so, every other time), since its silences are too short to see a movement and what is around it."""
     longest_s: float = 60.0
@@ -66,6 +68,7 @@ class Scale:
 
 
 QUICK = Scale(
+    untouched=2,
     takes=2,
     injected=1,
     passes=1,
@@ -118,11 +121,11 @@ def tasks(material: Material, scale: Scale, seed: int) -> Iterator[Task]:
         photo = photos[k % len(photos)]
         yield _task("draw", partial(_blinking, photo, min(20.0, scale.blinks_s), seed + 700 + k))
     for person, clips in material.talkers.items():
-        chosen = [clips[round(k)] for k in np.linspace(0, len(clips) - 1, min(scale.takes, len(clips)))]
-        for k, clip in enumerate(chosen):
-            each = 0 if k >= scale.injected else min(scale.passes, -(-scale.injected // len(chosen)))
-            silent = scale.silent_passes
-            some = partial(_talker, clip, person, each, silent, scale.take_s, scale.longest_s, seed)
+        chosen = _spread(clips, scale.takes)
+        each = min(scale.passes, -(-scale.injected // len(chosen)))
+        for clip in dict.fromkeys([*chosen, *_spread(clips, scale.untouched)]):
+            speaking, silent = (each, scale.silent_passes) if clip in chosen else (0, 0)
+            some = partial(_talker, clip, person, speaking, silent, scale.take_s, scale.longest_s, seed)
             yield _task("film", some)
     for k, encoder in enumerate(scale.encoders):
         for j, noise in enumerate(scale.noises):
@@ -132,6 +135,10 @@ def tasks(material: Material, scale: Scale, seed: int) -> Iterator[Task]:
         for hz in (100.0, 120.0):
             yield _task("still", partial(_flickered, photos[0], fps, hz, 0.5 * scale.still_s, seed))
     yield _task("still", partial(_stopped, photos[0], scale.still_s, seed))
+
+
+def _spread(clips: Sequence[Path], most: int) -> list[Path]:
+    return [clips[round(k)] for k in np.linspace(0, len(clips) - 1, min(most, len(clips)))]
 
 
 def recorded(todo: Sequence[Task], folder: Path | None, jobs: int) -> dict[str, list[Recording]]:

@@ -28,6 +28,8 @@ _BLOCKS = 7
 """Blocks along a side of the crop; a refresh is seen in three quarters of them, a face moves in fewer."""
 _REFRESH, _RETURN = 3.0, 1.5
 """Times the usual difference: at a key frame, and when it is over."""
+_ECHO = 0.1
+"""Part of a key frame's own difference by which the picture after it may differ: VP8 goes on refining what it sent."""
 _LONGEST = 2
 """Frames of a refresh: VP8 goes back with the frame after its key frame."""
 _LONGEST_AFTER_STAND = 6
@@ -53,7 +55,7 @@ class Picture:
         """Forget the stream: a new face, or a gap."""
         self._refreshed.clear()
         self._new_ns = self._now_ns = self._pending_ns = 0
-        self._jumps = 0
+        self._jumps, self._jump = 0, 0.0
         self._stood = False
         self._usual = -1.0
         self._repeated = 0.0
@@ -106,7 +108,7 @@ class Picture:
         jumped = self._usual >= 0.0 and least > _REFRESH * self._usual + _FLOOR
         if jumped and self._jumps < (_LONGEST_AFTER_STAND if self._stood else _LONGEST):
             self._pending_ns = self._pending_ns or t_ns
-            self._jumps += 1
+            self._jumps, self._jump = self._jumps + 1, max(self._jump, middle)
             self.renewed = len(self._refreshed) > 0 and t_ns - self._refreshed[-1] >= _SHORTEST_NS
             return False
         self._stood = False
@@ -125,6 +127,7 @@ class Picture:
 
     def _returned(self, difference: float) -> None:
         """A refresh is over at once; what goes on moving is something else."""
-        if self._pending_ns and difference <= _RETURN * self._usual + _FLOOR:
+        if self._pending_ns and difference <= max(_RETURN * self._usual + _FLOOR, _ECHO * self._jump):
             self._refreshed.append(self._pending_ns)
         self._pending_ns = self._jumps = 0
+        self._jump = 0.0

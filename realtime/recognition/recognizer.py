@@ -89,6 +89,7 @@ class Recognizer:
         self._queue: deque[_Waiting] = deque()
         self._inputs: DeviceInputs | None = None
         self._rows: AdmRows | None = None
+        self._there: set[RepresentationSpec] = set()  # whose flow the device computes
         try:
             self._bundles = self._on_device(bundles, faces)
             for bundle in self._bundles:
@@ -115,6 +116,8 @@ class Recognizer:
         from mer_live.engines.device.rows import AdmRows
 
         bundles = tuple(with_device_flow(bundle) for bundle in bundles)
+        specs = {wanted.representation for bundle in bundles for wanted in bundle.card.inputs}
+        self._there = {spec for spec in specs if made_on_device(spec)}
         self._adm = _adm_of(bundles)
         try:
             opened = Device(name)
@@ -150,9 +153,11 @@ class Recognizer:
     def flow(self) -> str:
         """Which flow the networks see, and where it is computed, such as 'dis on the CPU'."""
         specs = [wanted.representation for bundle in self._bundles for wanted in bundle.card.inputs]
-        taken = [config.method for spec in specs if (config := getattr(spec, "flow", None)) is not None]
-        there = self._inputs is not None
-        places = (f"{m} on the {'device' if there and m == 'farneback' else 'CPU'}" for m in taken)
+        places = (
+            f"{flow.method} on the {'device' if spec in self._there else 'CPU'}"
+            for spec in specs
+            if (flow := getattr(spec, "flow", None)) is not None
+        )
         return " and ".join(dict.fromkeys(places)) or "none"
 
     def open_stage(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> MotionStage:

@@ -42,6 +42,8 @@ class Fall:
     """Part of its height."""
     rose: float
     """By how much, in parts of its height, it has risen from its lowest since the apex."""
+    back_ns: int = 0
+    """When it was first back; 0: it was not."""
 
     @property
     def fades(self) -> bool:
@@ -69,12 +71,15 @@ def fall(h: Hypothesis, history: History) -> Fall:
     times, course = h.course(history, h.onset_ns - _BEFORE_NS)
     start = course[times <= h.onset_ns]
     base = float(start.mean()) if len(start) else float(course[0])
+    since = times[times >= h.apex_ns]
     after: Array = course[times >= h.apex_ns] - base
     height = float(np.median(after[: max(1, len(after) // 12)])) if len(after) else 0.0
     if abs(height) < _LEAST_PX:
         return Fall(0.0, 1.0)
     part = after / height
-    return Fall(float(part[-3:].mean()), float((part - np.minimum.accumulate(part)).max()))
+    back = since[part < _LEFT]
+    rose = float((part - np.minimum.accumulate(part)).max())
+    return Fall(float(part[-3:].mean()), rose, int(back[0]) if len(back) else 0)
 
 
 @dataclass(slots=True)
@@ -145,7 +150,7 @@ class Settling:
 
     def _settle(self, one: _Open, now: Moment) -> list[Spot]:
         if one.fades:
-            return [] if one.spot is None else [self._closed(one.spot, FADES, now, stands=True)]
+            return [] if one.spot is None else [self._closed(one.spot, one.spot.reason, now, stands=True)]
         seen = self._seen(one.h)
         score = one.h.score = self._scorer.judge("settled", seen)
         self._tell("settled", one.h, seen, now)
@@ -163,7 +168,7 @@ class Settling:
             reason = "speech" if self._window.speech > 0 else "went on moving"
             return [self._closed(one.spot, reason, now, stands=False)]
         if seen.ended:
-            span = replace(one.spot.span, offset=now)
+            span = replace(one.spot.span, offset=self._window.history.moment_at(seen.back_ns))
             return [self._closed(replace(one.spot, span=span), "", now, stands=True)]
         if self._window.now_ns - one.h.onset_ns > self._config.longest_fade_s * 1e9:
             return [self._closed(one.spot, FADES, now, stands=True)]

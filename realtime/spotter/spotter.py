@@ -199,7 +199,7 @@ class Spotter:
         return [self._announced]
 
     def _overdue(self, features: Array, now: Moment) -> list[Spot]:
-        """An announced movement that has not ended in time: one that fades slowly, or none."""
+        """An announced movement that has not ended in time, or that nothing saw end: one that fades slowly, or none."""
         spot, rise = self._announced, self._rise
         assert spot is not None
         assert rise is not None
@@ -211,7 +211,9 @@ class Spotter:
             return self._withdraw(_reason(features), now)
         self._announced = None
         self._busy_until_ns = self._window.now_ns
-        final = replace(spot, phase="offset", reason=FADES, decided=now)
+        offset = self._window.history.moment_at(seen.back_ns) if seen.ended else None
+        span = replace(spot.span, offset=offset)
+        final = replace(spot, phase="offset", span=span, reason="" if seen.ended else FADES, decided=now)
         self._settling.hold(rise, final, fades=True)
         return [final]
 

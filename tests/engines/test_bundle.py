@@ -43,7 +43,8 @@ def write(folder: Path, the_card: Card) -> Path:
 
 
 def test_card_survives_json() -> None:
-    assert Card.from_json(card().to_json()) == card()
+    for told in (card(), card(flows=("farneback",), scores={"farneback flow": {"uf1": 0.5}})):
+        assert Card.from_json(told.to_json()) == told
     assert card().validation == NOT_VALIDATED
 
 
@@ -100,6 +101,7 @@ def test_changed_model(tmp_path: Path) -> None:
             "unknown key 'px'",
         ),
         ({"format": 2}, "upgrade mer-live"),
+        ({"flows": ["farneback"]}, "permits farneback flow, of which card.scores has no 'farneback flow'"),
     ],
 )
 def test_bad_card(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -1,7 +1,8 @@
 """Stands in for CUDA graphs: records the operations of a capture, replays them on the same memory without Python.
 
-What a capture cannot do is refused while it records: reading a value back, shapes that hang on values, host memory made
-on the way, memory that something outside frees. A replay refuses memory that has moved and shapes that have changed.
+What a capture cannot do is refused while it records: reading a value back, waiting for the device, shapes that hang on
+values, memory that no tensor of the device gave rise to, host memory other than by a copy that nobody waits for. A
+replay refuses memory that has moved and shapes that have changed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,18 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
+
+from mer_live.engines.device.device import Device
 
 T = TypeVar("T")
 READ_BACK = ("_local_scalar_dense", "is_nonzero", "equal.default")
 BY_VALUE = ("nonzero", "masked_select", "_unique", "repeat_interleave.Tensor")
 FROM_HOST = ("lift_fresh", "_pin_memory", "set_.source")
+WAITS = (torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.cpu, torch.Tensor.__array__)
+"""On the CPU these hand memory over without an operation that could be recorded."""
 
 
 class CaptureError(Exception):
@@ -30,10 +36,15 @@ class RecordedGraphs:
         self.captures = 0
         self.replays = 0
         self.operations = 0
+        self._host: set[int] = set()
+
+    def device(self) -> Device:
+        """A device on the CPU that captures here, and whose pinned memory is told from its own."""
+        return _Told(self, self._host)
 
     def __call__(self, function: Callable[[], T]) -> Callable[[], T]:
         function()  # warm up
-        with _Recording() as recording:
+        with _Watching(), _Recording(self._host) as recording:
             result = function()
         self.captures += 1
         self.operations += len(recording.calls)
@@ -46,12 +57,33 @@ class RecordedGraphs:
         return replay
 
 
+class _Told(Device):
+    def __init__(self, graphs: RecordedGraphs, host: set[int]) -> None:
+        super().__init__("cpu", graphs)
+        self._host, self._kept = host, list[torch.Tensor]()
+
+    def pinned(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        made = super().pinned(*shape, dtype=dtype)
+        self._kept.append(made)  # or its address might be given out again
+        self._host.add(made.untyped_storage().data_ptr())
+        return made
+
+
+class _Watching(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in WAITS:
+            raise CaptureError(f"Tensor.{func.__name__} waits for the device")
+        return func(*args, **(kwargs or {}))
+
+
 class _Recording(TorchDispatchMode):
-    def __init__(self) -> None:
+    def __init__(self, host: set[int]) -> None:
         super().__init__()
         self.calls: list[tuple[Any, Any, Any, Any, list[tuple[int, torch.Size]]]] = []
+        self._host = host
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
         name = str(func)
         for words, why in (
             (READ_BACK, "reads a value back"),
@@ -62,9 +94,22 @@ class _Recording(TorchDispatchMode):
                 raise CaptureError(f"{name} {why}")
         if name.startswith("aten.index.") and any(t.dtype == torch.bool for t in _tensors(args)):
             raise CaptureError(f"{name} by a mask has a shape that hangs on values")
-        result = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, result, _memory(args, kwargs)))
+        given = _tensors((args, kwargs))
+        if not given:
+            raise CaptureError(f"{name} allocates: make it before, with the device")
+        result = func(*args, **kwargs)
+        if any(there := [self._of_host(tensor) for tensor in given]):
+            copies = (
+                name.startswith("aten.copy_") and not all(there) and (*args, kwargs.get("non_blocking"))[2]
+            )
+            views = not func._schema.is_mutable and all(map(self._of_host, _tensors(result)))
+            if not (copies or views):
+                raise CaptureError(f"{name} waits for host memory: copy it with non_blocking=True")
+        self.calls.append((func, args, kwargs, result, _memory(args, kwargs)))
         return result
+
+    def _of_host(self, tensor: torch.Tensor) -> bool:
+        return tensor.untyped_storage().data_ptr() in self._host
 
     def replay(self) -> None:
         for func, args, kwargs, result, memory in self.calls:

@@ -107,7 +107,7 @@ def test_motion_images_of_several_clips_equal_the_cpu(
     dim = crops_of(1)
     dim[APEX] = (dim[APEX] * 0.7).astype(np.uint8)
     clips = [clip_of(crops_of(0)), clip_of(dim), clip_of(crops_of(2), None)]
-    inputs = DeviceInputs(Device("cpu", graphs), most=4)
+    inputs = DeviceInputs(graphs.device() if graphs else Device("cpu"), most=4)
     for taken in (clips, clips[:1]):
         got = inputs.make(taken, spec).numpy()
         expected = np.stack([network_input(represent(clip, spec), spec) for clip in taken])

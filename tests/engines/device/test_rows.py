@@ -133,7 +133,7 @@ def test_places_are_bounded_and_come_back() -> None:
 def test_replays_of_a_recorded_graph_give_the_rows() -> None:
     """Nothing but fixed memory decides the result: what Python does between capture and replay is not seen."""
     graphs = RecordedGraphs()
-    rows = AdmRows(Device("cpu", graphs), SMALL, places=2)
+    rows = AdmRows(graphs.device(), SMALL, places=2)
     assert (graphs.captures, graphs.replays) == (len(sizes_up_to(2)), 0)
     clips = [crops_of(seed, 3) for seed in range(2)]
     faces = [rows.open(), rows.open()]
@@ -150,23 +150,46 @@ def test_replays_of_a_recorded_graph_give_the_rows() -> None:
 @pytest.mark.parametrize(
     ("function", "why"),
     [
-        (lambda t: t.sum().item(), "reads a value back"),
-        (lambda t: t[t > 0], "shape that hangs on values"),
-        (lambda t: t + torch.tensor([1.0]), "host memory"),
-        (lambda t: t.nonzero(), "shape that hangs on values"),
+        (lambda t, _: t.sum().item(), "reads a value back"),
+        (lambda t, _: t.numpy(), "waits for the device"),
+        (lambda t, _: t.cpu(), "waits for the device"),
+        (lambda t, _: t[t > 0], "shape that hangs on values"),
+        (lambda t, _: t.nonzero(), "shape that hangs on values"),
+        (lambda t, _: t + torch.tensor([1.0]), "host memory"),
+        (lambda t, _: t + torch.ones(3), "allocates"),
+        (lambda t, d: t.copy_(d.pinned(3)), "allocates"),
     ],
-    ids=["read", "mask", "host", "nonzero"],
+    ids=["read", "numpy", "down", "mask", "nonzero", "constant", "new", "pinned"],
 )
 def test_the_stand_in_refuses_what_a_capture_cannot_do(function: Any, why: str) -> None:
-    given = torch.ones(3)
+    device = RecordedGraphs().device()
+    given = device.zeros(3) + 1
     with pytest.raises(CaptureError, match=why):
-        Device("cpu", RecordedGraphs()).captured(lambda: function(given), None)
+        device.captured(lambda: function(given, device), None)
 
 
-def test_the_stand_in_refuses_memory_that_moves() -> None:
+@pytest.mark.parametrize(
+    "function",
+    [lambda t, host: t.copy_(host), lambda t, host: host.copy_(t), lambda t, host: t + host[:3]],
+    ids=["up", "down", "mixed"],
+)
+def test_the_stand_in_refuses_host_memory_that_somebody_waits_for(function: Any) -> None:
+    device = RecordedGraphs().device()
+    given, host = device.zeros(3), device.pinned(3)
+    with pytest.raises(CaptureError, match="non_blocking"):
+        device.captured(lambda: function(given, host), None)
+    replay = device.captured(lambda: given.copy_(host, non_blocking=True), None)
+    host.fill_(2)
+    assert replay().tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: t.set_(torch.ones(3)), lambda t: t.resize_(2)], ids=["memory", "shape"]
+)
+def test_the_stand_in_refuses_memory_that_moves_and_shapes_that_change(change: Any) -> None:
     given = torch.ones(3)
     replay = Device("cpu", RecordedGraphs()).captured(lambda: given * 2, None)
-    given.set_(torch.ones(4))
+    change(given)
     with pytest.raises(CaptureError, match="moved"):
         replay()
 

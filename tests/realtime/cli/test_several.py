@@ -64,6 +64,7 @@ def permitting(folder: Path, *, own: str) -> Path:
         shutil.copytree(load_bundle(name).path, folder / name)
         card = json.loads((folder / name / CARD).read_text())
         card["flows"] = ["dis", "farneback"]
+        card["scores"] |= {"dis flow": {}, "farneback flow": {}}
         for wanted in card["inputs"]:
             if "flow" in wanted["representation"]:
                 wanted["representation"]["flow"] |= {"method": own}

@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mer_live.realtime.motion.regions import REGIONS, region
+from mer_live.realtime.spotter.hypothesis import Hypothesis
 from mer_live.realtime.spotter.intervals import Intervals
+from mer_live.realtime.spotter.settling import fall
+from mer_live.realtime.spotter.signals import History
 from mer_live.realtime.spotter.spotter import Judged, Spotter, SpotterConfig
 from mer_live.realtime.types import Motion, Speaking, Spot
 
@@ -202,3 +205,21 @@ def test_a_fade_that_the_recording_ends_in_keeps_its_open_end() -> None:
     assert spots[-1].phase == "settled"
     assert spots[-1].span.offset is None
     assert spots[-1].reason == "fades slowly"
+
+
+@pytest.mark.parametrize("end_s", [2.22, 2.6])
+def test_a_movement_that_nothing_saw_end_was_back_when_it_was(end_s: float) -> None:
+    """Looked at when it is overdue, .7 s after its onset."""
+    t = np.arange(0, 2.7, 1 / 50)
+    history, brow = History(R), region("brow")
+    for k, px in enumerate(2.0 * course(t, 2.0, 2.12, end_s)):
+        values = np.random.default_rng(k).normal(0, 0.05, (R, 2))
+        values[brow, 1] -= px
+        history.add(round(t[k] * S), values, k, round(t[k] * S))
+    weights = np.zeros((R, 2))
+    weights[brow, 1] = -1 / len(brow)
+    onset, apex, never = (round(s * S) for s in (2.0, 2.12, 2.5))
+    seen = fall(Hypothesis(0.8, 1.0, onset, apex, never, weights.ravel(), np.zeros(1), apex), history)
+    assert seen.ended
+    assert not seen.broken
+    assert end_s - 0.18 < seen.back_ns / S < end_s
