@@ -20,7 +20,7 @@ web: $(LIVE)  ## serve the page on http://localhost:8080 (WEB_ARGS=... for optio
 test: $(ALL) .typing/mer_live  ## install everything, then lint, type-check and run all tests
 	@sh .ci/browser
 	@$(MAKE) --no-print-directory lint
-	@$(PY) -m pytest $(BESIDE)
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest $(BESIDE)  # some 300 processes start: byte code is kept
 
 cover: $(ALL)  ## all tests, and the lines that none of them reaches: a quarter slower
 	@$(PY) -m pytest $(BESIDE) --cov --cov-report=term:skip-covered

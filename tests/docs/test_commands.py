@@ -48,6 +48,7 @@ RUN = (  # in one scratch folder, in this order; the first makes what the others
 STANDS_FOR = {
     "--camera 0": "--video session.mp4",  # there is no camera
     "--count 300": "--count 1",
+    "fields.png": "fields.png --draws 2",
 }
 NOT_RUN = {  # what is only parsed here -> why; the tests named run the same command on small inputs
     r"mer-live .*--camera 0": "needs a camera (tests/realtime/sources; the lines in RUN stand for it)",
