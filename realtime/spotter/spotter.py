@@ -205,10 +205,11 @@ class Spotter:
         assert rise is not None
         calm = self._window.speech < 0 and features[_HEAD] < _HEAD_MOVED
         seen = fall(rise, self._window.history)
-        falls = quick(rise) and (seen.fades or seen.ended) and not seen.broken
-        # Its score stays that of the apex: how it fades is a rule, and no probability.
-        if not (calm and falls):
-            return self._withdraw(_reason(features), now)
+        # Its score stays that of the apex: how it fades is a rule, and no probability. One that was back in time is
+        # no slow fade: nothing saw it end, or what did was not believed.
+        back = seen.ended and spot.score >= self.config.threshold
+        if not (calm and quick(rise) and (seen.fades or back) and not seen.broken):
+            return self._withdraw(_reason(features, ended=seen.ended), now)
         self._announced = None
         self._busy_until_ns = self._window.now_ns
         offset = self._window.history.moment_at(seen.back_ns) if seen.ended else None
@@ -253,8 +254,10 @@ class Spotter:
             self._listen(Judged("apex", span, h.features, h.score, now))
 
 
-def _reason(features: Array) -> str:
+def _reason(features: Array, *, ended: bool) -> str:
     """Why an announced movement did not end as one, by the most conspicuous thing that has been going on."""
     if features[_LID] > _LIDS_MOVED:
         return "blink"
-    return "head moved" if features[_HEAD] > _HEAD_MOVED else "did not return"
+    if features[_HEAD] > _HEAD_MOVED:
+        return "head moved"
+    return "went on moving" if ended else "did not return"

@@ -223,3 +223,21 @@ def test_a_movement_that_nothing_saw_end_was_back_when_it_was(end_s: float) -> N
     assert seen.ended
     assert not seen.broken
     assert end_s - 0.18 < seen.back_ns / S < end_s
+
+
+def test_what_was_back_in_time_is_no_slow_fade() -> None:
+    """Its apex alone does not make it probable enough, except for those who ask for less."""
+    t = np.arange(0, 4.0, 1 / 50)
+    motions = []
+    for m, px in zip(face(50, 4.0), 1.5 * course(t, 2.0, 2.25, 2.68), strict=True):
+        regions = m.regions.copy()
+        for k, (x, y) in BROW_UP.items():
+            regions[k] += np.array([x, y], np.float32) * np.float32(px)
+        motions.append(replace(m, regions=regions))
+    assert [s.phase for s in watched(motions)[0]] == ["apex", "withdrawn"]
+    spots, _ = watched(motions, 0.7)
+    assert [s.phase for s in spots] == ["apex", "offset", "settled"]
+    assert spots[1].decided.t_ns > 2.7 * S, "when it is overdue"
+    for said in spots[1:]:
+        assert said.span.offset is not None
+        assert 2.5 * S < said.span.offset.t_ns < 2.68 * S
