@@ -36,7 +36,7 @@ class RecordedGraphs:
         self.captures = 0
         self.replays = 0
         self.operations = 0
-        self._host: set[int] = set()
+        self._host: dict[int, torch.Tensor] = {}  # held, or their addresses might be given out again
 
     def device(self) -> Device:
         """A device on the CPU that captures here, and whose pinned memory is told from its own."""
@@ -58,14 +58,13 @@ class RecordedGraphs:
 
 
 class _Told(Device):
-    def __init__(self, graphs: RecordedGraphs, host: set[int]) -> None:
+    def __init__(self, graphs: RecordedGraphs, host: dict[int, torch.Tensor]) -> None:
         super().__init__("cpu", graphs)
-        self._host, self._kept = host, list[torch.Tensor]()
+        self._host = host
 
     def pinned(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         made = super().pinned(*shape, dtype=dtype)
-        self._kept.append(made)  # or its address might be given out again
-        self._host.add(made.untyped_storage().data_ptr())
+        self._host[made.untyped_storage().data_ptr()] = made
         return made
 
 
@@ -77,7 +76,7 @@ class _Watching(TorchFunctionMode):
 
 
 class _Recording(TorchDispatchMode):
-    def __init__(self, host: set[int]) -> None:
+    def __init__(self, host: dict[int, torch.Tensor]) -> None:
         super().__init__()
         self.calls: list[tuple[Any, Any, Any, Any, list[tuple[int, torch.Size]]]] = []
         self._host = host
