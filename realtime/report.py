@@ -1,4 +1,4 @@
-"""The report of a run as one JSON object (README, "Report JSON")."""
+"""The report of a run as one JSON object (docs/formats.md, "Report JSON")."""
 
 from __future__ import annotations
 

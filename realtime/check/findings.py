@@ -85,10 +85,9 @@ def assess(f: Figures, places: tuple[int, int] | None = None) -> list[Finding]:
         )
         found.append(Finding("unfit", text, summary=True))
     elif f.repeated > 0.2:
+        text = f"{f.repeated:.0%} of the pictures repeat the one before: "
         found.append(
-            Finding(
-                "warning", f"{f.repeated:.0%} of the pictures repeat the one before: the true rate is lower"
-            )
+            Finding("warning", text + "the true rate is lower, or compression left small changes out")
         )
     return found
 

@@ -17,8 +17,8 @@ from mer_live.realtime.sources.scan import Scan
 from mer_live.realtime.sources.video import FileSource
 from mer_live.realtime.types import Frame
 
-STREAM_S = 6.0
-"""Of the stream that is looked at."""
+STREAM_S = 8.0
+"""Of the stream that is looked at: three key frames where they come every two seconds."""
 _WALL_S, _FEWEST = 8.0, 200
 """Looking takes no longer than this, once so many frames were seen."""
 _PLACES, _PLACES_S = 12, 4.0

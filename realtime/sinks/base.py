@@ -42,7 +42,7 @@ def start_line(start: StartTime) -> dict[str, Any]:
 
 
 def event_line(item: Event) -> dict[str, Any]:
-    """The documented JSON object of an event (README, "Event JSONL"); times in s and ms."""
+    """The documented JSON object of an event (docs/formats.md); times in s and ms."""
     seen_by = {} if item.source is None else {"source": item.source}
     if item.state == "withdrawn":
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,6 +39,8 @@ class VideoStream:
     """By the header; 0 where it does not tell."""
     length_s: float
     """By the header; 0.0 where it does not tell."""
+    own_length: bool
+    """That is of this stream alone: a whole file's may be that of its sound, which goes on after the picture."""
     start_s: float
     """Its first picture after the file's first sound or picture, as a player counts."""
     changes: bool
@@ -68,10 +71,8 @@ def find_video(path: Path) -> VideoStream:
     try:
         with av.open(str(path)) as container:
             found = container.streams.video
-            begin_s = (container.start_time or 0) / av.time_base
-            whole_s = (container.duration or 0) / av.time_base
             streams = [
-                _describe(number, len(found), stream, begin_s, whole_s, container.format.name)
+                _describe(container, number)
                 for number, stream in enumerate(found)
                 # A stream that no decoder knows has no codec context.
                 if stream.codec_context is not None
@@ -110,22 +111,29 @@ def glimpses(
             yield picture
 
 
-def _describe(
-    position: int, of: int, stream: av.VideoStream, begin_s: float, whole_s: float, container_name: str
-) -> VideoStream:
-    base = float(stream.time_base or 0)
+def _describe(container: av.container.InputContainer, position: int) -> VideoStream:
+    stream = container.streams.video[position]
+    base, begin_s = float(stream.time_base or 0), (container.start_time or 0) / av.time_base
     start_s = 0.0 if stream.start_time is None else max(0.0, stream.start_time * base - begin_s)
+    length_s = float(stream.duration * base) if stream.duration else _told_s(stream, start_s)
     codec = stream.codec_context
     return VideoStream(
         position=position,
-        of=of,
+        of=len(container.streams.video),
         size=(codec.width, codec.height),
         codec=codec.name,
         frames=stream.frames,
-        length_s=float(stream.duration * base) if stream.duration else whole_s,
+        length_s=length_s or (container.duration or 0) / av.time_base,
+        own_length=bool(length_s) or len(container.streams) == 1,
         start_s=start_s,
-        changes=codec.name in _SCALABLE or bool(_STREAMS & set(container_name.split(","))),
+        changes=codec.name in _SCALABLE or bool(_STREAMS & set(container.format.name.split(","))),
     )
+
+
+def _told_s(stream: av.VideoStream, start_s: float) -> float:
+    """Length by the tag that Matroska has for each stream, as 00:01:02.5 at its end; 0.0 without one."""
+    told = re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", ""))
+    return max(0.0, int(told[1]) * 3600 + int(told[2]) * 60 + float(told[3]) - start_s) if told else 0.0
 
 
 def _remedy(path: Path) -> str:

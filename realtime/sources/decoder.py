@@ -83,6 +83,7 @@ class OpenCvDecoder:
         """Take an open capture; SourceError when it does not tell its frame size."""
         self._capture = capture
         self._ticks: float | None = None
+        self._last_ns = 0
         self.size = frame_size(capture, name)
         self.nominal_fps = max(0.0, float(capture.get(cv2.CAP_PROP_FPS)))
 
@@ -91,12 +92,22 @@ class OpenCvDecoder:
         return bool(self._capture.grab())
 
     def stamp_ns(self) -> int | None:
-        """Milliseconds as float64: exact to well under a microsecond for days."""
+        """Milliseconds as float64: exact to well under a microsecond for days.
+
+        In an AVI with reordered frames those that the decoder holds back until the end come without a time, though
+        the file has it: they go on at the header's rate.
+        """
         position_ms, ticks = (float(self._capture.get(p)) for p in (cv2.CAP_PROP_POS_MSEC, cv2.CAP_PROP_PTS))
         # For a frame without a time OpenCV tells 0 and leaves the ticks of the frame before.
         known = position_ms != 0 or ticks != self._ticks
         self._ticks = ticks
-        return round(position_ms * 1e6) if known and math.isfinite(position_ms) else None
+        if known and math.isfinite(position_ms):
+            self._last_ns = round(position_ms * 1e6)
+        elif self._last_ns and self.nominal_fps:  # else nothing in the file has a time
+            self._last_ns += round(1e9 / self.nominal_fps)
+        else:
+            return None
+        return self._last_ns
 
     def retrieve(self, slot: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Decode into ``slot``; FFmpeg scales what changes its size on the way."""

@@ -21,7 +21,8 @@ from mer_live.realtime.sources.scan import Scan, scan
 from mer_live.realtime.sources.stamps import Mended, Mender
 from mer_live.realtime.sources.url import UrlSource, is_url
 
-_PEEK = 4
+_PEEK = 32
+"""Frames that may have one stamp at the begin of a file that has times."""
 
 
 class FileSource(FrameSource):
@@ -130,9 +131,10 @@ class FileSource(FrameSource):
             short = promised - count > max(0.02 * promised, 0.25 * self.nominal_fps)
             part = f"{count:,} of {promised:,} frames"
         else:
-            # A rate that was told makes times that the header's length does not know of, and a clock that leaps
-            # makes lengths that are none.
-            known = self.cfg.fps is None and mended.steady
+            # A rate that was told makes times that the header's length does not know of, a clock that leaps
+            # makes lengths that are none, and a file's may be that of its sound.
+            own = self._stream is None or self._stream.own_length
+            known = own and self.cfg.fps is None and mended.steady
             short = known and self._length_s - read_s > max(0.02 * self._length_s, 0.25)
             part = f"{read_s:.2f} of {self._length_s:.2f} s"
         return (
@@ -193,7 +195,7 @@ def _peek(cfg: CameraConfig, decoder: Decoder, name: str) -> None:
     """Refuse a file without frames, and one without times whose rate nobody told; closes the decoder."""
     stamps_ns: list[int | None] = []
     try:
-        while len(stamps_ns) < _PEEK and decoder.grab():
+        while len(stamps_ns) < _PEEK and not any(stamps_ns) and decoder.grab():
             stamps_ns.append(decoder.stamp_ns())
     finally:
         decoder.close()

@@ -112,13 +112,13 @@ def small(few: list[np.ndarray]) -> list[np.ndarray]:
 def test_a_clock_that_rewinds_late_is_told(tmp_path: Path, few: list[np.ndarray]) -> None:
     parts = [
         write_video(tmp_path / f"{k}.ts", images, fps=25, options={"bf": "0"}, container_format="mpegts")
-        for k, images in enumerate((small(few) * 4, small(few)))
+        for k, images in enumerate((small(few) * 6, small(few)))
     ]
     path = tmp_path / "joined.ts"
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     code, told = check(path, "--report", tmp_path / "r.json")
     assert code == 1, told
-    assert "looked at: the first 150 frames; of the file's stamps and sizes, all of it" in told
+    assert "looked at: the first 200 frames; of the file's stamps and sizes, all of it" in told
     assert "1 rewind of the clock" in told
     seen = json.loads((tmp_path / "r.json").read_text())["input"]
     assert seen["stamps_mended"]["rewinds"] == 1
@@ -126,11 +126,11 @@ def test_a_clock_that_rewinds_late_is_told(tmp_path: Path, few: list[np.ndarray]
 
 
 def test_who_comes_later_into_the_picture_is_seen(tmp_path: Path, few: list[np.ndarray]) -> None:
-    dark = [np.zeros_like(small(few)[0])] * 160  # longer than is read
+    dark = [np.zeros_like(small(few)[0])] * 210  # longer than is read
     path = write_video(tmp_path / "a.mkv", [*dark, *small(few) * 5], fps=25, options={"g": "20"})
     code, told = check(path, "--report", tmp_path / "r.json")
     assert code == 1, told
-    assert "warning: a face could be analysed in 0% of 150 frames; else: the picture is dark (150)" in told
+    assert "warning: a face could be analysed in 0% of 200 frames; else: the picture is dark (200)" in told
     usable, looked = json.loads((tmp_path / "r.json").read_text())["input"]["places"]
     assert f"a face can be analysed at {usable} of {looked} places of the whole file" in told
     assert looked == 12

@@ -43,6 +43,8 @@ def test_events_report_and_csv_of_a_file(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "e.csv-metadata.json").read_text())["notes"] == [{"start": told}]
     assert set(content["stages_ms"]["frame"]) == {"p50", "p95", "p99", "n"}
     assert content["compute_ms"]["final"]["n"] >= 1
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert [name for name in content if f"`{name}`" not in page] == []
 
 
 def test_events_on_stdout_are_pure_jsonl() -> None:

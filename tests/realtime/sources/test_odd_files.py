@@ -45,6 +45,17 @@ def test_one_frame_stamped_hours_ahead_does_not_hold_the_rest(tmp_path: Path) ->
     assert source.facts["stamps_mended"]["outliers"] == 1
 
 
+def test_frames_that_share_a_stamp_are_spread_out(tmp_path: Path) -> None:
+    path = tmp_path / "shared.mkv"
+    write_packets(path, frames(40), [800 * (i // 4) for i in range(40)])
+    numbers, times, source = play_file(path)
+    assert numbers == list(range(40))
+    np.testing.assert_allclose(times, EVEN, atol=10_000_000)
+    mended = source.facts["stamps_mended"]
+    # OpenCV tells 0 for a time of 0 and for none.
+    assert (mended["repeated"], mended["missing"]) == (27, 3)
+
+
 def test_a_long_wait_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_video(tmp_path / "a.mp4", frames(6), ticks=[0, 10, 20, 15_000, 15_010, 15_020])
     source = open_source(CameraConfig(source=str(path), pace="realtime"))
@@ -54,12 +65,13 @@ def test_a_long_wait_is_announced(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     assert source.stretch == 1
 
 
-def test_an_avi_with_reordered_frames_is_whole(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "b.avi", frames(40), codec="mpeg4", options={"bf": "2", "qscale": "2"})
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_an_avi_with_reordered_frames_is_whole(tmp_path: Path, codec: str) -> None:
+    path = write_video(tmp_path / "b.avi", frames(40), codec=codec, options={"bf": "2"})
     numbers, times, source = play_file(path)
     assert numbers == list(range(40))
     assert np.diff(times).tolist() == [20_000_000] * 39
-    assert "only" not in (source.hint or "")
+    assert source.hint is None
 
 
 def test_the_largest_real_stream_is_read_and_named(tmp_path: Path) -> None:
@@ -87,7 +99,7 @@ def test_sound_that_begins_before_the_picture_gives_the_start(tmp_path: Path) ->
         video, audio = container.add_stream("libx264", rate=50), container.add_stream("pcm_s16le", rate=8000)
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.codec_context.time_base = Fraction(1, 1000)
-        for k in range(10):
+        for k in range(20):
             sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
             sound.sample_rate, sound.pts, sound.time_base = 8000, 800 * k, Fraction(1, 8000)
             container.mux(audio.encode(sound))
@@ -101,6 +113,7 @@ def test_sound_that_begins_before_the_picture_gives_the_start(tmp_path: Path) ->
     assert times == EVEN[:20]
     assert source.facts["start_s"] == pytest.approx(0.35, abs=0.002)
     assert "its first picture comes at 0.350 s" in source.description
+    assert source.hint is None, "the sound goes on after the picture"
 
 
 def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:

@@ -42,10 +42,10 @@ def test_a_rewind_late_in_the_file(tmp_path: Path, bf: str) -> None:
     assert scanned(path, fps=50).words == []
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts", "a.webm"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "xvid.avi", "a.ts", "a.webm"])
 def test_reordered_pictures_are_no_mistake(tmp_path: Path, name: str) -> None:
-    codec = {"a.avi": "mjpeg", "a.webm": "libvpx"}.get(name, "libx264")
-    options = {"bf": "3"} if codec == "libx264" else {}
+    codec = {"a.avi": "mjpeg", "xvid.avi": "mpeg4", "a.webm": "libvpx"}.get(name, "libx264")
+    options = {"bf": "3"} if codec in ("libx264", "mpeg4") else {}
     pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     path = write_video(tmp_path / name, frames(60), codec=codec, pix_fmt=pix_fmt, options=options)
     found = scanned(path)
