@@ -1,9 +1,9 @@
-"""What ``mer-bench gpu`` runs on: real crops of the bundled clip, bundles with Farneback flow, and the card's name."""
+"""What ``mer-bench gpu`` runs on: real crops of the bundled clip, and the card's name."""
 
 from __future__ import annotations
 
 import subprocess
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from importlib import import_module
 from typing import Any
 
@@ -12,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from mer_live.benchmarks.inputs import demo_recording
-from mer_live.engines.bundle import Bundle
 from mer_live.engines.representation.adm import adm_rows
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import make_flow
-from mer_live.engines.representation.specs import AdmSpec, FlowConfig, MotionSpec, RepresentationSpec
+from mer_live.engines.representation.specs import FlowConfig
 from mer_live.engines.trt.gpu import present_gpu
 from mer_live.engines.trt.library import MODULES, installed_flavours
-from mer_live.realtime.face.crop import CROP_SIZE, crop_gray, crop_warp
+from mer_live.realtime.face.crop import crop_gray, crop_warp
 from mer_live.realtime.face.landmarks import detect_landmarks
 
 FARNEBACK = FlowConfig(method="farneback")
@@ -43,21 +42,6 @@ def spot_clip(crops: NDArray[np.uint8]) -> Clip:
     stop = len(crops) - 1
     rows = adm_rows(crops[:stop], make_flow(FARNEBACK))
     return Clip(crops[:stop], np.arange(stop, dtype=np.int64), 2, len(crops) // 2, stop - 1, rows)
-
-
-def with_farneback(bundle: Bundle) -> Bundle:
-    """The bundle as if it had been trained with Farneback flow, which the device computes.
-
-    For parity and times only: its probabilities mean nothing if it was trained with another flow alone.
-    """
-
-    def changed(spec: RepresentationSpec) -> RepresentationSpec:
-        if isinstance(spec, AdmSpec):
-            return replace(spec, flow=FARNEBACK, flow_px=CROP_SIZE)
-        return replace(spec, flow=FARNEBACK) if isinstance(spec, MotionSpec) else spec
-
-    inputs = tuple(replace(i, representation=changed(i.representation)) for i in bundle.card.inputs)
-    return Bundle(bundle.path, replace(bundle.card, inputs=inputs))
 
 
 def describe(device: torch.device) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from mer_live.benchmarks.gpu.cameras import camera_figures
-from mer_live.benchmarks.gpu.inputs import FARNEBACK, demo_crops, describe, spot_clip, with_farneback
+from mer_live.benchmarks.gpu.inputs import FARNEBACK, demo_crops, describe, spot_clip
 from mer_live.benchmarks.gpu.page import write_page
 from mer_live.benchmarks.gpu.parity import events_figure, flow_figures, image_figures, runner_figure
 from mer_live.benchmarks.gpu.timing import Stopwatch
@@ -26,6 +26,7 @@ from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.device.choice import DeviceChoice, choose_device
 from mer_live.engines.device.device import Device
 from mer_live.engines.device.farneback import TorchFarneback
+from mer_live.engines.device.inputs import with_device_flow
 from mer_live.engines.device.ops import adm_rows
 from mer_live.engines.device.rows import AdmRows
 from mer_live.engines.errors import BackendError
@@ -68,7 +69,7 @@ def run(
     settle_process()
     place = Device(choice.torch or "cpu")
     opened = [load_bundle(name) for name in bundles]
-    same = [with_farneback(bundle) for bundle in opened]
+    same = [with_device_flow(bundle) for bundle in opened]
     result = Result("gpu", {"quick": quick, "device": device, "bundles": list(bundles)})
     result.machine["device"] = describe(place.torch)
     usual = (1000 if place.cuda else 30) // (10 if quick else 1)

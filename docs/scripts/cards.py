@@ -42,6 +42,10 @@ def card_section(card: dict[str, Any]) -> str:
     lines += [f"- Licence: {card['licence']}", f"- Attribution: {card['attribution']}"]
     lines += [f"- Paper: {paper}" for paper in card["papers"]]
     lines += [f"- Departs from the paper: {text}" for text in card["deviations"]]
+    lines += [
+        f"- Permits {flow} flow too: UF1 {card['scores'][f'{flow} flow']['final']['uf1']:.3f}"
+        for flow in card["flows"]
+    ]
     lines += [f"- SHA-256 of the network: `{card['sha256'][:16]}...`"]
     own = card["scores"].get("own", {})
     lines += ["", f"Scores ({card['scores'].get('protocol', 'not scored')}):", ""]

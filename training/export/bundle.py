@@ -33,7 +33,7 @@ from mer_live.engines.onnx_weights import pack_float16, stored_as_float16
 from mer_live.engines.parity import PARITY_ATOL, PARITY_RTOL, parity_error
 from mer_live.engines.records import to_json
 from mer_live.engines.representation.represent import input_shape
-from mer_live.engines.representation.specs import RepresentationSpec
+from mer_live.engines.representation.specs import FlowMethod, RepresentationSpec
 from mer_live.engines.runners import open_runner
 from mer_live.realtime.types import CLASSES
 
@@ -69,6 +69,7 @@ def export_bundle(
     training: Mapping[str, Any] | None = None,
     papers: tuple[str, ...] = (),
     deviations: tuple[str, ...] = (),
+    flows: tuple[FlowMethod, ...] = (),
     validation: str = NOT_VALIDATED,
     classes: tuple[str, ...] = CLASSES,
     backends: tuple[str, ...] = ("onnxruntime", "openvino"),
@@ -108,6 +109,7 @@ def export_bundle(
             training=json.loads(json.dumps(training or {})),
             papers=papers,
             deviations=deviations,
+            flows=flows,
             opset=OPSET,
         )
         (temporary / CARD).write_text(card.to_json(), encoding="utf-8")

@@ -44,6 +44,8 @@ MOTION = MotionSpec(flow=FLOW, steady=True)
 FLOW3 = Flow3Spec(flow=FLOW, size=56, max_px=2.5, max_strain=0.2, steady=True)
 # The live path pays this flow on every frame: the fastest preset.
 ADM = AdmSpec()
+# What a CUDA device computes in its place, where the card permits it.
+DEVICE_ADM = AdmSpec(flow=FLOW)
 # A provisional decision shows no fall, so that frames beyond the apex would differ between it and a final one.
 FRAMES = FramesSpec(steps=8, size=112, end="apex", steady=True)
 _KEPT = replace(FRAMES, steady=False)
@@ -66,6 +68,8 @@ class ZooClips:
     intensity_px: NDArray[np.float32]
     fps: NDArray[np.float32]
     final: NDArray[np.bool_]
+    adm_spec: AdmSpec = ADM
+    """Of ``adm``."""
 
     def inputs(self, specs: Mapping[str, RepresentationSpec]) -> dict[str, NDArray[Any]]:
         """Input name -> (N, ...) rows as stored, each as `represent` gives it of its clip.
@@ -81,7 +85,7 @@ class ZooClips:
             return resize_rows(self.key_frames[:, 1], spec.shape)
         if isinstance(spec, FramesSpec) and replace(spec, steady=True) == FRAMES:
             return np.stack([steadied(frames) for frames in self.frames]) if spec.steady else self.frames
-        if spec == ADM:
+        if spec == self.adm_spec:
             return self.adm
         raise ValueError(f"the clips hold no {spec}")
 
@@ -144,13 +148,12 @@ def cut_like_a_spotter(made: SynthClip, rng: np.random.Generator, *, final: bool
 
 
 def _sample(
-    photo: FacePhoto, label: str, index: int, fps: float | None, rng: np.random.Generator
+    photo: FacePhoto, label: str, index: int, fps: float | None, rows_of: AdmSpec, rng: np.random.Generator
 ) -> list[dict[str, object]]:
     # Heads are held still or sway by several px while the face moves; ADM rows are of raw flow.
     sway = float(np.exp(rng.normal(0, 0.8)))
     made = render_clip(photo, rng, label=label, fps=fps, lead_s=(0.04, 0.1), sway=sway)
-    flow = make_flow(ADM.flow)
-    adm = adm_rows(made.clip.gray, flow, ADM.direction, flow_px=ADM.flow_px)
+    adm = adm_rows(made.clip.gray, make_flow(rows_of.flow), rows_of.direction, flow_px=rows_of.flow_px)
     made = replace(made, clip=replace(made.clip, adm=adm))
     rows: list[dict[str, object]] = []
     for final in (False, True):
@@ -159,7 +162,7 @@ def _sample(
             {
                 "key_frames": clip.gray[[0, clip.apex, clip.apex if clip.offset is None else clip.offset]],
                 "frames": represent(clip, _KEPT),
-                "adm": represent(clip, ADM),
+                "adm": represent(clip, rows_of),
                 "label": made.label,
                 "subject": made.subject,
                 "intensity_px": np.float32(made.truth.intensity_px),
@@ -181,6 +184,7 @@ class _Job:
     count: int
     seed: int
     fps: float | None
+    adm: AdmSpec
     out: Path
 
 
@@ -197,7 +201,7 @@ def _render(job: _Job) -> Path:
         rng = np.random.default_rng([job.seed, index])
         photo = photos[-1] if rng.random() < 0.3 else photos[0]
         # Everybody shows every class equally often: a face must not tell the class.
-        rows += _sample(photo, CLASSES[(index % n + index // n) % len(CLASSES)], index, job.fps, rng)
+        rows += _sample(photo, CLASSES[(index % n + index // n) % len(CLASSES)], index, job.fps, job.adm, rng)
     arrays = {key: np.stack([np.asarray(r[key]) for r in rows]) for key in rows[0]}
     with whole(job.out) as partial, partial.open("wb") as handle:
         np.savez(handle, **arrays)  # type: ignore[arg-type]
@@ -205,7 +209,15 @@ def _render(job: _Job) -> Path:
 
 
 def make_clips(
-    faces: Path, work: Path, *, split: str, count: int, seed: int, jobs: int = 2, fps: float | None = None
+    faces: Path,
+    work: Path,
+    *,
+    split: str,
+    count: int,
+    seed: int,
+    jobs: int = 2,
+    fps: float | None = None,
+    adm: AdmSpec = ADM,
 ) -> ZooClips:
     """Render ``count`` clips of a split's people, or read them back if ``work`` holds them already.
 
@@ -219,10 +231,11 @@ def make_clips(
         "people": people,
         "seed": seed,
         "fps": fps,
-        "adm": asdict(ADM),
+        "adm": asdict(adm),
         "frames": {key: value for key, value in asdict(FRAMES).items() if key != "steady"},
     }
-    folder = work / f"{split}-{seed}{'' if fps is None else f'-{fps:g}fps'}"
+    other = "" if adm == ADM else f"-{adm.flow.method}"
+    folder = work / f"{split}-{seed}{'' if fps is None else f'-{fps:g}fps'}{other}"
     folder.mkdir(parents=True, exist_ok=True)
     note = folder / "request.json"
     text = json.dumps(request, indent=1, sort_keys=True)
@@ -233,7 +246,7 @@ def make_clips(
     if not note.exists():  # written once and whole: several processes read it
         write_atomically(note, text.encode())
     todo = [
-        _Job(faces, k, people, count, seed, fps, folder / f"{subject}-{count}.npz")
+        _Job(faces, k, people, count, seed, fps, adm, folder / f"{subject}-{count}.npz")
         for k, subject in enumerate(people)
         if k < count
     ]
@@ -254,9 +267,12 @@ def make_clips(
         joined["intensity_px"],
         joined["fps"],
         joined["final"],
+        adm,
     )
 
 
 def take(clips: ZooClips, rows: Rows) -> ZooClips:
     """The given samples."""
-    return replace(clips, **{name: getattr(clips, name)[rows] for name in ZooClips.__slots__})
+    held = {name: getattr(clips, name) for name in ZooClips.__slots__}
+    taken: dict[str, Any] = {name: v[rows] for name, v in held.items() if isinstance(v, np.ndarray)}
+    return replace(clips, **taken)

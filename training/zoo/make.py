@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,14 @@ from mer_live.training.export.card import told_of
 from mer_live.training.learning.pretrain import load
 from mer_live.training.synthesis.prepared_set import DATASET
 from mer_live.training.zoo.cards import ATTRIBUTION, LICENCE, deviations
-from mer_live.training.zoo.clips import make_clips
+from mer_live.training.zoo.clips import ADM, DEVICE_ADM, make_clips
 from mer_live.training.zoo.recipes import RECIPES, ZooConfig, ready, render_macro, representations, untrained
-from mer_live.training.zoo.report import TOGETHER, plot, reports
+from mer_live.training.zoo.report import DEVICE_FLOW, TOGETHER, plot, reports
+from mer_live.training.zoo.score import new_people
 
 log = logging.getLogger(__name__)
+MOST_LOST = 0.015
+"""UF1 that a bundle may lose on a flow that its card permits."""
 LOG_FORMAT = "%(asctime)s %(message)s"
 
 
@@ -44,6 +47,8 @@ class _Trained:
     """What the card says of the training."""
     probabilities: NDArray[np.float32]
     """(N, 3) on the held-out clips."""
+    on_device: NDArray[np.float32] | None
+    """The same with rows of a device's flow; None: it reads none."""
     samples: Mapping[str, NDArray[np.float32]]
     """Input of the network -> 16 held-out clips' rows, for the parity check."""
 
@@ -67,7 +72,7 @@ def make_zoo(
         raise ValueError(f"there is no recipe for {unknown[0]!r}; there are {', '.join(RECIPES)}")
     began = time.monotonic()
     train = make_clips(faces, work, split="train", count=how.clips, seed=how.seed, jobs=how.jobs)
-    held = make_clips(faces, work, split="test", count=how.held_clips, seed=how.seed, jobs=how.jobs)
+    held = new_people(faces, work, how)
     overlap = set(train.subject) & set(held.subject)
     if overlap:
         raise ValueError(f"people in both sets: {sorted(overlap)}")
@@ -77,13 +82,18 @@ def make_zoo(
         load(how.spatial_weights, [f"{DATASET}/{person}" for person in held.subject])
     for name in only:
         render_macro(name, faces, work, how, how.jobs)
+        if ADM in representations(untrained(name, how)).values():
+            new_people(faces, work, how, DEVICE_ADM)
     log.info("clips ready after %.0f s", time.monotonic() - began)
     longest_first = [name for name in ("mtm", "atnet", "madtn", "sa-at") if name in only]
     trained = dict(LocalExecutor(how.jobs).run(_train, _Material(faces, work, how), longest_first))
-    results = reports({name: trained[name].probabilities for name in only}, held)
+    probs = {name: trained[name].probabilities for name in only}
+    there = {f"{n}, {DEVICE_FLOW}": p for n in only if (p := trained[n].on_device) is not None}
+    results = reports({**probs, **there}, held)
     plot(results, work / "scores.png")
     for name in only:
         made, method = trained[name], untrained(name, how)
+        also = _permitted(results, name)
         export_bundle(
             made.network,
             representations(method),
@@ -102,18 +112,28 @@ def make_zoo(
                 "protocol": f"{how.held_clips} synthetic clips of {people['held out']} people not in training, "
                 "UF1/UAR pooled",
                 "own": results[name],
+                **also,
                 **{
                     f"average of {', '.join(o)}": results["+".join(o)]
                     for o in TOGETHER
                     if name in o and set(o) <= set(only)
                 },
             },
+            flows=(DEVICE_ADM.flow.method,) if also else (),
             training={**made.told, "clips": how.clips, "seed": how.seed, "people": people},
             papers=(method.paper,),
             deviations=deviations(name, made.config),
         )
     log.info("bundles written after %.0f s", time.monotonic() - began)
     return results
+
+
+def _permitted(results: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The score on a device's flow, where it is so near the bundle's own that its card may permit that flow."""
+    there = results.get(f"{name}, {DEVICE_FLOW}")
+    if there is None or results[name]["final"]["uf1"] - there["final"]["uf1"] > MOST_LOST:
+        return {}
+    return {DEVICE_FLOW: there}
 
 
 def _train(material: _Material, name: str) -> _Trained:
@@ -131,11 +151,17 @@ def _train(material: _Material, name: str) -> _Trained:
     clips = make_clips(faces, work, split="train", count=how.clips, seed=how.seed, jobs=1)
     method.fit(clips.labelled(specs), seed=how.seed)
     del clips
-    held = make_clips(faces, work, split="test", count=how.held_clips, seed=how.seed, jobs=1).inputs(specs)
+    how = replace(how, jobs=1)
+    held = new_people(faces, work, how).inputs(specs)
+    on_device = None
+    if ADM in specs.values():
+        there = {key: DEVICE_ADM if spec == ADM else spec for key, spec in specs.items()}
+        on_device = method.predict(new_people(faces, work, how, DEVICE_ADM).inputs(there))
     count = 2 * how.held_clips  # provisional and final
     chosen = np.linspace(0, count - 1, 16).astype(int)
     shown = method.tensors({key: array[chosen] for key, array in held.items()})
     samples = {key: tensor.numpy() for key, tensor in shown.items()}
     log.info("%s is trained", name)
     assert method.network is not None
-    return _Trained(method.network, asdict(method.config), told_of(method), method.predict(held), samples)
+    told, own = told_of(method), method.predict(held)
+    return _Trained(method.network, asdict(method.config), told, own, on_device, samples)

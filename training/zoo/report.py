@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mer_live.realtime.config import BUNDLES
 from mer_live.training.metrics import confusion, per_class, scores
 from mer_live.training.pictures import figure, save
-from mer_live.training.zoo.clips import ZooClips
+from mer_live.training.zoo.clips import DEVICE_ADM, ZooClips
 
 BINS: tuple[tuple[str, float, float], ...] = (
     ("0.5-1 px", 0.5, 1.0),
@@ -23,14 +23,21 @@ BINS: tuple[tuple[str, float, float], ...] = (
 
 TOGETHER: tuple[tuple[str, ...], ...] = (BUNDLES, ("madtn", "atnet"))
 """Bundles whose average is scored: the default's, and the pair before `mtm`."""
+DEVICE_FLOW = f"{DEVICE_ADM.flow.method} flow"
+"""What cards call the scores on rows of the flow that a CUDA device computes."""
 
 
 def reports(probs: Mapping[str, NDArray[np.float32]], clips: ZooClips) -> dict[str, Any]:
-    """`report` of each bundle, and of each average of `TOGETHER` that can be made, as ``madtn+atnet``."""
+    """`report` of each bundle, and of each average of `TOGETHER` that can be made, as ``madtn+atnet``.
+
+    ``probs`` may hold what a bundle says on a device's flow too, as ``atnet, farneback flow``; so do averages then.
+    """
     found = {name: report(own, clips) for name, own in probs.items()}
     for names in TOGETHER:
-        if set(names) <= set(probs):
-            found["+".join(names)] = report(np.mean([probs[name] for name in names], axis=0), clips)
+        for flow in ("", f", {DEVICE_FLOW}"):
+            if set(names) <= set(probs) and any(f"{name}{flow}" in probs for name in names):
+                taken = [probs.get(f"{name}{flow}", probs[name]) for name in names]
+                found["+".join(names) + flow] = report(np.mean(taken, axis=0), clips)
     return found
 
 

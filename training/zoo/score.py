@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.representation.represent import network_input
+from mer_live.engines.representation.specs import AdmSpec
 from mer_live.engines.runners import open_runner
-from mer_live.training.zoo.clips import ZooClips, make_clips
+from mer_live.training.zoo.clips import ADM, DEVICE_ADM, ZooClips, make_clips
 from mer_live.training.zoo.recipes import ZooConfig
-from mer_live.training.zoo.report import plot, reports
+from mer_live.training.zoo.report import DEVICE_FLOW, plot, reports
 
 _BATCH = 50
 
@@ -27,10 +28,23 @@ def score_zoo(
     Raises ValueError for unusable photographs or clips that do not hold what a bundle sees, BundleError for a bundle
     that is not there.
     """
-    held = make_clips(faces, work, split="test", count=config.held_clips, seed=config.seed, jobs=config.jobs)
-    found = reports({name: probabilities(load_bundle(folder / name), held) for name in only}, held)
+    held = new_people(faces, work, config)
+    bundles = {name: load_bundle(folder / name) for name in only}
+    probs = {name: probabilities(bundle, held) for name, bundle in bundles.items()}
+    method = DEVICE_ADM.flow.method
+    permitting = {n: b.with_flow(method) for n, b in bundles.items() if method in b.card.flows}
+    if permitting:
+        there = new_people(faces, work, config, DEVICE_ADM)
+        probs |= {f"{name}, {DEVICE_FLOW}": probabilities(b, there) for name, b in permitting.items()}
+    found = reports(probs, held)
     plot(found, work / "scores.png")
     return found
+
+
+def new_people(faces: Path, work: Path, config: ZooConfig, adm: AdmSpec = ADM) -> ZooClips:
+    """Clips of people whom no bundle saw, with such rows; ValueError as `make_clips`."""
+    count, seed, jobs = config.held_clips, config.seed, config.jobs
+    return make_clips(faces, work, split="test", count=count, seed=seed, jobs=jobs, adm=adm)
 
 
 def probabilities(bundle: Bundle, clips: ZooClips) -> NDArray[np.float32]:

@@ -11,10 +11,9 @@ from typer.testing import CliRunner
 
 from mer_live.benchmarks.cli import app
 from mer_live.benchmarks.gpu import run as gpu
-from mer_live.benchmarks.gpu.inputs import describe, with_farneback
+from mer_live.benchmarks.gpu.inputs import describe
 from mer_live.benchmarks.gpu.timing import Stopwatch
 from mer_live.benchmarks.result import Result
-from mer_live.engines.representation.specs import AdmSpec, MotionSpec
 
 pytestmark = pytest.mark.timeout(1800)  # every part once, whole pipelines among them
 no_card = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
@@ -71,14 +70,6 @@ def test_page_and_json_hold_the_result(measured: tuple[Result, str], tmp_path: P
     assert "torch_threads" in page
     result.write(tmp_path / "gpu.json")
     assert Result.read(tmp_path / "gpu.json").figures == result.figures
-
-
-def test_bundles_take_farneback_for_the_check() -> None:
-    for name in ("madtn", "atnet"):
-        for card in with_farneback(random_bundle(name)).card.inputs:
-            spec = card.representation
-            if isinstance(spec, MotionSpec | AdmSpec):
-                assert spec.flow.method == "farneback"
 
 
 def test_stopwatch_counts() -> None:

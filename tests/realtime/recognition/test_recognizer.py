@@ -14,12 +14,14 @@ from support.moving_clips import moving_clip
 from support.random_bundles import random_bundle, random_network
 from support.tolerances import assert_close
 
-from mer_live.engines.bundle import Bundle
+from mer_live.engines.bundle import Bundle, load_bundle
 from mer_live.engines.device.choice import DeviceChoice
 from mer_live.engines.errors import BackendError
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.represent import network_input, represent
+from mer_live.realtime.config import BUNDLES
 from mer_live.realtime.motion.cpu import CpuStage
+from mer_live.realtime.motion.cuda import CudaStage
 from mer_live.realtime.motion.stage import FlowSpec
 from mer_live.realtime.recognition.recognizer import Recognition, Recognizer
 from mer_live.training.export.bundle import round_weights
@@ -74,6 +76,14 @@ def test_a_bundle_that_permits_one_flow_keeps_it_on_the_cpu() -> None:
         assert isinstance(recognizer.open_stage(224, FlowSpec(), recognizer.adm), CpuStage)
     with Recognizer(bundles, "onnxruntime") as recognizer:
         np.testing.assert_array_equal(got, recognizer.recognize(clip).probs)
+
+
+def test_the_bundles_that_ship_have_their_rows_made_on_the_device() -> None:
+    with Recognizer([load_bundle(name) for name in BUNDLES], "onnxruntime", device=ON_TORCH) as recognizer:
+        assert recognizer.flow == "farneback on the device and farneback on the CPU"  # rows; ATNet's picture
+        stage = recognizer.open_stage(224, FlowSpec(), recognizer.adm)
+        assert isinstance(stage, CudaStage)
+        stage.close()
 
 
 def test_clips_that_wait_go_together() -> None:

@@ -16,28 +16,30 @@ from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.clips import SynthClip, Truth
 from mer_live.training.synthesis.timeline import Pulse
 from mer_live.training.zoo.clips import ZooClips, cut_like_a_spotter, make_clips
-from mer_live.training.zoo.make import make_zoo
+from mer_live.training.zoo.make import _permitted, make_zoo
 from mer_live.training.zoo.recipes import ZooConfig
 from mer_live.training.zoo.report import report
+from mer_live.training.zoo.score import score_zoo
+
+CONFIG = ZooConfig(
+    clips=6, held_clips=6, macro_clips=4, stills=6, teacher_epochs=1, student_epochs=1,
+    settings={
+        "madtn": {"epochs": 1, "batch": 6},
+        "atnet": {"temporal_epochs": 1, "spatial_epochs": 1, "epochs": 1, "batch": 6},
+        "sa-at": {"epochs": 1, "style_steps": 2, "width": 4},
+        "mtm": {"pretrain_epochs": 1, "epochs": 1, "width": 4},
+    },
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def bundles(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, object]]:
     work, out = tmp_path_factory.mktemp("work"), tmp_path_factory.mktemp("zoo")
-    config = ZooConfig(
-        clips=6, held_clips=6, macro_clips=4, stills=6, teacher_epochs=1, student_epochs=1,
-        settings={
-            "madtn": {"epochs": 1, "batch": 6},
-            "atnet": {"temporal_epochs": 1, "spatial_epochs": 1, "epochs": 1, "batch": 6},
-            "sa-at": {"epochs": 1, "style_steps": 2, "width": 4},
-            "mtm": {"pretrain_epochs": 1, "epochs": 1, "width": 4},
-        },
-    )  # fmt: skip
-    return work, out, make_zoo(faces, work, out, config)
+    return work, out, make_zoo(faces, work, out, CONFIG)
 
 
 @pytest.mark.slow
-def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, object]]) -> None:
+def test_bundles_say_where_they_come_from(faces: Path, bundles: tuple[Path, Path, dict[str, object]]) -> None:
     work, out, results = bundles
     assert (work / "scores.png").stat().st_size > 5000
     for name in ("madtn", "atnet", "sa-at", "mtm"):
@@ -64,6 +66,18 @@ def test_bundles_say_where_they_come_from(bundles: tuple[Path, Path, dict[str, o
                 card.training["first and last losses"][1]
             )
         assert set(card.scores["own"]) == {"final", "provisional"}
+        assert card.flows == (("farneback",) if "farneback flow" in card.scores else ())
+    assert {"atnet, farneback flow", "madtn+atnet+mtm, farneback flow"} <= set(results)
+    scored = score_zoo(faces, work, out, CONFIG, ["atnet"])
+    assert ("atnet, farneback flow" in scored) == bool(load_bundle(out / "atnet").card.flows)
+    assert scored["atnet"]["final"]["clips"] == 6
+
+
+@pytest.mark.parametrize(("there", "permitted"), [(0.94, True), (0.96, True), (0.93, False)])
+def test_a_card_permits_a_flow_on_which_little_is_lost(there: float, permitted: bool) -> None:
+    results = {"atnet": {"final": {"uf1": 0.95}}, "atnet, farneback flow": {"final": {"uf1": there}}}
+    assert bool(_permitted(results, "atnet")) == permitted
+    assert _permitted(results, "madtn") == {}
 
 
 def test_an_unknown_bundle_is_refused(faces: Path, tmp_path: Path) -> None:
