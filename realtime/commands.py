@@ -31,6 +31,8 @@ Faces = Annotated[
 ]
 Sensitivity = Annotated[float, typer.Option(help="0..1; higher finds more, with more false alarms.")]
 
+Macro = Annotated[bool, typer.Option("--macro", help="Also tell of macro-expressions, of up to 4 s.")]
+
 
 def open_missing_streams() -> None:
     """Give a process that was started without stdin, stdout or stderr the null device in their places.

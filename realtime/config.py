@@ -39,6 +39,8 @@ class LiveConfig:
     """0..1: higher finds more and raises more false alarms."""
     faces: int = 1
     """People followed at once, each with a path of its own."""
+    macro: bool = False
+    """Also tell of macro-expressions, of up to 4 s."""
     decide: Decide = "provisional"
     """From which state on an event is given out."""
     threads: int = 1

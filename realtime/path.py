@@ -6,7 +6,7 @@ spotter and of every benchmark.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -20,6 +20,7 @@ from mer_live.realtime.face.finder import FaceFinder
 from mer_live.realtime.face.recorded import FaceTrack, RecordedTracker
 from mer_live.realtime.face.tracker import FaceTracker
 from mer_live.realtime.history import CropHistory
+from mer_live.realtime.lasting import LONGEST_NS, Lasting
 from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.picture import PictureState
@@ -28,6 +29,8 @@ from mer_live.realtime.spotter.config import SpotterConfig
 from mer_live.realtime.spotter.spotter import Spotter
 from mer_live.realtime.types import Face, FaceCrop, Frame, Motion, Speaking, Spot
 
+_SAME_NS = 250_000_000
+"""Two movements that set out nearer to each other are one."""
 Mark = Callable[[str], None]
 """Called with the name of a stage when it is through: a caller with a clock can time it."""
 
@@ -105,7 +108,11 @@ class FacePath:
         self.lost_spots = 0
         """Decisions whose frames were no longer held."""
         self._meter = MotionMeter(adm=adm, flow=self.spotter.flow, stage=stage)
-        self._history = CropHistory(config.history_s, config.history_bytes)
+        self._lasting = Lasting() if config.macro else None
+        self._micro: Spot | None = None
+        """The newest micro-expression that stands; what is told already is no macro-expression."""
+        held_s = max(config.history_s, LONGEST_NS * 1e-9 + 0.5) if config.macro else config.history_s
+        self._history = CropHistory(held_s, config.history_bytes)
         self._crop: FaceCrop | None = None
         self._person = 0
         self._like: tuple[int, tuple[int, ...]] | None = None
@@ -152,9 +159,26 @@ class FacePath:
             self._history.commit(crop, motion)
         self._mark("motion")
         spots = self.spotter.update(motion, frame.t_ns)
+        if self._lasting is not None:
+            spots = [*spots, *self._macro(self._lasting, motion, spots)]
         self._mark("spotter")
         spotted = (*begun, *(self._with_clip(spot) for spot in spots))
         return Step(crop, motion, spotted, tuple(self.spotter.take_speaking()))
+
+    def _macro(self, lasting: Lasting, motion: Motion | None, spots: Sequence[Spot]) -> list[Spot]:
+        """A macro-expression that has just ended: final and settled at once, since nothing more is waited for."""
+        for spot in spots:
+            if spot.phase == "offset":
+                self._micro = spot
+            elif spot.phase == "withdrawn" and self._micro is not None and spot.id == self._micro.id:
+                self._micro = None
+        span = lasting.update(motion, self.spotter.speaking)
+        if span is None or span.offset is None:
+            return []
+        if self._micro is not None and abs(self._micro.span.onset.t_ns - span.onset.t_ns) < _SAME_NS:
+            return []
+        final = Spot(next(self.spotter.ids), "offset", span, 1.0, span.offset, kind="macro")
+        return [final, replace(final, phase="settled")]
 
     def _unlike_last(self, frame: Frame) -> bool:
         now = (frame.stretch, frame.image.shape)
@@ -164,6 +188,8 @@ class FacePath:
     def _begin_anew(self, frame: Frame, why: str) -> tuple[Spotted, ...]:
         """The frame cannot be compared with those before: every part forgets them, as the tracker does by itself."""
         self._meter.restart()
+        if self._lasting is not None:
+            self._lasting.update(None, 0.0)
         open_ones = self.spotter.update(None, frame.t_ns)
         return tuple(Spotted(replace(spot, reason=why), None) for spot in open_ones)
 

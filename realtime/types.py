@@ -26,6 +26,8 @@ STATES: dict[Phase, State] = {
     "withdrawn": "withdrawn",
 }
 """What an event is called after each decision about it."""
+Kind = Literal["micro", "macro"]
+"""Half a second at most, or longer (`lasting`); the latter only where they are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +146,12 @@ class Spot:
     """apex: provisional; offset: final; settled: what followed has confirmed it; withdrawn: it has not."""
     span: Span
     score: float
-    """Calibrated probability, 0..1, that this is a micro-expression."""
+    """Calibrated probability, 0..1, that this is a micro-expression; 1 of a macro-expression, which rules find."""
     decided: Moment
     """The newest frame that the decision used."""
     reason: str = ""
     """Why a candidate was withdrawn ('speech', 'blink', 'head moved', ...), or why it has no offset: 'fades slowly'."""
+    kind: Kind = "micro"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,7 @@ class Event:
     """Which source it was seen by, where a run has several; ids count within a source."""
     classes: tuple[str, ...] = CLASSES
     """What it was decided between."""
+    kind: Kind = "micro"
 
     @property
     def delay_ns(self) -> int:

@@ -44,9 +44,8 @@ def as_recorded(options: Options, explicit: Collection[str]) -> tuple[Options, s
         baseline = _baseline(info["options"].get("baseline"))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return options, None
-    own = {
-        name: getattr(options.live, name) for name in ("sensitivity", "decide", "faces") if name in explicit
-    }
+    mine = {"sensitivity", "decide", "faces", "macro"}.intersection(explicit)
+    own = {name: getattr(options.live, name) for name in mine}
     # What computes is this machine's.
     live = replace(live, **own, device=options.live.device, precision=options.live.precision)
     told = []

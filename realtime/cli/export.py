@@ -57,8 +57,9 @@ def export(
         return [path]
     if to == "csv":
         path = out / "events.csv"
+        kinds = {event.get("kind") for event in events}
         lines = sorted(map(flat, (*events, *session.markers)), key=lambda row: float(row["onset_s"]))
-        write_atomically(path, _table(columns(session.classes), lines, "").encode())
+        write_atomically(path, _table(columns(session.classes, macro="macro" in kinds), lines, "").encode())
         return [path, *_write_coded(coded, out / "coded.csv", "", ",")]
     if to == "bids":
         if not (subject.isalnum() and task.isalnum()):

@@ -19,6 +19,7 @@ from mer_live.realtime.commands import (
     Bundles,
     Device,
     Faces,
+    Macro,
     Precision,
     Sensitivity,
     codes_of_a_run,
@@ -101,6 +102,7 @@ def live(
     precision: Precision = "fp32",
     sensitivity: Sensitivity = 0.5,
     faces: Faces = 1,
+    macro: Macro = False,
     decide: Annotated[
         str, typer.Option(help="Give events out from this state on: provisional, final or settled.")
     ] = "provisional",
@@ -194,6 +196,7 @@ def live(
             precision=precision,
             sensitivity=sensitivity,
             faces=faces,
+            macro=macro,
             decide=decide,
             events=tuple(events or ()),
             report=report,

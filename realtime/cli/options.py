@@ -68,6 +68,7 @@ class Options:
         sensitivity: float,
         decide: str,
         faces: int = 1,
+        macro: bool = False,
         events: tuple[str, ...],
         report: Path | None,
         ui: bool,
@@ -156,6 +157,7 @@ class Options:
         live = LiveConfig(
             sensitivity=sensitivity,
             faces=faces,
+            macro=macro,
             decide=cast(Decide, decide),
             device=device,
             precision=cast(Precision, precision),

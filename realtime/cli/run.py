@@ -73,7 +73,7 @@ def live(options: Options) -> None:
         terminal = TerminalSink(console) if options.ui else None
         sinks: list[Sink] = [terminal] if terminal else []
         for path in options.events:
-            sink = open_sink(path, recognizer.classes)
+            sink = open_sink(path, recognizer.classes, macro=options.live.macro)
             closing.callback(sink.close)
             sinks.append(sink)
         lsl = None

@@ -78,6 +78,7 @@ class Naming:
             backend=self._recognizer.backend,
             face=item.face,
             classes=self._recognizer.classes,
+            kind=spot.kind,
         )
 
     def _emit(self, event: Event) -> None:

@@ -32,13 +32,14 @@ def check_events_path(path: str) -> None:
         raise ValueError(f"The folder of {path!r} does not exist; create it first.")
 
 
-def open_sink(path: str, classes: Sequence[str] = CLASSES) -> Sink:
+def open_sink(path: str, classes: Sequence[str] = CLASSES, *, macro: bool = False) -> Sink:
     """The sink for an ``--events`` argument that ``check_events_path`` has passed. Raises OSError.
 
     Args:
         path: as given.
         classes: that events are decided between.
+        macro: whether macro-expressions are among them.
     """
     if path.startswith("ws:"):
         return SocketSink(path)
-    return CsvSink(path, classes) if path.endswith(".csv") else JsonlSink(path)
+    return CsvSink(path, classes, macro=macro) if path.endswith(".csv") else JsonlSink(path)

@@ -58,6 +58,7 @@ def event_line(item: Event) -> dict[str, Any]:
         "id": item.id,
         "revision": item.revision,
         "state": item.state,
+        **({} if item.kind == "micro" else {"kind": item.kind}),
         "label": item.label,
         "probs": {name: round(float(p), 4) for name, p in zip(item.classes, item.probs, strict=True)},
         "score": round(item.score, 4),

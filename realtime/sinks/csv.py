@@ -14,10 +14,10 @@ from mer_live.realtime.sinks.base import event_line
 from mer_live.realtime.types import CLASSES, Event, Marker
 
 
-def columns(classes: Sequence[str] = CLASSES) -> tuple[str, ...]:
-    """Names of the columns where events are decided between these classes."""
+def columns(classes: Sequence[str] = CLASSES, *, macro: bool = False) -> tuple[str, ...]:
+    """Names of the columns where events are decided between these classes, macro-expressions among them or not."""
     return (
-        *("type", "id", "revision", "state", "label"),
+        *("type", "id", "revision", "state", *(("kind",) if macro else ()), "label"),
         *(f"prob_{name}" for name in classes),
         *("score", "onset_s", "apex_s", "offset_s", "onset_frame", "apex_frame", "offset_frame"),
         *("decided_s", "delay_ms", "compute_ms", "face", "face_box", "engine", "backend", "reason", "source"),
@@ -44,11 +44,11 @@ class CsvSink:
     5.2), since a CSV has no place for it that every reader passes over.
     """
 
-    def __init__(self, path: str | Path, classes: Sequence[str] = CLASSES) -> None:
+    def __init__(self, path: str | Path, classes: Sequence[str] = CLASSES, *, macro: bool = False) -> None:
         self._path = path
         self._starts: list[dict[str, Any]] = []
         self._file = open_output(path)
-        self._rows = csv.DictWriter(self._file, columns(classes), restval="")
+        self._rows = csv.DictWriter(self._file, columns(classes, macro=macro), restval="")
         self._rows.writeheader()
         self._file.flush()
 

@@ -59,6 +59,7 @@ NOT_RUN = {  # what is only parsed here -> why; the tests named run the same com
     r"mer-engine|mer-bench gpu": "needs TensorRT or a GPU (tests/engines/trt, tests/benchmarks/gpu)",
     r"mer-train (prepare|spot-evaluate|export)": "needs a licensed database (tests/training)",
     r"mer-train (evaluate|pretrain|table|synth-set)": "takes minutes to days (tests/training)",
+    r"mer-train figures": "needs a prepared set and a network (tests/training/figures)",
     r"mer-train (synth .*--video|demo-clip)": "renders for minutes (tests/training/synthesis)",
 }
 

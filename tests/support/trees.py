@@ -116,7 +116,7 @@ def smic(root: Path, folder: str = "SMIC_HS_E", paint: Paint = blank, only: str 
     return root
 
 
-def casme_sq(root: Path) -> Path:
+def casme_sq(root: Path, paint: Paint = blank) -> Path:
     rows: list[list[object]] = [
         [1, "anger1_1", 557, 572, 608, "4+10+14+15", "negative", "macro-expression", "anger"],
         [1, "anger1_2", 2854, 2862, 0, "12", "positive", "macro-expression", "anger"],
@@ -132,8 +132,10 @@ def casme_sq(root: Path) -> Path:
         "naming rule2": [[101, "disgust2"], ["0402", "anger1"], ["0503", "happy1"]],
     }
     write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
-    write_frames(root / "rawpic" / "s15" / "15_0402beatingpregnantwoman", range(1, 30), "img{:04d}.jpg")
-    write_frames(root / "rawpic" / "s15" / "15_0101disgustingteeth", range(1, 61), "img{:03d}.jpg")
+    write_frames(
+        root / "rawpic" / "s15" / "15_0402beatingpregnantwoman", range(1, 30), "img{:04d}.jpg", paint
+    )
+    write_frames(root / "rawpic" / "s15" / "15_0101disgustingteeth", range(1, 61), "img{:03d}.jpg", paint)
     write_frames(root / "cropped" / "s15" / "15_0101disgustingteeth", range(1, 20), "img_{:05d}.jpg")
     return root
 
@@ -209,6 +211,79 @@ def jaffe(root: Path) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     for name in ("KA.AN1.39.tiff", "KA.NE2.27.tiff", "KM.HA1.4.tiff", "KM.SU3.14.tiff", "README.tiff"):
         assert cv2.imwrite(str(root / name), blank(0, 1))
+    return root
+
+
+def casme3(root: Path, paint: Paint = blank) -> Path:
+    """Two expressions in one recording, a depth camera beside, a capital letter, and a recording that is not there."""
+    header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
+    rows: list[list[object]] = [
+        ["spNO.1", "a", 2, 4, 8, "4+7", "II", "disgust"],
+        ["spNO.1", "a", 9, 9, 12, "12", "I", "happy"],
+        ["spNO.2", "J", 1, 3, 5, "R4", "VII", "Others"],
+        ["spNO.2", "k", 1, 3, 5, "1+2", "III", "surprise"],
+    ]
+    write_sheet(root / "annotation" / "casme3_table.xlsx", {"other": [[1]], "label": [header, *rows]})
+    write_frames(root / "spNO.1" / "a" / "color", range(1, 13), "{}.jpg", paint)
+    write_frames(root / "spNO.1" / "a" / "depth", range(1, 13), "{}.png")
+    write_frames(root / "spNO.2" / "j" / "color", range(1, 13), "{:04}.jpg", paint)
+    return root
+
+
+def dfme(root: Path, paint: Paint = blank) -> Path:
+    """Two sheets, a rate for each clip and one that is none."""
+    header = [
+        *(
+            "Subject",
+            "Filename",
+            "OnsetFrame",
+            "ApexFrame",
+            "OffsetFrame",
+            "Emotion",
+            "EmotionId",
+            "Fps",
+            "AU",
+        )
+    ]
+    sheets: dict[str, list[list[object]]] = {
+        "training_full_with_AU.xlsx": [
+            ["sub0003", "sub0003_01", 109, 112, 115, "Happiness", 0, 500, "L12"],
+            ["sub0003", "sub0003_02", 1, 3, 5, "Contempt", 1, "fast", "14"],
+        ],
+        "testA_with_AU.xlsx": [["sub0004", "sub0004_01", 1, 3, 5, "Surprise", 6, 200, "1+2"]],
+    }
+    for name, rows in sheets.items():
+        write_sheet(root / name, {"Sheet1": [header, *rows]})
+    write_frames(root / "frames" / "sub0003_01", range(109, 116), "{}.png", paint)
+    write_frames(root / "frames" / "sub0004_01", range(1, 6), "{}.png", paint)
+    return root
+
+
+def oulu_casia(root: Path, paint: Paint = blank) -> Path:
+    """Two lights, one copy of a clip in a second folder, and a film that is no clip."""
+    for part, emotions in (("VL/Strong", ("Anger", "Happiness", "Surprise")), ("NI/Dark", ("Anger",))):
+        for emotion in emotions:
+            write_frames(root / "B_OriginalImg" / part / "P001" / emotion, range(6), "{:03d}.jpeg", paint)
+    write_frames(root / "C_PreProcess" / "VL" / "Strong" / "P001" / "Anger", range(6), "{:03d}.jpeg", paint)
+    write_frames(root / "notes", range(2), "{}.png", paint)
+    return root
+
+
+def mug(root: Path, paint: Paint = blank) -> Path:
+    for emotion, take in (
+        ("happiness", "take000"),
+        ("happiness", "take001"),
+        ("fear", "take000"),
+        ("neutral", "take000"),
+    ):
+        write_frames(root / "subjects3" / "002" / emotion / take, range(9), "img_{:04d}.jpg", paint)
+    return root
+
+
+def bu_3dfe(root: Path, paint: Paint = blank) -> Path:
+    for name in ("F0001_AN01WH", "F0001_SU04WH", "M0001_HA02AE", "M0001_NE00AE"):
+        write_frames(root / name[:5], (name,), "{}_F2D.bmp", paint)
+        write_frames(root / name[:5], (name,), "{}_F3D_depth.png", paint)
     return root
 
 

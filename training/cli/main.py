@@ -9,6 +9,7 @@ from mer_live.training.cli import (
     cdmer_synth,
     evaluate,
     export,
+    figures,
     fit_spotter,
     prepare,
     pretrain,
@@ -40,6 +41,7 @@ app.command("evaluate")(evaluate.evaluate_command)
 app.command("zero-shot")(zero_shot.zero_shot_command)
 app.command("export")(export.export_command)
 app.command("table")(table.table)
+app.command("figures")(figures.figures)
 app.command("fit-spotter")(fit_spotter.fit_spotter)
 app.command("spot-evaluate")(spot_evaluate.spot_evaluate_command)
 app.command("cdmer-synth")(cdmer_synth.cdmer_synth)

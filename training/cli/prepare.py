@@ -18,7 +18,8 @@ def prepare_command(
         list[str],
         typer.Option(
             help="smic-hs, smic-vis, smic-nir, casme, casme2, casme3, dfme, samm, mmew, 4dme, casme-sq, samm-lv, ck+, "
-            "mmi, jaffe, or a name of your own for CLASS/SUBJECT/CLIP folders or a CSV. May be given several times."
+            "mmi, jaffe, oulu-casia, mug, bu-3dfe, or a name of your own for CLASS/SUBJECT/CLIP folders or a CSV. "
+            "May be given several times."
         ),
     ],
     root: Annotated[

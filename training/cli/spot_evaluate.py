@@ -30,6 +30,7 @@ def spot_evaluate_command(
             "spotter.json for all. [default: those that ship]"
         ),
     ] = None,
+    macro: commands.Macro = False,
     sensitivity: commands.Sensitivity = 0.5,
     backend: commands.Backend = "auto",
     jobs: options.Jobs = None,
@@ -65,7 +66,9 @@ def spot_evaluate_command(
     ):
         result = spot_evaluate(
             read_dataset(name, root),
-            SpotSettings(chosen, sensitivity, backend, "" if coefficients is None else str(coefficients)),
+            SpotSettings(
+                chosen, sensitivity, backend, "" if coefficients is None else str(coefficients), macro
+            ),
             out,
             LocalExecutor(jobs or usable_cores()),
             lambda done, total, key: typer.echo(f"[{done}/{total}] {key}", err=True),

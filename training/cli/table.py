@@ -21,7 +21,7 @@ def table(
         str,
         typer.Option(
             help="Rows, such as lbp-top/linear,atnet; a method's name takes its ablations too. "
-            "[default: all; none with --vary]"
+            "[default: all; none with --vary, a few with --quick]"
         ),
     ] = "",
     protocols: Annotated[
@@ -45,7 +45,7 @@ def table(
     database: options.Database = None,
     test_fraction: options.TestFraction = 0.25,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Small rendered sets and small networks: every method in minutes.")
+        bool, typer.Option("--quick", help="A small rendered set and small networks: a few rows in minutes.")
     ] = False,
     faces: Annotated[
         Path | None,
@@ -68,7 +68,7 @@ def table(
     from mer_live.engines.files import write_json
     from mer_live.training.learning.compute import compute_on
     from mer_live.training.prepared.prepared_set import parse_inputs
-    from mer_live.training.table.quick import quick_requests
+    from mer_live.training.table.quick import ROWS, quick_requests
     from mer_live.training.table.report import markdown, write_table
     from mer_live.training.table.rows import choose_rows, parse_row_settings, varied_rows
     from mer_live.training.table.run import TableRequest, run_table
@@ -78,7 +78,8 @@ def table(
     with errors_end(
         ExecutorError, stopped=f"the finished folds are in {target}: repeat the command to go on"
     ):
-        names = tuple(n.strip() for n in (methods or ("" if vary else "all")).split(",") if n.strip())
+        usual = ROWS if quick else () if vary else ("all",)
+        names = tuple(n.strip() for n in methods.split(",") if n.strip()) or usual
         which = tuple(p.strip() for p in protocols.split(",") if p.strip())
         numbers = options.parse_seeds(seeds)
         compute = compute_on(device, every=checkpoint, elsewhere=executor == "ray")
@@ -89,7 +90,7 @@ def table(
                     "--quick makes its own data and has its own settings: leave --data, --input, --set, --synthetic "
                     "and --vary away"
                 )
-            which = which or ("holdout", "cdmer1")
+            which = which or ("holdout",)
             if unknown := sorted(set(which) - {"holdout", "cdmer1"}):
                 raise ValueError(f"--quick has the protocols holdout and cdmer1, not {unknown[0]}")
             if faces is None:

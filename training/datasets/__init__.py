@@ -79,6 +79,10 @@ def read_dataset(
             from mer_live.training.datasets.databases.jaffe import read_jaffe
 
             return read_jaffe(home)
+        case "oulu-casia" | "mug" | "bu-3dfe":
+            from mer_live.training.datasets.databases.posed import read_posed
+
+            return read_posed(home, dataset)
     from mer_live.training.datasets.databases.generic import read_csv, read_folders
 
     return read_csv(home, dataset, fps) if home.suffix.lower() == ".csv" else read_folders(home, dataset, fps)

@@ -42,6 +42,10 @@ _KNOWN: dict[str, str] = {
     "cohnkanade": "ck+",
     "mmi": "mmi",
     "jaffe": "jaffe",
+    "oulu": "oulu-casia",
+    "oulucasia": "oulu-casia",
+    "mug": "mug",
+    "bu3dfe": "bu-3dfe",
 }
 _PEOPLE = {"smic-hs": "smic", "smic-vis": "smic", "smic-nir": "smic", "samm-lv": "samm"}
 _NUMBERED = re.compile(r"(?:subject|sub|spno|s)?[ _.-]?0*(\d+)(?:\.0+)?", re.IGNORECASE)

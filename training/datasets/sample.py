@@ -227,6 +227,9 @@ REQUESTED_FROM: dict[str, str] = {
     "ck+": "CK+ is requested from the Affect Analysis Group, https://www.jeffcohn.net/Resources",
     "mmi": "MMI is requested from its owners, https://mmifacedb.eu",
     "jaffe": "JAFFE is requested from its owners, https://zenodo.org/records/3451524",
+    "oulu-casia": "Oulu-CASIA is requested from the University of Oulu, https://www.oulu.fi/cmvs",
+    "mug": "MUG is requested from the Aristotle University of Thessaloniki, https://mug.ee.auth.gr/fed",
+    "bu-3dfe": "BU-3DFE is requested from Binghamton University, https://www.cs.binghamton.edu/~lijun/Research/3DFE",
     "generic": "the layout is CLASS/SUBJECT/CLIP/frames, or a CSV with path, subject and label",
     "megc2019": "the list is handed out with the MEGC 2019 challenge, https://facial-micro-expressiongc.github.io",
 }

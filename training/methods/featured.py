@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from mer_live.training.learning.data import Inputs
 from mer_live.training.learning.settings import parse_settings
 from mer_live.training.methods.base import Method
-from mer_live.training.methods.features import Feature, extract, make_feature
+from mer_live.training.methods.features import Feature, FeatureName, extract, make_feature
 
 
 @dataclass(frozen=True, slots=True)
 class FeaturedConfig:
     """Where the vectors come from."""
 
-    feature: Literal["raw", "lbp-top", "lbp-sip", "hoof", "bi-woof"] = "raw"
+    feature: Literal["raw", FeatureName] = "raw"
     """"raw": every mapped input, flattened and put side by side."""
     options: tuple[str, ...] = ()
     """KEY=VALUE of the feature, such as ``--set options=grid=4,radius_t=2``."""

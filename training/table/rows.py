@@ -16,10 +16,8 @@ _NOT_BUILT = "not built, its paper was not at hand"
 UNAVAILABLE: Mapping[str, str] = {
     "rstr": "RSTR (Zhang et al. 2020, region selective transfer regression): that it weighs the regions of the face "
     "is public, its objective and solver were found in no text and no released code that we could read",
-    "stlbp-ip": f"STLBP-IP (Huang et al. 2015): {_NOT_BUILT}",
-    "stclqp": f"STCLQP (Huang et al. 2016): {_NOT_BUILT}",
-    "higo": f"HIGO (Li et al. 2017): {_NOT_BUILT}; its authors magnify motion first",
-    "fhofo": f"FHOFO (Happy, Routray 2017): {_NOT_BUILT}",
+    "stclqp": f"STCLQP (Huang et al. 2016): {_NOT_BUILT}; codebooks of patterns are learnt in each fold, and by which "
+    "measure codes are kept stands in no text that we could read",
     "boost": f"Boost (Peng et al. 2019): {_NOT_BUILT}",
     "dssn": f"DSSN (Khor et al. 2019): {_NOT_BUILT}",
     "au-gacn": f"AU-GACN (Xie et al. 2020): {_NOT_BUILT}; it also needs action units of each clip",

@@ -74,20 +74,7 @@ def test_missing_frames_leave_a_gap_in_time(tmp_path: Path) -> None:
 
 
 def test_casme3(tmp_path: Path) -> None:
-    header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
-    rows = [
-        ["spNO.1", "a", 2, 4, 8, "4+7", "II", "disgust"],
-        ["spNO.1", "a", 9, 9, 12, "12", "I", "happy"],
-        ["spNO.2", "J", 1, 3, 5, "R4", "VII", "Others"],
-        ["spNO.2", "k", 1, 3, 5, "1+2", "III", "surprise"],
-    ]
-    trees.write_sheet(
-        tmp_path / "annotation" / "casme3_table.xlsx", {"other": [[1]], "label": [header, *rows]}
-    )
-    trees.write_frames(tmp_path / "spNO.1" / "a" / "color", range(1, 13), "{}.jpg")
-    trees.write_frames(tmp_path / "spNO.1" / "a" / "depth", range(1, 13), "{}.png")
-    trees.write_frames(tmp_path / "spNO.2" / "j" / "color", range(1, 13), "{:04}.jpg")
-    reading = read_dataset("CAS(ME)^3", tmp_path)
+    reading = read_dataset("CAS(ME)^3", trees.casme3(tmp_path))
     assert [(s.key, s.subject, s.label, s.onset, s.apex, s.fps) for s in reading.samples] == [
         ("casme3/001/a-2", "casme3/001", 0, 2, 4, 30.0),
         ("casme3/001/a-9", "casme3/001", 1, 9, None, 30.0),
@@ -104,29 +91,7 @@ def test_casme3(tmp_path: Path) -> None:
 
 
 def test_dfme(tmp_path: Path) -> None:
-    header = [
-        "Subject",
-        "Filename",
-        "OnsetFrame",
-        "ApexFrame",
-        "OffsetFrame",
-        "Emotion",
-        "EmotionId",
-        "Fps",
-        "AU",
-    ]
-    sheets = {
-        "training_full_with_AU.xlsx": [
-            ["sub0003", "sub0003_01", 109, 112, 115, "Happiness", 0, 500, "L12"],
-            ["sub0003", "sub0003_02", 1, 3, 5, "Contempt", 1, "fast", "14"],
-        ],
-        "testA_with_AU.xlsx": [["sub0004", "sub0004_01", 1, 3, 5, "Surprise", 6, 200, "1+2"]],
-    }
-    for name, rows in sheets.items():
-        trees.write_sheet(tmp_path / name, {"Sheet1": [header, *rows]})
-    trees.write_frames(tmp_path / "frames" / "sub0003_01", range(109, 116), "{}.png")
-    trees.write_frames(tmp_path / "frames" / "sub0004_01", range(1, 6), "{}.png")
-    reading = read_dataset("dfme", tmp_path)
+    reading = read_dataset("dfme", trees.dfme(tmp_path))
     assert [(s.key, s.label, s.fps, s.apex, s.action_units) for s in reading.samples] == [
         ("dfme/003/sub0003_01", 1, 500.0, 112, "L12"),
         ("dfme/004/sub0004_01", 2, 200.0, 3, "1+2"),

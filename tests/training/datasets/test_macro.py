@@ -53,6 +53,36 @@ def test_jaffe_is_still_faces(tmp_path: Path) -> None:
     assert [entry.name for entry in reading.skipped] == ["README.tiff"]
 
 
+def test_posed_expressions_are_named_by_their_paths(tmp_path: Path) -> None:
+    oulu = read_dataset("Oulu-CASIA", trees.oulu_casia(tmp_path / "oulu"))
+    assert {s.key: (s.label, s.onset, s.apex, s.offset) for s in oulu.samples} == {
+        "oulu-casia/p001/NI-Dark-Anger": (0, 0, 5, None),
+        "oulu-casia/p001/VL-Strong-Anger": (0, 0, 5, None),
+        "oulu-casia/p001/VL-Strong-Happiness": (1, 0, 5, None),
+        "oulu-casia/p001/VL-Strong-Surprise": (2, 0, 5, None),
+    }
+    assert [entry.name for entry in oulu.skipped] == ["oulu-casia/p001/VL-Strong-Anger"], "a copy of a clip"
+    part = read_dataset("oulu", tmp_path / "oulu" / "B_OriginalImg" / "VL" / "Strong")
+    assert len(part.samples) == 3
+    mug = read_dataset("MUG", trees.mug(tmp_path / "mug"))
+    assert {s.key: (s.label, s.fps, s.apex, s.offset) for s in mug.samples} == {
+        "mug/002/take000-fear": (0, 19.0, None, 8),
+        "mug/002/take000-happiness": (1, 19.0, None, 8),
+        "mug/002/take001-happiness": (1, 19.0, None, 8),
+        "mug/002/take000-neutral": (None, 19.0, None, 8),
+    }
+    stills = read_dataset("BU-3DFE", trees.bu_3dfe(tmp_path / "bu"))
+    assert {(s.subject, s.emotion, s.label) for s in stills.samples} == {
+        ("bu-3dfe/f0001", "anger", 0),
+        ("bu-3dfe/f0001", "surprise", 2),
+        ("bu-3dfe/m0001", "happiness", 1),
+        ("bu-3dfe/m0001", "neutral", None),
+    }
+    for name in ("oulu-casia", "mug", "bu-3dfe"):
+        with pytest.raises(DatasetError, match=r"no picture such as .* is requested from"):
+            read_dataset(name, tmp_path / "oulu" / "notes")
+
+
 def test_generic_folders(tmp_path: Path) -> None:
     reading = read_dataset("My Set", trees.generic(tmp_path), fps=60.0)
     found = {s.key: (s.label, s.fps, s.onset, s.offset) for s in reading.samples}

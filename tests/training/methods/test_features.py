@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,13 +11,17 @@ from skimage.feature import local_binary_pattern
 from support.folders import write_set
 
 from mer_live.training.evaluation.evaluate import EvaluationRequest, evaluate
-from mer_live.training.methods.features import FEATURES, extract, make_feature
+from mer_live.training.methods.features import _FEATURES, FEATURES, extract, make_feature
 from mer_live.training.methods.features.bi_woof import BiWoof
 from mer_live.training.methods.features.blocks import block_map
+from mer_live.training.methods.features.flow_frames import Fhofo, HoofFrames
+from mer_live.training.methods.features.higo import Higo
 from mer_live.training.methods.features.hoof import Hoof
+from mer_live.training.methods.features.integral_projection import IntegralProjection
 from mer_live.training.methods.features.lbp_codes import circle, codes, uniform_bins
 from mer_live.training.methods.features.lbp_sip import LbpSip
 from mer_live.training.methods.features.lbp_top import LbpTop
+from mer_live.training.methods.features.tim import tim
 
 
 def frames(t: int = 8, size: int = 30, seed: int = 0) -> np.ndarray:
@@ -144,9 +149,68 @@ def test_blocks() -> None:
     assert block_map(4, 4, 2).tolist()[0] == [0, 0, 1, 1]
 
 
+def test_interpolated_frames_lie_on_the_curve_through_those_given() -> None:
+    clip = frames(t=6).astype(np.float32)
+    assert tim(clip, 0) is clip
+    # Every second of 11 frames is one of the six; a course that is one of the curve's own is met in between, too.
+    assert tim(clip, 11)[::2] == pytest.approx(clip, abs=1e-3)
+    places = (np.arange(1, 7) - 0.5) * np.pi / 6
+    finer = np.linspace(0.5, 5.5, 64) * np.pi / 6
+    wave = np.cos(2 * places)[:, None, None].astype(np.float32)
+    assert tim(wave, 64).ravel() == pytest.approx(np.cos(2 * finer), abs=1e-5)
+    with pytest.raises(ValueError, match="one frame"):
+        tim(clip[:1], 10)
+    assert LbpTop(size=30, grid=2, tim=10).vector(frames(t=3)).shape == (4 * 3 * 59,)
+
+
+def test_cdmers_grids_stand_side_by_side() -> None:
+    clip = frames()
+    parts = [LbpTop(size=30, grid=grid).vector(clip) for grid in (1, 2, 4, 8)]
+    assert np.array_equal(LbpTop(size=30, multi=True).vector(clip), np.concatenate(parts))
+
+
+def test_gradients_vote_once_each() -> None:
+    ramp = np.tile(
+        np.arange(0, 120, 10, dtype=np.uint8), (4, 12, 1)
+    )  # brighter to the right, the same in every frame
+    xy, xt, yt = Higo(size=12, grid=1, bins=4).vector(ramp).reshape(3, 4)
+    assert xy == pytest.approx([0, 0, 1, 0])  # angle 0
+    assert xt == pytest.approx([0, 0, 1, 0])
+    assert yt.sum() == 0
+    stronger = Higo(size=12, grid=1, bins=4).vector(ramp * 2)
+    assert stronger[:4] == pytest.approx(xy)
+
+
+def test_projections_see_what_moved_and_not_what_stands() -> None:
+    clip = np.repeat(frames(t=1, size=32), 6, 0)
+    still = IntegralProjection(size=32, grid=2).vector(clip)
+    assert np.array_equal(still, IntegralProjection(size=32, grid=2).vector(clip // 2)), "nothing moved"
+    clip[3:, 4:9, 4:9] = 255
+    moved = IntegralProjection(size=32, grid=2).vector(clip).reshape(4, -1)
+    assert (moved != still.reshape(4, -1)).any(1).tolist() == [True, False, False, False]
+
+
+def test_flow_of_every_frame_points_where_the_face_goes() -> None:
+    wide = cv2.GaussianBlur(frames(t=1, size=160)[0], (0, 0), 3)
+    right = np.stack([wide[20:132, 30 - 2 * k : 142 - 2 * k] for k in range(4)])
+    hoof = HoofFrames(bins=4, grid=1, tim=0).vector(right).reshape(3, 4)
+    assert (hoof[:, 1:3].sum(1) > 0.9).all(), "angle 0 lies between the second and the third quarter"
+    fuzzy = Fhofo(bins=4, grid=1, tim=0).vector(right).reshape(3, 4)
+    assert fuzzy.sum(1) == pytest.approx(1)
+    assert fuzzy[:, 1] == pytest.approx(fuzzy[:, 2], abs=0.1), "an angle between two bins belongs to both"
+    assert Fhofo(bins=4, grid=1, tim=0).vector(np.repeat(right[:1], 3, 0)).sum() == 0
+
+
 def test_by_name() -> None:
     clips = {"frames": np.stack([frames(seed=k) for k in range(3)]), "flow": np.stack([flow_image()] * 3)}
     sizes = {"lbp-top": 25 * 3 * 59, "lbp-sip": 25 * 20, "hoof": 25 * 8, "bi-woof": 36 * 8}
+    sizes |= {
+        "hoof-frames": 9 * 25 * 8,
+        "fhofo": 9 * 36 * 8,
+        "higo": 36 * 3 * 8,
+        "stlbp-ip": 16 * 2 * (256 + 59),
+    }
+    assert set(FEATURES) == set(_FEATURES) == set(sizes)
     for name in FEATURES:
         feature = make_feature(name)
         rows = extract(feature, clips[feature.input])

@@ -68,7 +68,7 @@ def test_every_method_has_a_row_and_every_published_line_one() -> None:
     assert not published("loso", ["casme2", "samm"], 5)
     five = {(line.row, line.source): line.cells["full"] for line in published("loso", ["casme2"], 5)}
     assert five["mtm", "MTM (Xia, Wang 2021), Table 4"] == {"accuracy": 0.799, "uf1": 0.759}
-    assert five["higo", "MTM (Xia, Wang 2021), Table 4"] == {"accuracy": 0.672}
+    assert five["higo/linear", "MTM (Xia, Wang 2021), Table 4"] == {"accuracy": 0.672}
     best = {line.row: line.cells for line in published("cdmer1") if "full" in line.cells}
     assert best["madtn"]["full"] == {"uf1": 0.7678, "accuracy": 0.7684}
     tasks = [v["uf1"] for k, v in best["gfk"].items() if k != "full"]
@@ -319,11 +319,26 @@ def test_quick_renders_and_runs(tmp_path: Path, faces: Path, monkeypatch: pytest
     monkeypatch.setattr(table_quick, "CLIPS", (9, 9))
     monkeypatch.setattr(table_quick, "PLAN", table_quick.CameraPlan(people=2, clips=3, size=32, frames=8))
     requests = table_quick.quick_requests(
-        faces, tmp_path / "data", ("bi-woof/linear", "lbp-top/linear", "tca"),
+        faces, tmp_path / "data", ("bi-woof/linear", "lbp-top/linear", "tca", "hoof/linear@zero-shot"),
         ("holdout", "cdmer1"), (0,), 1,
     )  # fmt: skip
     result = run_table(requests, tmp_path)
     assert [t["protocol"] for t in result["tables"]] == ["holdout", "cdmer1"]
     assert all(t["synthetic"] for t in result["tables"])
+    assert [r["row"] for r in result["tables"][0]["rows"]] == [
+        "bi-woof/linear", "lbp-top/linear", "hoof/linear@zero-shot",
+    ]  # fmt: skip
     assert [r["row"] for r in result["tables"][1]["rows"]] == ["lbp-top/linear", "tca"]
     assert "rendered people" in "\n".join(markdown(result))
+    # Only what a row looks at is rendered.
+    assert sorted(p.name for p in (tmp_path / "data").iterdir()) == [
+        "cameras",
+        "micro-flow3-frames",
+        "others-flow3",
+    ]
+
+
+def test_quick_shows_a_row_of_each_kind() -> None:
+    names = [row.name for row in choose_rows(table_quick.ROWS)]
+    assert {"ststnet@paper", "ststnet@zero-shot"} < set(names)
+    assert set(table_quick._FIVE) & set(names)

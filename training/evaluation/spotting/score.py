@@ -14,15 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from mer_live.realtime.types import State
+from mer_live.realtime.types import Kind, State
 from mer_live.training.metrics import confusion, per_class, scores
 from mer_live.training.spotter.match import pair
 
-Kind = Literal["micro", "macro"]
 LEAST_IOU = 0.5
 
 

@@ -43,6 +43,8 @@ class SpotSettings:
     backend: str = "auto"
     coefficients: str = ""
     """File of `spotter.owned.fit_owned`; empty: those that ship."""
+    macro: bool = False
+    """Also look for macro-expressions."""
 
 
 def spot_evaluate(
@@ -120,7 +122,7 @@ def watch_video(settings: SpotSettings, video: LongVideo) -> Watched:
     spotter = Spotter(
         SpotterConfig(sensitivity=settings.sensitivity), scorer=_scorer(settings, video.subject)
     )
-    with FacePath(adm=adm, spotter=spotter) as path:
+    with FacePath(LiveConfig(macro=settings.macro), adm=adm, spotter=spotter) as path:
         for index, image in enumerate(video.frames.read(range(len(times_ns)))):
             step = path.step(Frame(index, times_ns[index], image))
             seen += step.crop is not None
@@ -128,13 +130,16 @@ def watch_video(settings: SpotSettings, video: LongVideo) -> Watched:
         take(path.finish())
     numbers = video.frames.numbers
     stands = [d for d in decisions(one.spot for one in told) if d.stands]
+    kinds = {one.spot.id: one.spot.kind for one in told}
     found = tuple(
-        Expression(numbers[d.span.onset.frame], numbers[d.span.end.frame], label=labels.get(d.id))
+        Expression(numbers[d.span.onset.frame], numbers[d.span.end.frame], kinds[d.id], labels.get(d.id))
         for d in stands
     )
     truths = tuple(Expression(i.onset, _last(i, video), i.kind, i.label) for i in video.intervals)
     pairs = right(truths, found)
-    delays = _delays(video, times_ns, [(video.intervals[i], stands[k]) for i, k in pairs])
+    delays = _delays(
+        video, times_ns, [(video.intervals[i], stands[k]) for i, k in pairs if found[k].kind == "micro"]
+    )
     return Watched(video.key, video.subject, seen / video.fps, truths, found, delays)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mer_live.realtime.types import CLASSES
 from mer_live.training.learning.data import Inputs, Labelled, Probabilities, Unlabelled
 from mer_live.training.methods.featured import Featured, FeaturedConfig
+from mer_live.training.methods.features import FeatureName
 from mer_live.training.methods.kernel_svm import KernelSvm
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class AdaptationConfig(FeaturedConfig):
     labels; here parameters are fixed beforehand, since a target without labels cannot choose them.
     """
 
-    feature: Literal["raw", "lbp-top", "lbp-sip", "hoof", "bi-woof"] = "lbp-top"
+    feature: Literal["raw", FeatureName] = "lbp-top"
     c: float = 1.0
     """Penalty of the linear SVM."""
 

@@ -9,7 +9,7 @@ import hashlib
 import importlib
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Literal, Protocol, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,13 @@ _FEATURES = {
     "lbp-sip": "mer_live.training.methods.features.lbp_sip:LbpSip",
     "hoof": "mer_live.training.methods.features.hoof:Hoof",
     "bi-woof": "mer_live.training.methods.features.bi_woof:BiWoof",
+    "hoof-frames": "mer_live.training.methods.features.flow_frames:HoofFrames",
+    "fhofo": "mer_live.training.methods.features.flow_frames:Fhofo",
+    "higo": "mer_live.training.methods.features.higo:Higo",
+    "stlbp-ip": "mer_live.training.methods.features.integral_projection:IntegralProjection",
 }
-FEATURES = tuple(_FEATURES)
+FeatureName = Literal["lbp-top", "lbp-sip", "hoof", "bi-woof", "hoof-frames", "fhofo", "higo", "stlbp-ip"]
+FEATURES: tuple[str, ...] = get_args(FeatureName)
 _KEPT = 4
 _memory: OrderedDict[tuple[Any, str], NDArray[np.float64]] = OrderedDict()
 

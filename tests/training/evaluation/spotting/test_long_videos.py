@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
+import jsonschema
 import numpy as np
 import pytest
 from support import portraits, trees
+from support.random_bundles import random_bundle
 from typer.testing import CliRunner
 
+from mer_live.realtime.api import watch
+from mer_live.realtime.config import LiveConfig
+from mer_live.realtime.sinks import event_line
+from mer_live.realtime.sinks.csv import columns, flat
 from mer_live.realtime.types import CLASSES
 from mer_live.training.cli.main import app
 from mer_live.training.synthesis.faces.face_model import load_photo
@@ -100,6 +107,48 @@ def test_casme_sq_from_frames_to_strs(
     code, output = run(*command, "--sensitivity", 0.4)
     assert code == 3
     assert "cannot be decoded" in output
+
+
+@pytest.mark.slow
+def test_macro_expressions_are_told_where_they_are_asked_for(tmp_path: Path) -> None:
+    """What lasts, as the grand challenges score it and as mer-live tells of it."""
+    photo = load_photo(portraits.write_faces(tmp_path), "031")
+    stage, rng = Stage((320, 240), face_px=150.0), np.random.default_rng(2)
+    plan = Plan(event_every_s=0, blink_every_s=0, other_every_s=2.0, others=("macro",), sway=0.2)
+    show = perform(
+        photo, rng, duration_s=6.0, plan=plan, density=1.4, colour=True, margin=stage_margin(stage)
+    )
+    happened = [(a, b) for _, a, b in show.truth(FPS, stage.size, 0).distractors if b < 5.8]
+    folder, root = tmp_path / "filmed", tmp_path / "root"
+    folder.mkdir()
+    for number, (image, _) in enumerate(film_frames(show, stage, FPS, rng), 1):
+        assert cv2.imwrite(str(folder / f"{number}.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 98])
+    rows = [
+        [1, f"happy2_{k}", *frames, "12", "positive", "macro-expression", "happy"]
+        for k, frames in enumerate(
+            ([round(t * FPS) + 1 for t in (a, (a + b) / 2, b)] for a, b in happened), 1
+        )
+    ]
+    sheets = {"CASFEcode_final": rows, "naming rule1": [["s15", "s15", 1]], "naming rule2": [[101, "happy2"]]}
+    trees.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    copied(folder, root / "rawpic" / "s15" / "15_0101happy", "img{:03d}.jpg")
+    code, output = run(
+        "--dataset", "casme-sq", "--root", root, "--out", tmp_path / "o", "--spotting-only", "--macro"
+    )
+    assert code == 0, output
+    spotting = json.loads((tmp_path / "o" / "scores.json").read_text())["spotting"]
+    assert spotting["macro"]["n"] == len(happened)
+    assert spotting["all"]["tp"] == spotting["macro"]["tp"] >= 1
+    madtn = str(random_bundle("madtn").path)
+    with watch(str(folder), fps=FPS, bundles=(madtn,), config=LiveConfig(macro=True, decide="final")) as live:
+        told = [event for event in live if event.kind == "macro"]
+    assert [event.state for event in told[:2]] == ["final", "settled"]
+    schema = (files("mer_live.realtime.sinks") / "events.schema.json").read_text(encoding="utf-8")
+    for event in told:
+        line = event_line(event)
+        jsonschema.Draft202012Validator(json.loads(schema)).validate(line)
+        assert line["kind"] == "macro"
+        assert set(flat(line)) <= set(columns(macro=True))
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mer_live.training.evaluation.spotting.score import Expression, Kind, Watched, frame_iou, right, score
+from mer_live.realtime.types import Kind
+from mer_live.training.evaluation.spotting.score import Expression, Watched, frame_iou, right, score
 
 
 def micro(first: int, last: int, label: int | None = None) -> Expression:

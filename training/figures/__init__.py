@@ -1,0 +1,1 @@
+"""Figures of sets, networks and sweeps, one file each."""
