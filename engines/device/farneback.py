@@ -109,8 +109,6 @@ class _Level(nn.Module):
             self.register_buffer(f"moments_{name}", _tensor(planes if name == "y" else planes.T))
             matrix = convolution(n, window(config.window_px, config.gaussian), "edge")
             self.register_buffer(f"window_{name}", _tensor(matrix if name == "y" else matrix.T))
-        self.moments_bands = _bands(self.moments_y)
-        self.window_bands = _bands(self.window_y)
         self.ig11, self.ig03, self.ig33, self.ig55 = inverse
         half = 0.5 * np.outer(fade(height), fade(width))
         self.register_buffer("weights", _tensor(np.array([1, 1, 1, 1, 0.5])[:, None, None] * half))
@@ -150,7 +148,7 @@ class _Level(nn.Module):
     def expand(self, images: Tensor) -> Tensor:
         """(B, H, W) -> (B, 5, h, w) coefficients of y, x, y^2, x^2, xy (Farneback, eq. 2)."""
         h, w = self.weights.shape[1:]
-        down = _banded(self.moments_y, self.moments_bands, images)  # (B, 3 h, W)
+        down = self.moments_y @ images  # (B, 3 h, W)
         plain = down[:, :h] @ self.moments_x  # (B, h, 3 w): weights 1, x, x^2
         first = down[:, h : 2 * h] @ self.moments_x[:, : 2 * w]  # y times 1, x
         second = down[:, 2 * h :] @ self.moments_x[:, :w]  # y^2 times 1
@@ -174,7 +172,7 @@ class _Level(nn.Module):
         alone = prev * self.alone
         for _ in range(self.iterations):
             system = self._equations(prev, next, alone, flow)
-            flow = _solve(_banded(self.window_y, self.window_bands, system) @ self.window_x)
+            flow = _solve(self.window_y @ system @ self.window_x)
         assert flow is not None
         return flow
 
@@ -205,31 +203,6 @@ class _Level(nn.Module):
         torch.mul(a_yy, b_y, out=h1).addcmul_(a_xy, b_x)
         torch.mul(a_xy, b_y, out=h2).addcmul_(a_xx, b_x)
         return system
-
-
-def _banded(matrix: Tensor, bands: list[tuple[slice, slice]], image: Tensor) -> Tensor:
-    """(..., n, w) -> ``matrix`` (m, n) times it, leaving out the zeros of a banded matrix on the CPU.
-
-    On a GPU one large product costs less than the launches of several small ones.
-    """
-    if image.device.type != "cpu":
-        return matrix @ image
-    flat = image.reshape(-1, *image.shape[-2:])
-    out = flat.new_empty(len(flat), len(matrix), flat.shape[-1])
-    for rows, columns in bands:
-        block = matrix[rows, columns]
-        torch.bmm(block.expand(len(flat), *block.shape), flat[:, columns], out=out[:, rows])
-    return out.reshape(*image.shape[:-2], *out.shape[1:])
-
-
-def _bands(matrix: Tensor, rows_per_band: int = 56) -> list[tuple[slice, slice]]:
-    """Bands of rows, each with the columns that are not zero in it."""
-    bands = []
-    for first in range(0, len(matrix), rows_per_band):
-        used = matrix[first : first + rows_per_band].abs().sum(dim=0).nonzero()
-        columns = slice(int(used[0]), int(used[-1]) + 1)
-        bands.append((slice(first, min(first + rows_per_band, len(matrix))), columns))
-    return bands
 
 
 def _solve(system: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ torch = pytest.importorskip("torch")
 
 from support.tolerances import TOLERANCES, assert_close  # noqa: E402
 
-from mer_live.engines.device import farneback  # noqa: E402
 from mer_live.engines.device.farneback import TorchFarneback  # noqa: E402
 from mer_live.engines.representation.flow import make_flow  # noqa: E402
 from mer_live.engines.representation.specs import FlowConfig  # noqa: E402
@@ -132,18 +131,6 @@ def test_batch_equals_single() -> None:
         assert_close(
             "farneback-batch", between(network, a[k : k + 1], b[k : k + 1])[0].numpy(), together[k].numpy()
         )
-
-
-def test_bands_leave_out_nothing_but_zeros() -> None:
-    """The CPU multiplies band by band, a GPU by the whole matrix."""
-    level = TorchFarneback(112, 112).levels[0]
-    image = torch.from_numpy(face(0, 112)).float().expand(2, 5, 112, 112)
-    for matrix, bands in (
-        (level.window_y, level.window_bands),
-        (level.moments_y, level.moments_bands),
-    ):
-        got = farneback._banded(matrix, bands, image)
-        np.testing.assert_allclose(got.numpy(), (matrix @ image).numpy(), atol=1e-3)
 
 
 def test_nothing_in_it_waits_for_the_device() -> None:
