@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from mer_live.benchmarks.folds import train
 from mer_live.benchmarks.lab.commands import archive, minute, readers, record, rest
 from mer_live.benchmarks.measure import Json, Quick, end_with, measure
 from mer_live.engines.command_help import Commands
+
+if TYPE_CHECKING:
+    from mer_live.benchmarks.result import Result
 
 app = typer.Typer(
     cls=Commands,
@@ -38,15 +41,27 @@ def live(quick: Quick = False, json: Json = None) -> None:
 
 
 @app.command()
+def trace(
+    quick: Quick = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw where the time went into this PNG.")] = None,
+    json: Json = None,
+) -> None:
+    """Where the time of a late frame went: computing, waiting for a core, asleep; who had the cores."""
+    with end_with(1, RuntimeError):
+        _drawn(measure("trace", json, quick=quick), plot)
+
+
+@app.command()
 def throughput(
     quick: Quick = False,
     soak: Annotated[
         float, typer.Option(help="Seconds at 200 fps afterwards; 600 for the full soak.", min=0)
     ] = 0.0,
+    aims: Annotated[bool, typer.Option("--aims", help="Try what is aimed at, and search nothing.")] = False,
     json: Json = None,
 ) -> None:
     """The highest camera rate without a lost frame, by search."""
-    measure("throughput", json, quick=quick, soak_s=soak)
+    measure("throughput", json, quick=quick, soak_s=soak, aims=aims)
 
 
 @app.command()
@@ -87,11 +102,7 @@ def soak(
 ) -> None:
     """mer-web with visitors who come, go, flood and break: what it keeps of them."""
     with end_with(1, RuntimeError):
-        result = measure("web.soak", json, minutes=minutes)
-    if plot is not None:
-        from mer_live.benchmarks.report.plots import draw_one
-
-        draw_one(result, plot)
+        _drawn(measure("web.soak", json, minutes=minutes), plot)
 
 
 @app.command()
@@ -217,6 +228,13 @@ def everything(
         out / "results.json", {"overhead_ratio": ratio, "results": [result.to_json() for result in results]}
     )
     typer.echo(write_page(results, out))
+
+
+def _drawn(result: Result, plot: Path | None) -> None:
+    if plot is not None:
+        from mer_live.benchmarks.report.plots import draw_one
+
+        draw_one(result, plot)
 
 
 def main() -> None:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import json
 import os
 import platform
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
 from mer_live.engines.files import write_json
+from mer_live.engines.representation.flow import make_flow
+from mer_live.engines.representation.specs import FlowConfig
 from mer_live.engines.versions import versions
 
 FORMAT = 1
+_CALLS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,13 @@ class Result:
                 return figure
         raise KeyError(name)
 
+    def in_r(self, figure: Figure) -> float | None:
+        """A time as a multiple of `flow_ms`, which was taken in the same run; None where either is missing."""
+        unit_ms: float | None = self.machine.get("flow_ms")
+        return (
+            figure.value / unit_ms if unit_ms and figure.unit == "ms" and figure.value is not None else None
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Plain object; ``read`` takes it back."""
         return {"format": FORMAT, **asdict(self)}
@@ -123,8 +135,8 @@ class Result:
 
     def _figure_table(self) -> Table:
         table = Table(title=f"{self.benchmark}: figures", title_justify="left")
-        for name in ("figure", "value", "spread", "unit", "n", "target", "", "note"):
-            table.add_column(name, justify="right" if name in ("value", "n", "target") else "left")
+        for name in ("figure", "value", "spread", "unit", "r", "n", "target", "", "note"):
+            table.add_column(name, justify="right" if name in ("value", "r", "n", "target") else "left")
         for f in self.figures:
             sign = "<=" if f.better == "lower" else ">="
             verdict = {True: "[green]met", False: "[red]short", None: ""}[f.met]
@@ -134,6 +146,7 @@ class Result:
                 "-" if f.value is None else f"{f.value:.4g}",
                 spread,
                 f.unit,
+                "" if (ratio := self.in_r(f)) is None else f"{ratio:.1f}",
                 "" if f.n is None else str(f.n),
                 "" if f.target is None else f"{sign} {f.target:g}",
                 verdict,
@@ -170,7 +183,20 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "flow_ms": round(flow_ms(), 3),
     }
+
+
+def flow_ms() -> float:
+    """Median time of one DIS ultrafast flow at 224 px on this thread: the unit r, by which machines are compared."""
+    noise = np.random.default_rng(0).normal(128, 40, (2, 224, 224))
+    before, after = (cv2.GaussianBlur(one, (0, 0), 3.0).astype(np.uint8) for one in noise)
+    flow, taken = make_flow(FlowConfig(preset="ultrafast")), []
+    for _ in range(_CALLS):
+        started = time.perf_counter_ns()
+        flow(before, after)
+        taken.append(time.perf_counter_ns() - started)
+    return float(np.median(taken)) / 1e6
 
 
 def _processor() -> str:

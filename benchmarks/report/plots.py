@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Callable
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,6 +36,7 @@ def draw(results: list[Result], folder: Path) -> list[tuple[str, Path]]:
     """Write every plot that the results have data for; return titles and files."""
     makers: dict[str, tuple[str, str, Callable[[Result], bool]]] = {
         "where-a-frames-time-goes": ("Where a frame's time goes", "latency", _waterfall),
+        "where-a-late-frames-time-went": ("Where a late frame's time went", "trace", _late),
         "distribution-of-stage-times": ("Distribution of the times of one frame", "latency", _distributions),
         "camera-rate-against-drops": ("Camera rate against lost frames", "throughput", _drops),
         "delay-against-camera-rate": ("Delay against camera rate", "delay", _delays),
@@ -84,6 +86,21 @@ def _waterfall(result: Result) -> bool:
     axes.grid(axis="y", visible=False)
     axes.legend(fontsize=8, frameon=False, ncols=len(bare), loc="lower left", bbox_to_anchor=(0, 1))
     axes.set_xlabel("ms per frame (medians; whole path: wall clock per frame at max pace)")
+    return True
+
+
+def _late(result: Result) -> bool:
+    """Of usual frames and of the slowest: what the worker did, and which other threads had the cores."""
+    _, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6))
+    for axes, kind in ((left, "worker"), (right, "cores")):
+        at = {"usual": 0.0, "late": 0.0}
+        for (name, values), colour in zip(result.details[kind].items(), cycle(_COLOURS), strict=False):
+            axes.barh(list(at), [values[row] for row in at], left=list(at.values()), color=colour, label=name)
+            at = {row: value + values[row] for row, value in at.items()}
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2, fontsize=7, frameon=False)
+    left.set_xlabel("ms of a frame in the worker")
+    right.set_xlabel("cores that other threads had meanwhile")
+    left.set_title(f"{result.figures[0].n:,} frames; late: the slowest 1 %", loc="left", fontsize=9)
     return True
 
 

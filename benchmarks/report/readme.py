@@ -39,7 +39,7 @@ def _figures(result: Result) -> str:
     rows = [
         [
             f"{f.name} ({f.note})" if f.note else f.name,
-            "not measured" if f.value is None else f"{_short(f.value)} {f.unit}".strip(),
+            "not measured" if f.value is None else f"{_short(f.value)} {f.unit}{_in_r(f, result)}".strip(),
             _target(f),
             str(f.n or ""),
         ]
@@ -98,6 +98,11 @@ def between(text: str, content: str) -> str:
 
 def _short(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _in_r(figure: Figure, result: Result) -> str:
+    ratio = result.in_r(figure)
+    return "" if ratio is None else f" ({ratio:.1f} r)"
 
 
 def _target(figure: Figure) -> str:

@@ -24,30 +24,32 @@ PLACES = np.stack(np.meshgrid(_AXIS, _AXIS))[:, INSIDE]
 """(2, K): x and y of their centres, from -1 to 1 across the picture."""
 
 
-def head_motion(flow: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Similarity in a flow: (F, F, 2) px -> (4,) shift x and y, growth and turn, px.
+def head_motion(*flows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Similarity in flows: N times (F, F, 2) px -> (N, 4) shift x and y, growth and turn, px.
 
     ``dx = a + c x - d y`` and ``dy = b + d x + c y`` with x and y as of `PLACES`. Weighted Procrustes on the means of
     28 x 28 cells, reweighted by Cauchy's function at the median residual: brows and lips that move by themselves have
-    little say.
+    little say. Several flows at once cost little more than one.
     """
-    moved = cv2.resize(flow, INSIDE.shape, interpolation=cv2.INTER_AREA)[INSIDE].T.astype(
-        np.float64
-    )  # (2, K)
-    weight = np.ones(moved.shape[1])
+    cells = [cv2.resize(flow, INSIDE.shape, interpolation=cv2.INTER_AREA)[INSIDE] for flow in flows]
+    moved = np.array(cells, np.float64).reshape(len(flows), -1, 2).swapaxes(1, 2)  # (N, 2, K)
+    weight = np.ones((len(flows), PLACES.shape[1]))
     for _ in range(ROUNDS):
-        share = weight / weight.sum()
-        at, by = PLACES @ share, moved @ share
-        (x, y), (u, v) = PLACES - at[:, None], moved - by[:, None]
-        c, d = np.array([x * u + y * v, x * v - y * u]) @ share / ((x * x + y * y) @ share)
+        share = (weight / weight.sum(1, keepdims=True))[..., None]  # (N, K, 1)
+        at, by = PLACES @ share, moved @ share  # (N, 2, 1)
+        (x, y), (u, v) = (PLACES - at).swapaxes(0, 1), (moved - by).swapaxes(0, 1)  # (N, K) each
+        along = np.stack([x * u + y * v, x * v - y * u], 1) @ share  # (N, 2, 1)
+        c, d = (along / ((x * x + y * y)[:, None] @ share)).swapaxes(0, 1)  # (N, 1) each
         away = np.hypot(u - c * x + d * y, v - d * x - c * y)
-        weight = 1.0 / (1.0 + (away / max(float(np.median(away)), 1e-3)) ** 2)
-    return np.array([by[0] - c * at[0] + d * at[1], by[1] - d * at[0] - c * at[1], c, d])
+        middle = np.maximum(np.median(away, axis=1, keepdims=True), 1e-3)
+        weight = 1.0 / (1.0 + (away / middle) ** 2)
+    (x, y), (u, v) = at.swapaxes(0, 1), by.swapaxes(0, 1)  # (N, 1) each
+    return np.concatenate([u - c * x + d * y, v - d * x - c * y, c, d], 1)
 
 
 def without_head(flow: NDArray[np.float32]) -> NDArray[np.float32]:
     """The flow (F, F, 2) less the head's part; a new array."""
-    a, b, c, d = head_motion(flow)
+    a, b, c, d = head_motion(flow)[0]
     axis = (np.arange(len(flow)) + 0.5) * 2 / len(flow) - 1
     x, y = axis[None, :], axis[:, None]
     return flow - np.stack([a + c * x - d * y, b + d * x + c * y], -1).astype(np.float32)
@@ -56,10 +58,12 @@ def without_head(flow: NDArray[np.float32]) -> NDArray[np.float32]:
 def steadied(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Frames (T, S, S) with the head where it is in the first one; the border is repeated outwards."""
     flow, first, side = make_flow(REGISTRATION), images[0], images.shape[-1]
-    out = images.copy()
-    for k, image in enumerate(images[1:], 1):
-        a, b, c, d = head_motion(flow(first, image)) * (1.0, 1.0, 2 / side, 2 / side)
-        middle = (side - 1) / 2
+    middle, out = (side - 1) / 2, images.copy()
+    fields = np.empty((len(images) - 1, side, side, 2), np.float32)
+    for image, field in zip(images[1:], fields, strict=True):
+        flow(first, image, field)
+    motions = head_motion(*fields) * (1.0, 1.0, 2 / side, 2 / side)
+    for k, (image, (a, b, c, d)) in enumerate(zip(images[1:], motions, strict=True), 1):
         # A pixel at (x, y) of the first frame is at (x, y) + flow in this one.
         seen = np.array([[1 + c, -d, a - (c - d) * middle], [d, 1 + c, b - (c + d) * middle]])
         how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

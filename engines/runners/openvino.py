@@ -7,7 +7,9 @@ package is barred before the import, and OpenVINO then takes its own silent stan
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,12 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import Bundle
 from mer_live.engines.errors import BackendError
 from mer_live.engines.runners.base import RunnerBase
+
+
+@functools.cache
+def _core(make: Callable[[], Any]) -> Any:
+    """One for all runners; each would load the CPU's plugin anew."""
+    return make()
 
 
 class OpenVinoRunner(RunnerBase):
@@ -40,11 +48,11 @@ class OpenVinoRunner(RunnerBase):
             "INFERENCE_PRECISION_HINT": precision,  # on some CPUs the default would be bf16
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # else the networks of several bundles may wait for one core
         }
         try:
-            core = ov.Core()
-            model = core.read_model(str(bundle.onnx_path))
-            self._request: Any = core.compile_model(model, "CPU", settings).create_infer_request()
+            model = _core(ov.Core).read_model(str(bundle.onnx_path))
+            self._request: Any = _core(ov.Core).compile_model(model, "CPU", settings).create_infer_request()
             self._warm_up()
         except RuntimeError as error:
             raise BackendError(f"OpenVINO cannot run {bundle.onnx_path}: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import threading
@@ -30,9 +31,9 @@ from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
 from mer_live.realtime.sinks import Sink, open_sink
+from mer_live.realtime.sinks.base import ServedSink
 from mer_live.realtime.sinks.lsl import LslSink
 from mer_live.realtime.sinks.shared import SharedSink
-from mer_live.realtime.sinks.socket import SocketSink
 from mer_live.realtime.sinks.terminal import TerminalSink
 from mer_live.realtime.sources.camera import list_cameras
 from mer_live.realtime.sources.open import is_kept, open_source
@@ -148,7 +149,7 @@ def live(options: Options) -> None:
         if recorder is not None:
             notes.print(end(recorder, pipeline, _of_rest(known, meter)), highlight=False, soft_wrap=True)
         for sink in sinks:
-            if isinstance(sink, SocketSink) and sink.lost:
+            if isinstance(sink, ServedSink) and sink.lost:
                 notes.print(
                     f"{sink.lost:,} lines were lost to programs that read too slowly", highlight=False
                 )
@@ -186,7 +187,7 @@ def _take_markers(
     """Markers come from keys where there is a display, by HTTP to the ports of ``sinks``, and by LSL if asked for."""
     mark = pipeline.marking.mark
     for sink in sinks:
-        if isinstance(sink, SocketSink):
+        if isinstance(sink, ServedSink):
             sink.mark_by = mark
     if options.lsl_markers is not None:
         network = options.lsl == "network"
@@ -221,6 +222,7 @@ class PipedConsole(Console):
 
 def _drive(pipelines: Sequence[Pipeline], terminal: TerminalSink | None, stop: threading.Event) -> None:
     """Run all to their ends; one that fails leaves the others alone."""
+    gc.freeze()  # what is loaded stays; looking through it again would hold up a frame for a tenth of a second
     with ExitStack() as running:
         for pipeline in pipelines:
             running.enter_context(pipeline)

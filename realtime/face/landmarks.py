@@ -9,10 +9,12 @@ import functools
 import hashlib
 import importlib
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Self
 
 import cv2
@@ -69,16 +71,22 @@ def load_landmarker(path: Path = MODEL_PATH) -> bytes:
 
 
 def preload() -> None:
-    """Begin to import mediapipe beside whatever else is being loaded; it takes most of a second.
+    """For commands: begin to import mediapipe beside whatever else is being loaded; it takes most of a second.
 
-    A failure shows where the import is really needed: in `Landmarker`.
+    It imports matplotlib, for pictures that no command draws with it: that is spared. A failure shows where the
+    import is really needed: in `Landmarker`.
     """
 
     def load() -> None:
+        spared = [name for name in ("matplotlib", "matplotlib.pyplot") if name not in sys.modules]
+        sys.modules |= {name: ModuleType(name) for name in spared}
         with contextlib.suppress(Exception):
             importlib.import_module("mediapipe")
+        for name in spared:
+            del sys.modules[name]
 
-    threading.Thread(target=load, name="mediapipe-import", daemon=True).start()
+    if "mediapipe" not in sys.modules:
+        threading.Thread(target=load, name="mediapipe-import", daemon=True).start()
 
 
 class Landmarker:

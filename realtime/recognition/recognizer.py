@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +17,17 @@ from numpy.typing import NDArray
 from mer_live.engines.bundle import Bundle, common_classes
 from mer_live.engines.device.choice import DeviceChoice, choose_device
 from mer_live.engines.errors import BackendError
+from mer_live.engines.executors import usable_cores
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import Flow, make_flow
 from mer_live.engines.representation.represent import network_input, represent
-from mer_live.engines.representation.specs import AdmSpec, FlowConfig, RepresentationSpec
+from mer_live.engines.representation.specs import AdmSpec, RepresentationSpec
 from mer_live.engines.runners import Runner, open_runner
 from mer_live.engines.trt.file import Precision
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.stage import FlowSpec, MotionStage
+from mer_live.realtime.process import step_back
 
 if TYPE_CHECKING:
     from mer_live.engines.device.inputs import DeviceInputs
@@ -45,7 +49,7 @@ class Recognition:
     probs: NDArray[np.float32]
     """(C,) mean of the bundles' softmax probabilities."""
     stages_ns: tuple[tuple[str, int], ...]
-    """(stage, nanoseconds): 'represent', then one entry a bundle; of the batch that the clip went with."""
+    """(stage, nanoseconds): 'represent', then the networks; of the batch that the clip went with."""
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ class Recognizer:
     """The engines of one run; a context manager, used from any thread: clips take turns.
 
     ``recognize`` takes a clip of any origin: of `FacePath`, or cut by hand. On a device the clips that wait go
-    together in the next batch.
+    together in the next batch; on the CPU inputs and networks are computed side by side.
     """
 
     def __init__(
@@ -71,8 +75,11 @@ class Recognizer:
         device: DeviceChoice | None = None,
         precision: Precision = "fp32",
         faces: int = 1,
+        give_way: bool = True,
     ) -> None:
         """Open a runner for each bundle, and the device where one was chosen; ``faces``: followed at once on it.
+
+        Threads of the CPU ``give_way`` to those that look at frames.
 
         Raises BackendError when backend or device cannot be used, and closes what was opened; BundleError where the
         bundles' classes differ.
@@ -84,7 +91,11 @@ class Recognizer:
         self.device = device
         self.precision = precision
         self._runners: list[Runner] = []
-        self._flows: dict[FlowConfig, Flow] = {}
+        self._opened: list[Runner] = []
+        """The same in the order in which they were ready, those included that opened beside one that failed."""
+        self._flows: dict[RepresentationSpec, Flow] = {}
+        begin = step_back if give_way else None
+        self._pool = ThreadPoolExecutor(min(len(bundles), usable_cores()), "mer-engine", initializer=begin)
         self._turn = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._inputs: DeviceInputs | None = None
@@ -92,9 +103,9 @@ class Recognizer:
         self._there: set[RepresentationSpec] = set()  # whose flow the device computes
         try:
             self._bundles = self._on_device(bundles, faces)
-            for bundle in self._bundles:
-                where = None if device is None else (device.torch or "cpu")
-                self._runners.append(open_runner(bundle, backend, threads, precision, where))
+            where = None if device is None else (device.torch or "cpu")
+            how = partial(open_runner, backend=backend, threads=threads, precision=precision, device=where)
+            self._runners = list(self._each(partial(self._open, how), self._bundles))
             if self._inputs is not None:
                 self._recognize([_BLANK])  # graphs are captured now, not while the first spot waits
         except BaseException:
@@ -104,6 +115,16 @@ class Recognizer:
         """The backends really used, joined by '+' where they differ."""
         self.why = self._runners[0].why
         """One line that says why this backend and not a better one."""
+
+    def _open(self, how: Callable[[Bundle], Runner], bundle: Bundle) -> Runner:
+        runner = how(bundle)
+        self._opened.append(runner)
+        return runner
+
+    @property
+    def _each(self) -> Callable[..., Iterator[Any]]:
+        """`map`, on the CPU side by side."""
+        return self._pool.map if self._inputs is None else map
 
     def _on_device(self, bundles: Sequence[Bundle], faces: int) -> tuple[Bundle, ...]:
         """Open the device, if any; the bundles with the flow that it computes where their cards permit it."""
@@ -195,36 +216,31 @@ class Recognizer:
             one.answer = answer
 
     def _recognize(self, clips: list[Clip]) -> list[Recognition]:
-        made: dict[RepresentationSpec, Any] = {}
-        stages: list[tuple[str, int]] = []
         started = time.monotonic_ns()
-        for bundle in self._bundles:
-            for wanted in bundle.card.inputs:
-                if (spec := wanted.representation) not in made:
-                    anew = isinstance(spec, AdmSpec) and spec != self._adm
-                    known = [replace(clip, adm=None) for clip in clips] if anew else clips
-                    made[spec] = self._made(known, spec)
-        stages.append(("represent", time.monotonic_ns() - started))
-        total = np.zeros((len(clips), len(self.classes)), np.float64)
-        for bundle, runner in zip(self._bundles, self._runners, strict=True):
-            started = time.monotonic_ns()
-            inputs = {wanted.name: made[wanted.representation] for wanted in bundle.card.inputs}
-            total += _softmax(self._infer(runner, inputs))
-            stages.append((bundle.card.name, time.monotonic_ns() - started))
-        probs = (total / len(self._bundles)).astype(np.float32)
-        return [Recognition(row, tuple(stages)) for row in probs]
+        wanted = [one for bundle in self._bundles for one in bundle.card.inputs]
+        specs = list(dict.fromkeys(one.representation for one in wanted))
+        made = dict(zip(specs, self._each(partial(self._made, clips), specs), strict=True))
+        done = time.monotonic_ns()
+        logits = list(self._each(partial(self._infer, made), self._bundles, self._runners))
+        stages = (("represent", done - started), (self.engine, time.monotonic_ns() - done))
+        probs = np.mean([_softmax(one) for one in logits], axis=0).astype(np.float32)
+        return [Recognition(row, stages) for row in probs]
 
     def _made(self, clips: list[Clip], spec: RepresentationSpec) -> Any:
         """(B, ...) one input of a network, an array or a tensor on the device."""
+        if isinstance(spec, AdmSpec) and spec != self._adm:
+            clips = [replace(clip, adm=None) for clip in clips]
         if self._inputs is not None:
             return self._inputs.make(clips, spec)
-        config: FlowConfig | None = getattr(spec, "flow", None)
-        if config is not None and config not in self._flows:
-            self._flows[config] = make_flow(config)
-        flow = None if config is None else self._flows[config]
+        if (config := getattr(spec, "flow", None)) is not None and spec not in self._flows:
+            self._flows[spec] = make_flow(config)  # one each, since two may be at work at a time
+        flow = self._flows.get(spec)
         return network_input(np.stack([represent(clip, spec, flow) for clip in clips]), spec)
 
-    def _infer(self, runner: Runner, inputs: dict[str, Any]) -> NDArray[np.float32]:
+    def _infer(
+        self, made: dict[RepresentationSpec, Any], bundle: Bundle, runner: Runner
+    ) -> NDArray[np.float32]:
+        inputs = {wanted.name: made[wanted.representation] for wanted in bundle.card.inputs}
         if self._inputs is None:
             return runner.infer(inputs)["logits"]
         with self._inputs.device.on(self._inputs.stream):
@@ -232,8 +248,10 @@ class Recognizer:
 
     def close(self) -> None:
         """Close every runner."""
-        while self._runners:
-            self._runners.pop().close()
+        self._pool.shutdown()
+        self._runners.clear()
+        while self._opened:
+            self._opened.pop().close()
 
     def __enter__(self) -> Recognizer:
         return self
@@ -252,7 +270,15 @@ def open_recognizer(
     faces = sources * live.faces
     wanted = "tensorrt" if live.precision == "fp16" and backend == "auto" else backend
     device = choose_device(live.device, faces=faces, fps=fps, backend=wanted)
-    return Recognizer(bundles, backend, live.threads, device=device, precision=live.precision, faces=faces)
+    return Recognizer(
+        bundles,
+        backend,
+        live.threads,
+        device=device,
+        precision=live.precision,
+        faces=faces,
+        give_way=live.give_way,
+    )
 
 
 def _adm_of(bundles: Sequence[Bundle]) -> AdmSpec | None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mer_live.realtime.sinks.base import Sink, event_line
+from mer_live.realtime.sinks.base import Sink, event_line, parse_address
 from mer_live.realtime.sinks.csv import CsvSink
 from mer_live.realtime.sinks.jsonl import JsonlSink
-from mer_live.realtime.sinks.socket import SocketSink, parse_address
 from mer_live.realtime.types import CLASSES
 
 __all__ = ["CsvSink", "JsonlSink", "Sink", "check_events_path", "event_line", "open_sink"]
@@ -41,5 +40,7 @@ def open_sink(path: str, classes: Sequence[str] = CLASSES, *, macro: bool = Fals
         macro: whether macro-expressions are among them.
     """
     if path.startswith("ws:"):
+        from mer_live.realtime.sinks.socket import SocketSink  # brings aiohttp, which takes a while to load
+
         return SocketSink(path)
     return CsvSink(path, classes, macro=macro) if path.endswith(".csv") else JsonlSink(path)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
+from urllib.parse import urlsplit
 
 from mer_live.realtime.clock import StartTime
 from mer_live.realtime.types import Event, Marker
 
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FORMAT = 2
 """Version of the event lines' schema: 2 has lines of the start and of markers."""
 
@@ -34,6 +37,28 @@ class TimedSink(Protocol):
     def mark(self, marker: Marker) -> None:
         """Take a marker, from any thread."""
         ...
+
+
+@runtime_checkable
+class ServedSink(Protocol):
+    """A sink that other programs connect to, and that takes their markers."""
+
+    lost: int
+    """Lines that readers were too slow for."""
+    mark_by: Callable[[str, str], Marker | None] | None
+    """Takes a text and where it came from."""
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """(host, port) of ``ws://127.0.0.1:PORT``; ValueError for another host or none."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if host not in _LOOPBACK or port is None or parts.path not in ("", "/"):
+        raise ValueError(f"Events are served on this machine alone, as ws://127.0.0.1:8765, not {address!r}.")
+    return host, port
 
 
 def start_line(start: StartTime) -> dict[str, Any]:

@@ -9,30 +9,16 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from aiohttp import WSMsgType, web
 
 from mer_live.realtime.clock import StartTime
-from mer_live.realtime.sinks.base import event_line, start_line
+from mer_live.realtime.sinks.base import event_line, parse_address, start_line
 from mer_live.realtime.types import Event, Marker
 
 MOST_WAITING = 256
 """Lines that wait for one reader; its oldest give way."""
-_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _START_S = 10.0
-
-
-def parse_address(address: str) -> tuple[str, int]:
-    """(host, port) of ``ws://127.0.0.1:PORT``; ValueError for another host or none."""
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if host not in _LOOPBACK or port is None or parts.path not in ("", "/"):
-        raise ValueError(f"Events are served on this machine alone, as ws://127.0.0.1:8765, not {address!r}.")
-    return host, port
 
 
 class _Reader:

@@ -66,6 +66,22 @@ def test_a_hiccup_gets_a_second_chance(recording: HeldClip, monkeypatch: pytest.
     assert best.fps == RATES[-1]
 
 
+def test_aims_are_tried_and_a_slow_source_counts(
+    recording: HeldClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fake(recording: HeldClip, sources: int, fps: float, seconds: float) -> Trial:
+        return replace(
+            TRIAL, fps=fps, sources=sources, seconds=seconds, captured=int(sources * min(fps, 400) * seconds)
+        )
+
+    monkeypatch.setattr(throughput, "attempt", fake)
+    monkeypatch.setattr(throughput, "demo_recording", lambda seconds: recording)
+    result = throughput.run(quick=True, aims=True)
+    lost = {figure.name: figure.value for figure in result.figures}
+    assert lost.pop("640x480, 1 at 800 fps: frames lost") == 1600
+    assert set(lost.values()) == {0}
+
+
 def test_the_soak_watches_memory_handles_and_age(
     recording: HeldClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:

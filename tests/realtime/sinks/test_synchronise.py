@@ -19,8 +19,9 @@ from mer_live.realtime.clock import start_time
 from mer_live.realtime.markers.keys import KeyMarkers
 from mer_live.realtime.markers.lsl import LslMarkers
 from mer_live.realtime.sinks import check_events_path, event_line
+from mer_live.realtime.sinks.base import parse_address
 from mer_live.realtime.sinks.lsl import EVENTS, LslSink, clock_ahead_s
-from mer_live.realtime.sinks.socket import MOST_WAITING, SocketSink, parse_address
+from mer_live.realtime.sinks.socket import MOST_WAITING, SocketSink
 from mer_live.realtime.types import Marker, Motion
 
 
