@@ -29,11 +29,27 @@ def share(value: float) -> str:
     return "1.0" if value > 0.995 else f"{value:.2f}".removeprefix("0")
 
 
-FALSE_ALARMS = "false alarms a minute, talkers, mean over people"
+FALSE_ALARMS = "false alarms a minute, talkers"
 PUT_IN = "injected, speaking, 1.5 px+: recall"
 ROWS: tuple[tuple[str, str, str, Callable[[float, int], str]], ...] = (
-    ("people who talk", "spotting", f"settled {FALSE_ALARMS}", lambda v, n: f"{v:.1f} ("),
-    ("people who talk", "spotting", f"final {FALSE_ALARMS}", lambda v, n: f"({v:.1f}) ({n} people"),
+    (
+        "people who talk",
+        "spotting",
+        f"settled {FALSE_ALARMS}, mean over people",
+        lambda v, n: f"{share(v)} (",
+    ),
+    (
+        "people who talk",
+        "spotting",
+        f"final {FALSE_ALARMS}, mean over people",
+        lambda v, n: f"({share(v)}) ({n} people",
+    ),
+    (
+        "people who talk",
+        "spotting",
+        f"settled {FALSE_ALARMS}, all minutes alike",
+        lambda v, n: f"minutes alike {share(v)}",
+    ),
     (
         "settled events",
         "spotting",
