@@ -160,9 +160,13 @@ def plain_line(item: Event | Marker) -> str:
     probs = " ".join(f"{name} {p:.2f}" for name, p in zip(item.classes, item.probs, strict=True))
     whose = "" if item.face is None or item.face.id == 1 else f"  face {item.face.id}"
     return (
-        f"{where}#{item.id} {item.state:<11} {item.label:<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
+        f"{where}#{item.id} {item.state:<11} {_said(item):<8} apex {item.span.apex.t_ns / 1e9:.3f} s  {probs}  "
         f"delay {item.delay_ns / 1e6:.0f} ms  compute {item.compute_ns / 1e6:.1f} ms{whose}"
     )
+
+
+def _said(item: Event) -> str:
+    return item.label if item.kind == "micro" else f"{item.label} ({item.kind})"
 
 
 def _event_cells(item: Event | Marker, width: int) -> list[Text]:
@@ -187,7 +191,7 @@ def _event_cells(item: Event | Marker, width: int) -> list[Text]:
     )
     cells = [
         Text(f"#{item.id}"),
-        Text(item.label, style=f"bold {COLOURS.get(item.label, _OTHER)}"),
+        Text(_said(item), style=f"bold {COLOURS.get(item.label, _OTHER)}"),
         bars,
         Text(f"{item.span.apex.t_ns / 1e9:.3f} s"),
         Text(item.state, style="italic" if item.state == "provisional" else ""),

@@ -98,7 +98,7 @@ RECIPES: Mapping[str, Recipe] = {
             settings={"epochs": 50, "batch": 16, "lr": 1e-4, "teacher": "resnet110", "size": 256},
             deviations=(
                 "the apex search looks at regions of the mean face, not of landmarks in every frame",
-                "the teacher learns at a rate of its own (mer-train pretrain) and not from BU-3DFE; the paper: 1e-4",
+                "the teacher is what mer-train pretrain is told to make; the paper: renders of BU-3DFE, lr 1e-4",
                 "beta, the student's depth and the style network: the paper gives none that could be had",
                 f"{_FACE}; crops of 224 px are enlarged to 256",
             ),
@@ -106,7 +106,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe(
             "mtm",
             "apex:size=224,frames:end=apex",
-            settings={"frames": "gray", "positives": "sum", "width": 64, "size": 112},
+            settings={"frames": "gray", "positives": "sum", "width": 64, "size": 112, "heads": "convolution"},
             deviations=(
                 "8 frames of 112 px, 30 + 30 epochs, lr 1e-4, batch 16, temperature .07: the paper gives none",
                 _FACE,

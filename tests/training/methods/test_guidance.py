@@ -64,6 +64,12 @@ def test_heads_are_four_layers() -> None:
     head = Head(6, 1, hidden=5)
     assert head(torch.zeros(2, 3, 6)).shape == (2, 3, 1)
     assert sum(p.numel() for p in head.parameters()) == 35 + 30 + 30 + 6
+    along = Head(20, 3, hidden=8, convolutional=True)
+    assert along(torch.zeros(2, 3, 20)).shape == (2, 3, 3)
+    assert along(torch.zeros(2, 20)).shape == (2, 3)
+    assert sum(p.numel() for p in along.parameters()) == (2 * 3 + 2) + (4 * 6 + 4) + (8 * 12 + 8) + (
+        3 * 24 + 3
+    )
 
 
 def by_the_book(z_i: torch.Tensor, y_i: list[int], z_a: torch.Tensor, y_a: list[int], tau: float) -> float:

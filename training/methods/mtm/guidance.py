@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -36,22 +37,29 @@ class Head(nn.Module):
     """Discriminator or relation classifier on a feature vector: (..., F) -> (..., outputs) logits.
 
     The paper: "three convolutional layers ending with a linear layer". The features that it is given are
-    pooled vectors, on which a convolution is a full layer: three of them with LeakyReLU, then a linear one.
+    pooled vectors, on which a convolution is a full layer: three of them with LeakyReLU, then a linear one. With
+    ``convolutional`` they are convolutions along the vector instead, which has no order that would mean anything.
     """
 
-    def __init__(self, features: int, outputs: int, hidden: int = 64) -> None:
+    def __init__(self, features: int, outputs: int, hidden: int = 64, *, convolutional: bool = False) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before = features
-        for _ in range(3):
-            layers += [nn.Linear(before, hidden), nn.LeakyReLU(0.2)]
-            before = hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(before, outputs))
+        widths = (
+            (1, hidden // 4, hidden // 2, hidden) if convolutional else (features, hidden, hidden, hidden)
+        )
+        layers: list[nn.Module] = [nn.Unflatten(-1, (1, features))] if convolutional else []
+        for before, after in pairwise(widths):
+            layers.append(nn.Conv1d(before, after, 3, 2, 1) if convolutional else nn.Linear(before, after))
+            layers.append(nn.LeakyReLU(0.2))
+        if convolutional:
+            layers.append(nn.Flatten())
+        self.layers = nn.Sequential(
+            *layers, nn.Linear(hidden * (-(-features // 8) if convolutional else 1), outputs)
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         """(..., F) -> (..., outputs)."""
-        logits: Tensor = self.layers(features)
-        return logits
+        logits: Tensor = self.layers(features.flatten(0, -2))
+        return logits.reshape(*features.shape[:-1], logits.shape[-1])
 
 
 def domain_loss(micro: Tensor, macro: Tensor) -> Tensor:

@@ -75,6 +75,8 @@ class MtmConfig(LoopConfig):
     """L_con over an anchor's positives: as printed, or their mean (see `contrastive_loss`)."""
     intervals: int = 3
     """s_c of eq. 3. Where neither L_sam nor L_t is on, v is the plain mean, as in the paper's baseline."""
+    heads: Literal["full", "convolution"] = "full"
+    """Layers of the discriminators and the relation classifier (`Head`)."""
     width: int = 64
     """Of the ResNet-18s."""
     steps: int = 8
@@ -253,14 +255,15 @@ class Guide:
         self.spatial, self.temporal = spatial, temporal
         self.labels = torch.from_numpy(labels).to(spatial.device)
         features, intervals = spatial.shape[1], temporal.shape[1]
-        self.heads = nn.ModuleDict()
-        if config.spatial:
-            self.heads["spatial"] = Head(features, 1)
-        if config.relation:
-            self.heads["relation"] = Head(features, intervals)
-        if config.temporal:
-            self.heads["temporal"] = Head(features, 1)
-        self.heads.to(spatial.device)
+        outputs = {"spatial": 1, "relation": intervals, "temporal": 1}
+        convolutional = config.heads == "convolution"
+        self.heads = nn.ModuleDict(
+            {
+                name: Head(features, count, convolutional=convolutional)
+                for name, count in outputs.items()
+                if getattr(config, name)
+            }
+        ).to(spatial.device)
         self.steps = 1
         """Of the whole training; decides how fast the reversal grows."""
         self._step = 0
