@@ -21,6 +21,8 @@ _SHORTEST_NS, LONGEST_NS = 500_000_000, 4_000_000_000
 """Onset to offset: what is shorter is the spotter's, what is longer is how the face is now."""
 _REST_S, _SMOOTH_S = 3.0, 0.06
 """Time constants: how slowly the place of rest follows the face, how much of noise is averaged."""
+_WARM_UP_NS = 400_000_000
+"""A face must have been seen that long before its movement sets out: where it rests is not known before."""
 _SPEAKING = 0.25
 """Share of the time in which a face may speak."""
 
@@ -30,6 +32,7 @@ class Lasting:
 
     def __init__(self) -> None:
         self._last: Moment | None = None
+        self._appeared_ns = 0
         self._now = self._rest = np.zeros((len(_PARTS), 2))
         self._forget()
 
@@ -52,6 +55,7 @@ class Lasting:
         self._last = now
         if before is None:
             self._now = self._rest = regions
+            self._appeared_ns = now.t_ns
             self._forget()
             self._onset = now
             return None
@@ -77,9 +81,9 @@ class Lasting:
         span, lasted_ns = Span(self._onset, self._apex, now), now.t_ns - self._onset.t_ns
         if left > _BACK and lasted_ns <= LONGEST_NS:
             return None
-        silent = self._spoke_ns <= _SPEAKING * lasted_ns
+        clear = self._spoke_ns <= _SPEAKING * lasted_ns and span.onset.t_ns - self._appeared_ns >= _WARM_UP_NS
         if lasted_ns > LONGEST_NS:
             self._rest = self._now
         self._forget()
         self._onset = now
-        return span if silent and _SHORTEST_NS <= lasted_ns <= LONGEST_NS else None
+        return span if clear and _SHORTEST_NS <= lasted_ns <= LONGEST_NS else None

@@ -12,13 +12,19 @@ FPS = 50.0
 
 
 def told(
-    rise: float, hold: float, fall: float, part: str = "mouth", px: float = 4.0, speaking: float = 0.0
+    rise: float,
+    hold: float,
+    fall: float,
+    part: str = "mouth",
+    px: float = 4.0,
+    speaking: float = 0.0,
+    begins_s: float = 1.0,
 ) -> list[Span]:
-    """What is told of one movement that sets out after a second, with noise of a tenth of a pixel."""
+    """What is told of one movement, with noise of a tenth of a pixel."""
     rng = np.random.default_rng(0)
     lasting, found = Lasting(), list[Span]()
     for k in range(round((rise + hold + fall + 3) * FPS)):
-        t = k / FPS - 1
+        t = k / FPS - begins_s
         up = np.clip(min(t / rise, (rise + hold + fall - t) / fall), 0, 1)
         regions = rng.normal(0, 0.1, (R, 2))
         regions[region(part), 1] -= px * (0.5 - 0.5 * np.cos(np.pi * up))
@@ -55,6 +61,7 @@ def test_a_smile_that_stays_is_told_once_when_it_has_ended() -> None:
         {"rise": 0.5, "hold": 1.0, "fall": 0.6, "part": "lid"},
         {"rise": 0.5, "hold": 1.0, "fall": 0.6, "px": 0.8},
         {"rise": 0.5, "hold": 1.0, "fall": 0.6, "speaking": 0.9},
+        {"rise": 0.5, "hold": 1.0, "fall": 0.6, "begins_s": 0.1},
     ],
 )
 def test_what_is_no_macro_expression(movement: dict[str, float | str]) -> None:
