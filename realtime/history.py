@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
 from mer_live.realtime.types import FaceCrop, Motion, Spot
+
+LooksAt: TypeAlias = Callable[[int, int | None, int], Iterable[int]]
+"""Positions of apex, offset (None while unknown) and newest crop in a clip that begins at its onset -> of the crops
+that are looked at."""
 
 
 class CropHistory:
@@ -59,8 +66,11 @@ class CropHistory:
                 at = 0
         self._next = at
 
-    def clip(self, spot: Spot) -> Clip | None:
+    def clip(self, spot: Spot, looks_at: LooksAt | None = None) -> Clip | None:
         """Copy of the crops from the spot's onset to its newest frame; None if they are no longer held.
+
+        With ``looks_at`` only the crops that it names are copied: a second of all would cost the worker
+        milliseconds, and twelve are looked at. What the other places hold is not defined.
 
         Crops of a later anchoring are moved into the onset's crop, whose box the papers use for all.
         """
@@ -71,13 +81,18 @@ class CropHistory:
         if last >= len(index) or index[first] != onset or index[last] != newest:
             return None
         held = order[first : last + 1]
-        gray = self._gray[held]
-        for k in np.flatnonzero(self._anchor[held] != self._anchor[held[0]]):
-            gray[k] = _rewarp(gray[k], self._warp[held[k]], self._warp[held[0]])
 
         def position(frame: int) -> int:
             return int(np.searchsorted(index[first : last + 1], frame))
 
+        apex = position(spot.span.apex.frame)
+        offset = None if spot.span.offset is None else position(spot.span.offset.frame)
+        begin, count = held[0], len(held)
+        gray = np.empty((count, *self._gray.shape[1:]), np.uint8)
+        for k in range(count) if looks_at is None else looks_at(apex, offset, count - 1):
+            at = held[k]
+            same = self._anchor[at] == self._anchor[begin]
+            gray[k] = self._gray[at] if same else _rewarp(self._gray[at], self._warp[at], self._warp[begin])
         adm = None
         if self._has_adm:
             adm = self._adm[held]
@@ -86,8 +101,8 @@ class CropHistory:
             gray=gray,
             t_ns=self._t_ns[held],
             onset=0,
-            apex=position(spot.span.apex.frame),
-            offset=None if spot.span.offset is None else position(spot.span.offset.frame),
+            apex=apex,
+            offset=offset,
             adm=adm,
         )
 

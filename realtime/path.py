@@ -19,7 +19,7 @@ from mer_live.realtime.face.detection import InlineLandmarks, Landmarks
 from mer_live.realtime.face.finder import FaceFinder
 from mer_live.realtime.face.recorded import FaceTrack, RecordedTracker
 from mer_live.realtime.face.tracker import FaceTracker
-from mer_live.realtime.history import CropHistory
+from mer_live.realtime.history import CropHistory, LooksAt
 from mer_live.realtime.lasting import LONGEST_NS, Lasting
 from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.meter import MotionMeter
@@ -75,6 +75,7 @@ class FacePath:
             numbering of decisions; ``deterministic`` and ``open_landmarks`` are then those of that path.
         mark: called after the stages "crop", "motion" and "spotter".
         stage: makes what computes flow and ADM rows (`Recognizer.open_stage`).
+        looks_at: which crops of a clip are wanted (`Recognizer.looks_at`); None: all.
 
     Raises:
         LandmarkerError: (on entering) the face model cannot run; the message says what to do.
@@ -92,6 +93,7 @@ class FacePath:
         beside: FacePath | None = None,
         mark: Mark | None = None,
         stage: OpenStage = CpuStage,
+        looks_at: LooksAt | None = None,
     ) -> None:
         config = config or LiveConfig()
         if track is not None:
@@ -112,6 +114,7 @@ class FacePath:
         self._micro: Spot | None = None
         """The newest micro-expression that stands; what is told already is no macro-expression."""
         held_s = max(config.history_s, LONGEST_NS * 1e-9 + 0.5) if config.macro else config.history_s
+        self._looks_at = looks_at
         self._history = CropHistory(held_s, config.history_bytes)
         self._crop: FaceCrop | None = None
         self._person = 0
@@ -200,7 +203,7 @@ class FacePath:
     def _with_clip(self, spot: Spot) -> Spotted:
         if spot.phase not in ("apex", "offset"):
             return Spotted(spot, None, self._face())
-        clip = self._history.clip(spot)
+        clip = self._history.clip(spot, self._looks_at)
         if clip is None:
             self.lost_spots += 1
             spot = replace(spot, phase="withdrawn", reason="frames no longer held")

@@ -236,6 +236,7 @@ class Pipeline:
                     beside=paths[0] if paths else None,
                     mark=self._mark,
                     stage=self.recognizer.open_stage,
+                    looks_at=self.recognizer.looks_at,
                 )
             )
         return tuple(paths)

@@ -41,6 +41,29 @@ def middle_frames(clip: Clip, fraction: float = 0.2) -> range:
     return range(start, stop) if stop > start else range(int(centre), int(centre) + 1)
 
 
+def frames_of(spec: RepresentationSpec, onset: int, apex: int, offset: int | None, newest: int) -> list[int]:
+    """Positions of the crops that ``represent`` looks at in a clip that carries its ADM rows, in its order."""
+    if isinstance(spec, AdmSpec):
+        return []
+    if isinstance(spec, ApexSpec):
+        return [apex]
+    if isinstance(spec, Flow3Spec):
+        return [onset, apex]
+    if isinstance(spec, FramesSpec):
+        last = newest if offset is None else offset
+        end = apex if spec.end == "apex" else last
+        taken: list[int] = np.rint(np.linspace(onset, end, spec.steps)).astype(int).tolist()
+        return taken
+    if offset is None:  # there is no temporal centre yet: the apex stands in for it
+        return [onset, apex]
+    return [onset, (onset + offset) // 2 if spec.middle == "centre" else apex, offset]
+
+
+def _crops_of(clip: Clip, spec: RepresentationSpec) -> list[NDArray[np.uint8]]:
+    taken = frames_of(spec, clip.onset, clip.apex, clip.offset, len(clip.gray) - 1)
+    return [clip.gray[k] for k in taken]
+
+
 def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) -> NDArray[Any]:
     """Array of shape ``spec.shape`` that the network described by ``spec`` sees of ``clip``.
 
@@ -53,12 +76,10 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
     """
     last = len(clip.gray) - 1 if clip.offset is None else clip.offset
     if isinstance(spec, ApexSpec):
-        return resize_gray(clip.gray[clip.apex], spec.size).copy()
+        return resize_gray(_crops_of(clip, spec)[0], spec.size).copy()
     if isinstance(spec, FramesSpec):
-        end = clip.apex if spec.end == "apex" else last
-        taken = np.rint(np.linspace(clip.onset, end, spec.steps)).astype(int)
-        first = clip.gray[clip.onset]
-        frames = np.stack([resize_gray(lit_like(clip.gray[k], first), spec.size) for k in taken])
+        taken = _crops_of(clip, spec)
+        frames = np.stack([resize_gray(lit_like(gray, taken[0]), spec.size) for gray in taken])
         return steadied(frames) if spec.steady else frames
     if isinstance(spec, AdmSpec) and clip.adm is not None:
         return adm_window(clip.adm, clip.onset, clip.apex, last)
@@ -71,8 +92,8 @@ def represent(clip: Clip, spec: RepresentationSpec, flow: Flow | None = None) ->
         rows = adm_rows(clip.gray[:stop], flow, spec.direction, start, spec.flow_px)
         return adm_window(rows, clip.onset, clip.apex, last)
     if isinstance(spec, Flow3Spec):
-        onset = clip.gray[clip.onset]
-        apex = lit_like(clip.gray[clip.apex], onset)
+        onset, apex = _crops_of(clip, spec)
+        apex = lit_like(apex, onset)
         image = flow_strain(onset, apex, flow, size=spec.size, flow_px=spec.flow_px, steady=spec.steady)
         if spec.dtype == "float32":
             return image
@@ -95,12 +116,8 @@ def motion_crops(
     clip: Clip, spec: MotionSpec
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8] | None]:
     """The (S, S) crops that a motion image compares, under the onset's light; the last is None while there is none."""
-    onset = clip.gray[clip.onset]
-    # While the offset is unknown there is no temporal centre: the apex stands in for it.
-    centre = spec.middle == "centre" and clip.offset is not None
-    middle = clip.gray[(clip.onset + (clip.offset or 0)) // 2 if centre else clip.apex]
-    offset = None if clip.offset is None else lit_like(clip.gray[clip.offset], onset)
-    return onset, lit_like(middle, onset), offset
+    onset, middle, *offset = _crops_of(clip, spec)
+    return onset, lit_like(middle, onset), lit_like(offset[0], onset) if offset else None
 
 
 def input_shape(spec: RepresentationSpec) -> tuple[int, ...]:

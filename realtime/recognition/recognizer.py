@@ -20,7 +20,7 @@ from mer_live.engines.errors import BackendError
 from mer_live.engines.executors import usable_cores
 from mer_live.engines.representation.clip import Clip
 from mer_live.engines.representation.flow import Flow, make_flow
-from mer_live.engines.representation.represent import network_input, represent
+from mer_live.engines.representation.represent import frames_of, network_input, represent
 from mer_live.engines.representation.specs import AdmSpec, RepresentationSpec
 from mer_live.engines.runners import Runner, open_runner
 from mer_live.engines.trt.file import Precision
@@ -180,6 +180,13 @@ class Recognizer:
             if (flow := getattr(spec, "flow", None)) is not None
         )
         return " and ".join(dict.fromkeys(places)) or "none"
+
+    def looks_at(self, apex: int, offset: int | None, newest: int) -> Sequence[int]:
+        """Positions of the crops that the networks see of a clip that begins at its onset; see `history.LooksAt`."""
+        specs = {wanted.representation for bundle in self._bundles for wanted in bundle.card.inputs}
+        if any(isinstance(spec, AdmSpec) and spec != self._adm for spec in specs):
+            return range(newest + 1)
+        return sorted({k for spec in specs for k in frames_of(spec, 0, apex, offset, newest)})
 
     def open_stage(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> MotionStage:
         """The motion stage for one more face: on the device where it makes the rows and has room, else on the CPU."""

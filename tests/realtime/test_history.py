@@ -49,6 +49,10 @@ def test_a_clip_holds_the_frames_from_onset_to_decision() -> None:
     assert clip.adm is not None
     assert clip.adm[0].tolist() == [0.0] * 128
     assert clip.adm[1, 0] == 31
+    some = history.clip(spot(30, 35, 40, 44), lambda apex, offset, newest: [apex, offset or 0, newest])
+    assert some is not None
+    assert some.gray.shape == clip.gray.shape
+    assert some.gray[[5, 10, 14], 0, 0].tolist() == [35, 40, 44]
 
 
 def test_a_clip_is_a_copy() -> None:

@@ -14,6 +14,7 @@ from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import flow_to_gray, optical_strain
 from mer_live.engines.representation.represent import (
+    frames_of,
     input_shape,
     middle_frames,
     mirror_clip,
@@ -209,6 +210,17 @@ def test_known_adm_rows_are_used_and_equal_the_computed_ones() -> None:
     clip = moving_clip(1.0, 1.0)
     rows = adm_rows(clip.gray, make_flow(AdmSpec().flow), flow_px=AdmSpec().flow_px)
     np.testing.assert_array_equal(represent(replace(clip, adm=rows), AdmSpec()), represent(clip, AdmSpec()))
+
+
+@pytest.mark.parametrize("offset", [None, 21])
+@pytest.mark.parametrize("spec", SPECS, ids=NAMES)
+def test_no_other_crop_is_looked_at_than_those_told(spec: RepresentationSpec, offset: int | None) -> None:
+    clip = moving_clip(1.5, -0.5, offset=offset, length=24)
+    clip = replace(clip, adm=adm_rows(clip.gray, make_flow()))
+    told = frames_of(spec, clip.onset, clip.apex, clip.offset, 23)
+    blank = np.zeros_like(clip.gray)
+    blank[told] = clip.gray[told]
+    np.testing.assert_array_equal(represent(replace(clip, gray=blank), spec), represent(clip, spec))
 
 
 def test_a_foreign_flow_object_is_refused() -> None:
