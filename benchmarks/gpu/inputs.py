@@ -18,7 +18,7 @@ from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.specs import FlowConfig
 from mer_live.engines.trt.gpu import present_gpu
 from mer_live.engines.trt.library import MODULES, installed_flavours
-from mer_live.realtime.face.crop import crop_gray, crop_warp
+from mer_live.realtime.face.crop import Cropper, crop_warp
 from mer_live.realtime.face.landmarks import detect_landmarks
 
 FARNEBACK = FlowConfig(method="farneback")
@@ -34,7 +34,8 @@ def demo_crops(count: int) -> NDArray[np.uint8]:
     if landmarks is None:
         raise ValueError("no face was found in the bundled clip; install mer-live again")
     warp = crop_warp(landmarks)
-    return np.stack([crop_gray(frame, warp) for frame in frames])
+    cropper = Cropper(warp, *frames[0].shape[:2])
+    return np.stack([cropper.apply(frame) for frame in frames])
 
 
 def spot_clip(crops: NDArray[np.uint8]) -> Clip:

@@ -120,24 +120,3 @@ def _span(corners: NDArray[np.float64], extent: int, factor: int) -> tuple[int, 
     first = min(max(0, math.floor(corners.min()) - pad), max(0, extent - factor))
     last = max(min(extent, math.ceil(corners.max()) + pad), first + factor)
     return first, first + (last - first) // factor * factor
-
-
-def crop_gray(
-    image_bgr: NDArray[np.uint8],
-    warp: NDArray[np.float32],
-    size: int = CROP_SIZE,
-    out: NDArray[np.uint8] | None = None,
-) -> NDArray[np.uint8]:
-    """Cut one face crop; live and offline are this code.
-
-    Args:
-        image_bgr: (H, W, 3) uint8 BGR.
-        warp: (2, 3) from `crop_warp`.
-        size: S, pixels.
-        out: (S, S) uint8 to write into, owned by the caller.
-
-    Returns:
-        (S, S) uint8 gray 0..255; ``out`` where it was given.
-    """
-    height, width = image_bgr.shape[:2]
-    return Cropper(warp, height, width, size).apply(image_bgr, out)

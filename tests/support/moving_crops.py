@@ -9,6 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from support.tolerances import TOLERANCES, assert_close
 
+from mer_live.realtime.face.crop import Cropper
+
+
+def crop_gray(image_bgr: NDArray[np.uint8], warp: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(S, S) uint8: one face crop, as the live path cuts it."""
+    return Cropper(warp, *image_bgr.shape[:2]).apply(image_bgr)
+
 
 def crops_of(seed: int = 0, length: int = 16) -> NDArray[np.uint8]:
     """(T, 224, 224): a texture that moves with a smooth field, there and back; no two frames are equal."""

@@ -3,8 +3,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from support.moving_crops import crop_gray
 
-from mer_live.realtime.face.crop import crop_gray
 from mer_live.realtime.motion.head_fit import HeadFit
 from mer_live.realtime.motion.meter import MotionMeter
 from mer_live.realtime.motion.regions import (

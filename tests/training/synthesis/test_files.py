@@ -10,9 +10,10 @@ import av
 import cv2
 import numpy as np
 import pytest
+from support.moving_crops import crop_gray
 from typer.testing import CliRunner
 
-from mer_live.realtime.face.crop import crop_gray, crop_warp
+from mer_live.realtime.face.crop import crop_warp
 from mer_live.realtime.types import CLASSES
 from mer_live.training.cli.main import app
 from mer_live.training.synthesis.faces.face_model import CROP, FacePhoto, load_photo

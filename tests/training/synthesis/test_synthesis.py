@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.moving_crops import crop_gray
 
-from mer_live.realtime.face.crop import crop_gray
 from mer_live.realtime.types import CLASSES
 from mer_live.training.synthesis.camera import Camera, Light, Sensor
 from mer_live.training.synthesis.clips import Take, render_clip
