@@ -74,6 +74,9 @@ def check_source(cfg: CameraConfig) -> Checked:
         if not isinstance(source, FileSource) or whole is None:
             found = assess(figures)
             problems.append(source.hint)
+            if source.missing:
+                lost = f"{source.missing:,} of {source.missing + figures.frames:,} frames are missing"
+                problems.append(f"{lost}: what happens there is not seen")
         else:
             longer = whole.frames > 1.1 * figures.frames
             # Where the clock leaps, no place can be found by its time.

@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from mer_live.realtime.types import FaceCrop
@@ -26,6 +27,7 @@ _LEAST_LEVELS = 0.2
 _PEAK = 20.0
 _PULSE_FROM = 5
 _LEAST_PULSE = 2.0
+_AROUND = 3
 _PULSES = 2048
 """Newest changes that are searched for a period: seven of the usual 250 frames."""
 
@@ -197,15 +199,20 @@ def _flicker(light: NDArray[np.float64], fps: float) -> tuple[float | None, floa
 
 
 def _pulse(change: NDArray[np.float64], fps: float) -> tuple[float | None, float | None]:
-    """Period (s) at which the change from frame to frame is regularly large, and how many times its mean."""
+    """Period (s) at which the change from frame to frame is regularly large, and how many times its mean.
+
+    A movement is large over many frames, a renewed picture over one or two: what neighbours share is taken away.
+    """
     usual = float(change.mean()) if len(change) >= _FEW else 0.0
     if usual <= 0:
         return None, None
-    best, found = 0.0, 0
-    for period in range(_PULSE_FROM, len(change) // 3 + 1):
+    around = sliding_window_view(np.pad(change, _AROUND, mode="edge"), 2 * _AROUND + 1)
+    sudden = np.clip(change - np.median(around, axis=1), 0, None)
+    ratio = np.zeros(len(change) // 3 + 1)
+    for period in range(_PULSE_FROM, len(ratio)):
         rows = len(change) // period
-        # (rows, period): what comes at every turn, not once.
-        ratio = float(np.median(change[: rows * period].reshape(rows, period), axis=0).max()) / usual
-        if ratio > 1.1 * best:  # a multiple of the period is as good
-            best, found = ratio, period
-    return (found / fps, best) if best > _LEAST_PULSE else (None, None)
+        # (rows, period): what comes at every turn, or nearly, and not once.
+        turns = np.sort(sudden[: rows * period].reshape(rows, period), axis=0)[rows // 4]
+        ratio[period] = turns.max() / usual
+    found = int(np.argmax(ratio >= 0.5 * ratio.max()))  # a multiple of the period may be as good
+    return (found / fps, float(ratio[found])) if ratio[found] > _LEAST_PULSE else (None, None)

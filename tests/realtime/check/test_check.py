@@ -88,6 +88,7 @@ def test_pictures_with_gaps_no_face_and_files_that_are_none(tmp_path: Path) -> N
     code, told = check(tmp_path, "--fps", 200)
     assert code == 3
     assert "2 missing by their numbers" in told
+    assert "warning: 2 of 12 frames are missing: what happens there is not seen" in told
     assert "a face could be analysed in 0%" in told
     (tmp_path / "no.mp4").write_bytes(b"hello" * 100)
     assert check(tmp_path / "no.mp4")[0] == 3

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from support.events import FINAL, SETTLED
 
-from mer_live.realtime.demo.clip import demo_clip
+from mer_live.realtime.demo.clip import demo_clip, demo_table, demo_truth
 
 COMMAND = [sys.executable, "-m", "mer_live.realtime.cli.main"]
 
@@ -45,6 +49,16 @@ def test_events_report_and_csv_of_a_file(tmp_path: Path) -> None:
     assert content["compute_ms"]["final"]["n"] >= 1
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
     assert [name for name in content if f"`{name}`" not in page] == []
+
+
+def test_the_table_of_the_demo_fits_60_columns() -> None:
+    console = Console(width=60, file=StringIO(), no_color=True)
+    table, right = demo_table(demo_truth(), [SETTLED, replace(FINAL, id=9)])
+    console.print(table)
+    told = console.file.getvalue()  # type: ignore[attr-defined]
+    assert right == 0
+    assert "false alarm" in told
+    assert "…" not in told
 
 
 def test_events_on_stdout_are_pure_jsonl() -> None:

@@ -20,12 +20,16 @@ def watch(
     levels: float = 0,
     key_every: int = 0,
     seen: float = 1.0,
+    moves_at: tuple[int, ...] = (),
 ) -> InputMeter:
     result = InputMeter()
     for k in range(count):
         gray = FACE + levels * np.sin(2 * np.pi * light_hz * k / fps) + RNG.normal(0, 1, FACE.shape)
         if key_every and k // key_every % 2:
             gray = gray + RNG.normal(0, 0.1) + np.where(FACE > 120, 12, -12)
+        for begin in moves_at:
+            moved = 30 * (1 - np.cos(2 * np.pi * np.clip((k - begin) / 40, 0, 1)))
+            gray = gray + np.where(FACE > 120, moved, -moved)
         crop = FaceCrop(k, round(k * 1e9 / fps), gray.clip(0, 255).astype(np.uint8), UPRIGHT, None, 1)
         result.add(FRAME, crop.t_ns, [crop if k < seen * count else None], "no face was found")
     return result
@@ -51,6 +55,8 @@ def test_a_picture_that_is_renewed_is_told_with_its_period() -> None:
     assert figures.pulse_s == pytest.approx(0.25)
     assert figures.pulse_ratio is not None
     assert figures.pulse_ratio > 2
+    movements = watch(240, moves_at=(20, 120)).figures()
+    assert movements.pulse_s is None, "two movements are no key frames"
 
 
 @pytest.mark.parametrize(("seen", "level"), [(0.4, "warning"), (0.02, "unfit")])

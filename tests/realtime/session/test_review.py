@@ -12,6 +12,7 @@ from support.made_session import make_session
 from support.moving_clips import shifted, texture
 from support.web_browser import browser, browser_path
 
+from mer_live.realtime.cli.export import export
 from mer_live.realtime.session.read import read_session
 from mer_live.realtime.session.review.agreement import agreement, cohen_kappa
 from mer_live.realtime.session.review.coder import CoderFile, CodingError
@@ -81,6 +82,17 @@ def test_a_coder_accepts_rejects_moves_and_adds_by_keyboard(folder: Path) -> Non
     (added,) = (one for one in coded.values() if one["added"])
     assert abs(added["onset_frame"] - 20) <= 1
     assert (folder / "events.jsonl").read_bytes() == machine
+    elan = pytest.importorskip("pympi.Elan", reason="ELAN files need: pip install pympi-ling")
+    (path,) = export(session, "elan", folder.parent)
+    decided = sorted(elan.Eaf(str(path)).get_annotation_data_for_tier("coder"))
+    assert [text for *_, text in decided] == [
+        "#1 surprise, accepted",
+        "added negative, accepted",
+        "#2 surprise, rejected",
+        "#3 negative, open looked twice",
+    ]
+    onset, offset = decided[1][:2]
+    assert (onset, offset) == (5 * added["onset_frame"], 5 * added["offset_frame"])
 
 
 def width(view: object) -> float:

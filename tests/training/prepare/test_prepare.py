@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from mer_live.engines.representation.specs import MotionSpec
 from mer_live.training.cli.main import app
 from mer_live.training.datasets import read_dataset
-from mer_live.training.datasets.sample import DatasetError, Reading
+from mer_live.training.datasets.sample import DatasetError, Reading, Skipped
 from mer_live.training.prepare import run as module
 from mer_live.training.prepare.clip import annotated_positions, central_frames, crop_clip
 from mer_live.training.prepare.config import PrepareConfig, parse_representations
@@ -202,6 +202,8 @@ def test_refusals(reading: Reading, tmp_path: Path) -> None:
     config = PrepareConfig(parse_representations("apex"))
     with pytest.raises(DatasetError, match="none of 0 clips has one of the classes"):
         prepare(Reading(()), tmp_path, config)
+    with pytest.raises(DatasetError, match="no clip is left of 1; the first, smic/1/a: listed"):
+        prepare(Reading((), (Skipped("smic/1/a", "listed, and not read"),)), tmp_path, config)
     with pytest.raises(DatasetError, match="is read twice"):
         prepare(Reading(reading.samples * 2), tmp_path, config)
     faceless = [s for s in reading.samples if "faceless" in s.key]
