@@ -55,7 +55,7 @@ def match(truth: TrueEvent, events: Iterable[Event]) -> Event | None:
 
 def demo_table(truth: list[TrueEvent], events: list[Event]) -> tuple[Table, int]:
     """The table that ends ``mer-live --demo``, and how many events were right in class and apex."""
-    title = "events against the truth of the clip, error and delay in ms"
+    title = "events against the truth of the clip (error, delay: ms)"
     table = Table(title=title, title_justify="left", box=SIMPLE, padding=0, show_edge=False)  # 60 columns
     for name in ("truth", "at s", "found", "at s", "error", "prob", "delay", "verdict"):
         table.add_column(
