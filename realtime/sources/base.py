@@ -71,6 +71,8 @@ class FrameSource(ABC):
         self.epoch_ns: int | None = None if recorded else 0
         """Monotonic clock at frame time 0, so that ``now - epoch_ns - t_ns`` is a frame's age; None for a
         recording that is read as fast as possible, and for a paced one before its first frame."""
+        self.late_ns = 0
+        """How long after its time the newest frame of a paced recording came."""
         self._stamps = Stamps()
         self._other: NDArray[np.uint8] | None = None
         self.resized = 0
@@ -230,6 +232,7 @@ class FrameSource(ABC):
         if wait_ns > _LONG_WAIT_NS:
             logger.warning("the recording has a gap here: its next frame is due in %.1f s", wait_ns / 1e9)
         # A source that is late publishes at once and keeps its schedule, so it catches up by itself.
+        self.late_ns = max(0, -wait_ns)
         return not (self._halt.wait(wait_ns / 1e9) if wait_ns > 0 else self._halt.is_set())
 
 

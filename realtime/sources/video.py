@@ -23,6 +23,7 @@ from mer_live.realtime.sources.url import UrlSource, is_url
 
 _PEEK = 32
 """Frames that may have one stamp at the begin of a file that has times."""
+_LATE_S = 1.0
 
 
 class FileSource(FrameSource):
@@ -62,10 +63,13 @@ class FileSource(FrameSource):
 
     @property
     def hint(self) -> str | None:
-        """What was mended, changes of size, and whether the file ended well before the length its header tells."""
+        """What was mended, other sizes, an end well before the length of the header, and a pace that was not kept."""
         mended = self._mender.mended.words()
         sizes = size_words(self.resized) if self.resized else None
-        return "; ".join(part for part in (mended, sizes, self._cut) if part) or None
+        late_s = self.late_ns / 1e9
+        late = f"its frames came {late_s:.1f} s late at the end: it cannot be decoded at its pace here"
+        told = (mended, sizes, self._cut, late if late_s > _LATE_S else None)
+        return "; ".join(part for part in told if part) or None
 
     @property
     def facts(self) -> dict[str, Any]:

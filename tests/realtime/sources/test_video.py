@@ -9,7 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from support.playing import play_file
+from support.playing import play, play_file
 from support.video_clips import HEIGHT, WIDTH, frames, number_of, numbered, presentation_times_s, write_video
 
 from mer_live.realtime.ring import FrameRing
@@ -171,6 +171,14 @@ def test_a_paced_file_behaves_as_a_camera(tmp_path: Path) -> None:
         numbers.append(number_of(frame.image))
     assert numbers == list(range(30))
     assert source.join(20)
+
+
+def test_a_file_that_is_behind_its_pace_says_so(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", frames(30), fps=500)
+    source = open_source(CameraConfig(source=str(path), pace="realtime"))
+    source.epoch_ns = time.monotonic_ns() - 3600 * 10**9  # as if decoding took an hour
+    play(source)
+    assert "s late at the end: it cannot be decoded at its pace here" in (source.hint or "")
 
 
 def test_stop_ends_a_paced_wait_and_a_full_ring(tmp_path: Path) -> None:
