@@ -85,7 +85,9 @@ def prepare(
     without = len(reading.samples) - len(samples)
     if not reading.samples and reading.skipped:
         first = reading.skipped[0]
-        raise DatasetError(f"no clip is left of {len(reading.skipped)}; the first, {first.name}: {first.reason}")
+        raise DatasetError(
+            f"no clip is left of {len(reading.skipped)}; the first, {first.name}: {first.reason}"
+        )
     if not samples:
         raise DatasetError(f"none of {without} clips has one of the classes {', '.join(reading.classes)}")
     twice = [key for key, count in Counter(sample.key for sample in samples).items() if count > 1]
