@@ -19,7 +19,7 @@ from mer_live.realtime.config import BUNDLES
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.process import settle_process
+from mer_live.realtime.process import settle_memory, settle_process
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
@@ -105,6 +105,7 @@ def run(quick: bool = False, seconds: float | None = None) -> Result:
         clip = looped(demo_clip(), Path(folder) / "clip.mp4", seconds)
         pipeline = Pipeline(open_source(CameraConfig(source=str(clip), pace="realtime")), recognizer)
         trace = _traced(pipeline, round(200 * seconds))
+        settle_memory()
         with pipeline:
             pipeline.join()
     if pipeline.error is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import math
 import signal
 import threading
@@ -26,7 +25,7 @@ from mer_live.realtime.motion.regions import REGIONS
 from mer_live.realtime.outputs import pipes_held, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.process import settle_process
+from mer_live.realtime.process import settle_memory, settle_process
 from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
@@ -222,7 +221,7 @@ class PipedConsole(Console):
 
 def _drive(pipelines: Sequence[Pipeline], terminal: TerminalSink | None, stop: threading.Event) -> None:
     """Run all to their ends; one that fails leaves the others alone."""
-    gc.freeze()  # what is loaded stays; looking through it again would hold up a frame for a tenth of a second
+    settle_memory()
     with ExitStack() as running:
         for pipeline in pipelines:
             running.enter_context(pipeline)

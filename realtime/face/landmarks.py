@@ -73,12 +73,13 @@ def load_landmarker(path: Path = MODEL_PATH) -> bytes:
 def preload() -> None:
     """For commands: begin to import mediapipe beside whatever else is being loaded; it takes most of a second.
 
-    It imports matplotlib, for pictures that no command draws with it: that is spared. A failure shows where the
-    import is really needed: in `Landmarker`.
+    It imports matplotlib and sounddevice, for pictures and sounds that no command makes with it: they are spared.
+    A failure shows where the import is really needed: in `Landmarker`.
     """
 
     def load() -> None:
-        spared = [name for name in ("matplotlib", "matplotlib.pyplot") if name not in sys.modules]
+        names = ("matplotlib", "matplotlib.pyplot", "sounddevice")
+        spared = [name for name in names if name not in sys.modules]
         sys.modules |= {name: ModuleType(name) for name in spared}
         with contextlib.suppress(Exception):
             importlib.import_module("mediapipe")

@@ -95,8 +95,10 @@ def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[fl
     energy = float(course @ course)
     for step in (0.05, 0.02, 0.008):
         around = [np.arange(-2, 3) * step + part for part in best]
-        a, b, c = (g.ravel()[:, None] for g in np.meshgrid(*around, indexing="ij"))
-        pulse = raised_cosine(-times, -a, -b, -c)  # (G, T)
+        # (5, 1, 1, 1), (1, 5, 1, 1), (1, 1, 5, 1): a rise is the same whatever the fall, and is computed once.
+        ends: list[Array] = [np.asarray(end, np.float64)[..., None] for end in np.ix_(*around)]
+        pulse = raised_cosine(-times, -ends[0], -ends[1], -ends[2]).reshape(-1, len(times))  # (G, T)
+        a, b, c = (end.reshape(-1, 1) for end in np.broadcast_arrays(*ends))
         pulse = pulse - (pulse @ drift) @ drift.T
         along = np.maximum(pulse @ course, 0.0)
         explained = np.square(along) / np.maximum(np.square(pulse).sum(1), 1e-9) / max(energy, 1e-9)

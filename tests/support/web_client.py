@@ -34,6 +34,7 @@ class SureRecognizer:
     classes = CLASSES
     adm = AdmSpec()
     open_stage = CpuStage
+    looks_at = None
 
     def recognize(self, clip: Clip) -> Recognition:
         return Recognition(np.array([0.1, 0.2, 0.7], np.float32), ())
