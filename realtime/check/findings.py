@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from mer_live.realtime.face.followed import MIN_FACE_PX, WHY
 from mer_live.realtime.measured.figures import Figures
 
 Level = Literal["fit", "warning", "unfit"]
@@ -118,6 +119,8 @@ def _seen(f: Figures) -> Finding:
         f"; else: {why}" if why else ""
     )
     level = _level(f.usable)
+    if level != "fit" and WHY["none"] in f.unusable:
+        text += f"; one of {MIN_FACE_PX:g} px and more would be, ear to ear"
     return Finding(level, text, summary=level != "fit")
 
 
