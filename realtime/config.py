@@ -45,8 +45,6 @@ class LiveConfig:
     """From which state on an event is given out."""
     threads: int = 1
     """Threads of each engine."""
-    give_way: bool = True
-    """Engines give way to the frame path, where the system can tell threads apart."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N: where networks, and flow where the bundles permit it, are computed."""
     precision: Precision = "fp32"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,26 +11,23 @@ from numpy.typing import NDArray
 from mer_live.realtime.face.detection import Detection, DetectionBuffer, Detector
 from mer_live.realtime.face.landmarks import Landmarker
 from mer_live.realtime.face.search import Look
-from mer_live.realtime.process import step_back
 
 
 class LandmarkThread:
     """`Landmarks` beside the frame path; it works on its own copy of the image.
 
     So the caller may let the ring overwrite the frame as soon as `submit` returns. ``make`` builds the
-    detector in the thread, so that the threads of its own give way to the frame path as this one does; what
-    the first one raises, the constructor raises.
+    detector, the first one in the caller's thread: a missing library raises there.
     """
 
     def __init__(self, make: Callable[[], Detector] = Landmarker) -> None:
+        self._buffer = DetectionBuffer(make)
         self._condition = threading.Condition()
         self._t_ns: int | None = None
         self._done: Detection | None = None
         self._stop = False
-        opened: Future[DetectionBuffer] = Future()
-        self._thread = threading.Thread(target=self._work, args=(make, opened), name="landmarks", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="landmarks", daemon=True)
         self._thread.start()
-        self._buffer = opened.result()
 
     @property
     def busy(self) -> bool:
@@ -65,22 +61,15 @@ class LandmarkThread:
             self._condition.notify_all()
         self._thread.join()
 
-    def _work(self, make: Callable[[], Detector], opened: Future[DetectionBuffer]) -> None:
-        step_back()
-        try:
-            buffer = DetectionBuffer(make)
-        except BaseException as error:
-            opened.set_exception(error)
-            return
-        opened.set_result(buffer)
+    def _work(self) -> None:
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._t_ns is not None or self._stop)
                 if self._stop or self._t_ns is None:
                     break
                 t_ns = self._t_ns
-            done = buffer.detect(t_ns)
+            done = self._buffer.detect(t_ns)
             with self._condition:
                 self._done, self._t_ns = done, None
                 self._condition.notify_all()
-        buffer.close()
+        self._buffer.close()

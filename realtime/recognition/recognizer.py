@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,6 @@ from mer_live.engines.trt.file import Precision
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.motion.cpu import CpuStage
 from mer_live.realtime.motion.stage import FlowSpec, MotionStage
-from mer_live.realtime.process import step_back
 
 if TYPE_CHECKING:
     from mer_live.engines.device.inputs import DeviceInputs
@@ -49,7 +49,7 @@ class Recognition:
     probs: NDArray[np.float32]
     """(C,) mean of the bundles' softmax probabilities."""
     stages_ns: tuple[tuple[str, int], ...]
-    """(stage, nanoseconds): 'represent', then the networks; of the batch that the clip went with."""
+    """(stage, nanoseconds): 'represent' until the last input is made, then the networks; of the clip's whole batch."""
 
 
 @dataclass(slots=True)
@@ -75,11 +75,8 @@ class Recognizer:
         device: DeviceChoice | None = None,
         precision: Precision = "fp32",
         faces: int = 1,
-        give_way: bool = True,
     ) -> None:
         """Open a runner for each bundle, and the device where one was chosen; ``faces``: followed at once on it.
-
-        Threads of the CPU ``give_way`` to those that look at frames.
 
         Raises BackendError when backend or device cannot be used, and closes what was opened; BundleError where the
         bundles' classes differ.
@@ -94,8 +91,7 @@ class Recognizer:
         self._opened: list[Runner] = []
         """The same in the order in which they were ready, those included that opened beside one that failed."""
         self._flows: dict[RepresentationSpec, Flow] = {}
-        begin = step_back if give_way else None
-        self._pool = ThreadPoolExecutor(min(len(bundles), usable_cores()), "mer-engine", initializer=begin)
+        self._pool = ThreadPoolExecutor(min(len(bundles), usable_cores()), "mer-engine")
         self._turn = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._inputs: DeviceInputs | None = None
@@ -105,7 +101,8 @@ class Recognizer:
             self._bundles = self._on_device(bundles, faces)
             where = None if device is None else (device.torch or "cpu")
             how = partial(open_runner, backend=backend, threads=threads, precision=precision, device=where)
-            self._runners = list(self._each(partial(self._open, how), self._bundles))
+            opened = [self._submit(self._open, how, bundle) for bundle in self._bundles]
+            self._runners = [one.result() for one in opened]
             if self._inputs is not None:
                 self._recognize([_BLANK])  # graphs are captured now, not while the first spot waits
         except BaseException:
@@ -121,10 +118,13 @@ class Recognizer:
         self._opened.append(runner)
         return runner
 
-    @property
-    def _each(self) -> Callable[..., Iterator[Any]]:
-        """`map`, on the CPU side by side."""
-        return self._pool.map if self._inputs is None else map
+    def _submit(self, function: Callable[..., Any], *given: Any) -> Future[Any]:
+        """Compute it, on the CPU beside what was submitted before."""
+        if self._inputs is None:
+            return self._pool.submit(function, *given)
+        done: Future[Any] = Future()
+        done.set_result(function(*given))
+        return done
 
     def _on_device(self, bundles: Sequence[Bundle], faces: int) -> tuple[Bundle, ...]:
         """Open the device, if any; the bundles with the flow that it computes where their cards permit it."""
@@ -224,13 +224,17 @@ class Recognizer:
 
     def _recognize(self, clips: list[Clip]) -> list[Recognition]:
         started = time.monotonic_ns()
-        wanted = [one for bundle in self._bundles for one in bundle.card.inputs]
-        specs = list(dict.fromkeys(one.representation for one in wanted))
-        made = dict(zip(specs, self._each(partial(self._made, clips), specs), strict=True))
+        # What sees most takes longest: begun first, it is not what all wait for. A network may wait for its inputs,
+        # since all inputs were begun before the first network.
+        order = sorted(range(len(self._bundles)), key=lambda k: -_input_size(self._bundles[k]))
+        wanted = [one.representation for k in order for one in self._bundles[k].card.inputs]
+        made = {spec: self._submit(self._made, clips, spec) for spec in dict.fromkeys(wanted)}
+        logits = {k: self._submit(self._infer, made, self._bundles[k], self._runners[k]) for k in order}
+        wait(made.values())
         done = time.monotonic_ns()
-        logits = list(self._each(partial(self._infer, made), self._bundles, self._runners))
+        each = [_softmax(logits[k].result()) for k in range(len(self._bundles))]
+        probs = np.mean(each, axis=0).astype(np.float32)
         stages = (("represent", done - started), (self.engine, time.monotonic_ns() - done))
-        probs = np.mean([_softmax(one) for one in logits], axis=0).astype(np.float32)
         return [Recognition(row, stages) for row in probs]
 
     def _made(self, clips: list[Clip], spec: RepresentationSpec) -> Any:
@@ -245,9 +249,9 @@ class Recognizer:
         return network_input(np.stack([represent(clip, spec, flow) for clip in clips]), spec)
 
     def _infer(
-        self, made: dict[RepresentationSpec, Any], bundle: Bundle, runner: Runner
+        self, made: dict[RepresentationSpec, Future[Any]], bundle: Bundle, runner: Runner
     ) -> NDArray[np.float32]:
-        inputs = {wanted.name: made[wanted.representation] for wanted in bundle.card.inputs}
+        inputs = {wanted.name: made[wanted.representation].result() for wanted in bundle.card.inputs}
         if self._inputs is None:
             return runner.infer(inputs)["logits"]
         with self._inputs.device.on(self._inputs.stream):
@@ -255,7 +259,7 @@ class Recognizer:
 
     def close(self) -> None:
         """Close every runner."""
-        self._pool.shutdown()
+        self._pool.shutdown(cancel_futures=True)
         self._runners.clear()
         while self._opened:
             self._opened.pop().close()
@@ -277,20 +281,16 @@ def open_recognizer(
     faces = sources * live.faces
     wanted = "tensorrt" if live.precision == "fp16" and backend == "auto" else backend
     device = choose_device(live.device, faces=faces, fps=fps, backend=wanted)
-    return Recognizer(
-        bundles,
-        backend,
-        live.threads,
-        device=device,
-        precision=live.precision,
-        faces=faces,
-        give_way=live.give_way,
-    )
+    return Recognizer(bundles, backend, live.threads, device=device, precision=live.precision, faces=faces)
 
 
 def _adm_of(bundles: Sequence[Bundle]) -> AdmSpec | None:
     specs = [wanted.representation for bundle in bundles for wanted in bundle.card.inputs]
     return next((spec for spec in specs if isinstance(spec, AdmSpec)), None)
+
+
+def _input_size(bundle: Bundle) -> int:
+    return sum(math.prod(wanted.shape) for wanted in bundle.card.inputs)
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

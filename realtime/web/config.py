@@ -17,8 +17,7 @@ def browser_config(
     """The live path for a visitor's camera, which gives 60 fps at most.
 
     A server that cannot keep up drops frames evenly from 100 ms on: what it says is late by little. Landmarks
-    come at 10 Hz, for several visitors share the cores; point tracking follows the head between them. Engines do
-    not give way: at these rates a frame can wait sooner than an event.
+    come at 10 Hz, for several visitors share the cores; point tracking follows the head between them.
     """
     return LiveConfig(
         ring_s=0.5,
@@ -28,7 +27,6 @@ def browser_config(
         faces=faces,
         device=device,
         precision=precision,
-        give_way=False,
     )
 
 
