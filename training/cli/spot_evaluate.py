@@ -85,7 +85,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
     ]
     for kind, found in result["spotting"].items():
         if found is None:
-            lines.append(f"{kind}: the spotter reports none")
+            lines.append(f"{kind}: not looked for (--macro)")
             continue
         share = " ".join(f"{name} {_figure(found[name])}" for name in ("precision", "recall", "f1"))
         lines.append(f"{kind}: {found['n']} annotated, {found['tp']} found, {found['fp']} false: {share}")

@@ -69,13 +69,17 @@ def right(truths: Sequence[Expression], found: Sequence[Expression]) -> list[tup
     return pair(truths, found, score)
 
 
-def score(videos: Sequence[Watched]) -> dict[str, Any]:
+def score(videos: Sequence[Watched], *, macro: bool = False) -> dict[str, Any]:
     """Every figure of a database, JSON-able; None where nothing can be said.
 
+    Args:
+        videos: All of them.
+        macro: Macro-expressions were looked for.
+
     Returns:
-        ``spotting`` {micro, macro, all}, each {n, tp, fp, fn, precision, recall, f1}, macro None where no detection
-        is called one; ``recognition`` {n, f1, uf1, uar, accuracy, per_class} of right micro-expressions whose class
-        is known; ``strs``; ``delay_ms`` by state {n, p50, p90, p95}; ``false_alarms_per_minute``;
+        ``spotting`` {micro, macro, all}, each {n, tp, fp, fn, precision, recall, f1}, macro None where none was looked
+        for and none is told of; ``recognition`` {n, f1, uf1, uar, accuracy, per_class} of right micro-expressions
+        whose class is known; ``strs``; ``delay_ms`` by state {n, p50, p90, p95}; ``false_alarms_per_minute``;
         ``false_alarms_on_macro``: how many of them share a frame with an annotated macro-expression; ``minutes`` with
         a face; ``videos``; ``subjects``.
     """
@@ -97,12 +101,12 @@ def score(videos: Sequence[Watched]) -> dict[str, Any]:
         if d.kind == "micro" and k not in {k for _, k in found}
     ]
     macros = [any(t.kind == "macro" and frame_iou(t, d) > 0 for t in video.truths) for video, d in false]
-    reports_macro = any(d.kind == "macro" for video in videos for d in video.found)
+    macro = macro or any(d.kind == "macro" for video in videos for d in video.found)
     return {
         "videos": len(videos),
         "subjects": len({video.subject for video in videos}),
         "minutes": minutes,
-        "spotting": spotting if reports_macro else spotting | {"macro": None},
+        "spotting": spotting if macro else spotting | {"macro": None},
         "recognition": recognition,
         "strs": None if f1 is None or recognition is None else f1 * recognition["f1"],
         "delay_ms": {state: _spread(videos, state) for state in _STATES},

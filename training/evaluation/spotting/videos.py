@@ -88,7 +88,7 @@ def spot_evaluate(
         if progress is not None:
             progress(len(watched), len(reading.videos), video.key)
     ordered = [watched[video.key] for video in reading.videos]
-    return score(ordered) | {
+    return score(ordered, macro=settings.macro) | {
         "dataset": reading.videos[0].dataset,
         "settings": to_json(settings),
         "bundles": {bundle.card.name: bundle.card.data for bundle in bundles},

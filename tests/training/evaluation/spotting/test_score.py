@@ -74,6 +74,8 @@ def test_all_adds_micro_and_macro() -> None:
 def test_without_a_macro_detection_macro_says_nothing_and_all_counts_them_as_missed() -> None:
     result = score([video([micro(1, 10), macro(101, 160)], [micro(1, 10), micro(120, 130)])])
     assert result["spotting"]["macro"] is None
+    looked = score([video([macro(101, 160)], [])], macro=True)["spotting"]
+    assert (looked["macro"]["fn"], looked["macro"]["f1"]) == (1, 0.0)
     assert result["spotting"]["all"]["f1"] == 0.5  # tp 1, n 2, found 2
     assert result["false_alarms_per_minute"] == 1.0
     assert result["false_alarms_on_macro"] == 1
