@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ BITS, BLOCK = 12, 16
 """A frame's number in its top left corner: 12 squares of 16 px, white is 1, the lowest bit first."""
 
 
+@cache
 def browser_path() -> str:
     """The system's Chromium. Raises RuntimeError, one sentence, where it or its driver is missing."""
     if find_spec("playwright") is None:
@@ -25,6 +29,10 @@ def browser_path() -> str:
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         raise RuntimeError("No browser was found: apt-get install chromium.")
+    if subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, check=False
+    ).returncode:
+        raise RuntimeError("The browser's driver does not start: apt-get install libatomic1.")
     return path
 
 
