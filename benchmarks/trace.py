@@ -7,6 +7,7 @@ import resource
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +27,16 @@ from mer_live.realtime.sources.open import open_source
 
 SPENT = ("computing", "waiting for a core", "asleep: interpreter or lock")
 """What the worker did with a frame's time."""
+STAGES = ("crop", "motion", "spotter", "clip")
+"""On what; a clip is copied where something was decided."""
 _LATE = 0.01
 """The slowest part of the frames."""
 _SETTLED_S = 1.0
 _SHOWN = 6
 """Groups of other threads, the busiest ones."""
-_ROW = len(SPENT) + 1
-"""Nanoseconds of each of ``SPENT``, page faults; then processor time of each other thread."""
+_ROW = len(SPENT) + 1 + len(STAGES)
+"""Nanoseconds of each of ``SPENT``, page faults, nanoseconds of each of ``STAGES``; then processor time of each other
+thread."""
 
 
 class Trace:
@@ -67,11 +71,13 @@ class Trace:
         faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
         return np.array([time.monotonic_ns(), time.thread_time_ns(), queued, faults, *others], np.int64)
 
-    def add(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> None:
-        """One frame."""
+    def add(self, before: NDArray[np.int64], after: NDArray[np.int64], marks: Sequence[int] = ()) -> None:
+        """One frame; ``marks``: monotonic clock at the end of each stage but the last."""
         if self.n < self.frames:
-            wall, ran, queued, *others = np.maximum(after - before, 0).tolist()
-            self._rows[self.n] = ran, queued, wall - ran - queued, *others
+            wall, ran, queued, faults, *others = np.maximum(after - before, 0).tolist()
+            ends = [*marks, *[after[0]] * (len(STAGES) - len(marks))]
+            stages = np.diff([before[0], *ends]).tolist()
+            self._rows[self.n] = ran, queued, wall - ran - queued, faults, *stages, *others
             self.n += 1
 
     @property
@@ -116,18 +122,25 @@ def run(quick: bool = False, seconds: float | None = None) -> Result:
 
 def _traced(pipeline: Pipeline, frames: int) -> Trace:
     trace, (path,) = Trace(frames), pipeline.paths
-    step = path.step
+    step, mark = path.step, path._mark
+    marks: list[int] = []
+
+    def marked(stage: str) -> None:
+        marks.append(time.monotonic_ns())
+        mark(stage)
 
     def traced(frame, whole=None) -> Step:  # type: ignore[no-untyped-def]
         if frame.t_ns < _SETTLED_S * 1e9:
             return step(frame, whole)
         if not trace.names:
             trace.begin()
+        marks.clear()
         before = trace.now()
         made = step(frame, whole)
-        trace.add(before, trace.now())
+        trace.add(before, trace.now(), marks)
         return made
 
+    path._mark = marked
     path.step = traced  # type: ignore[method-assign]
     return trace
 
@@ -149,21 +162,23 @@ def _figures(result: Result, trace: Trace) -> None:
         groups[group] = groups.get(group, np.zeros(len(wall))) + rows[:, k]
     busiest = sorted(groups, key=lambda name: -float(groups[name][late].sum()))[:_SHOWN]
     which = {"late": late, "usual": usual}
+
+    def means(names: Sequence[str], first: int) -> dict[str, dict[str, float]]:
+        columns = enumerate(names, first)
+        return {name: {one: float(rows[at, k].mean()) for one, at in which.items()} for k, name in columns}
+
     result.details = {
-        "worker": {
-            name: {one: float(rows[chosen, k].mean()) for one, chosen in which.items()}
-            for k, name in enumerate(SPENT)
-        },
+        "worker": means(SPENT, 0),
+        "stages": means(STAGES, len(SPENT) + 1),
         "cores": {
-            name: {
-                one: float(groups[name][chosen].sum() / wall[chosen].sum()) for one, chosen in which.items()
-            }
+            name: {one: float(groups[name][at].sum() / wall[at].sum()) for one, at in which.items()}
             for name in busiest
         },
     }
     parts = [(name, "ms", values) for name, values in result.details["worker"].items()]
     faults = trace.rows[:, len(SPENT)]
     parts.append(("page faults", "", {one: float(faults[chosen].mean()) for one, chosen in which.items()}))
+    parts += [(f"in {name}", "ms", values) for name, values in result.details["stages"].items()]
     parts += [(f"cores of {name}", "", values) for name, values in result.details["cores"].items()]
     for name, unit, values in parts:
         note = f"{values['usual']:.2f} in the middle half"

@@ -90,17 +90,21 @@ def _waterfall(result: Result) -> bool:
 
 
 def _late(result: Result) -> bool:
-    """Of usual frames and of the slowest: what the worker did, and which other threads had the cores."""
-    _, (left, right) = plt.subplots(1, 2, figsize=(9, 2.6))
-    for axes, kind in ((left, "worker"), (right, "cores")):
+    """Of usual frames and of the slowest: what the worker did, on what, and which other threads had the cores."""
+    _, panels = plt.subplots(1, 3, figsize=(11, 2.6))
+    labels = {
+        "worker": "ms of a frame",
+        "stages": "ms of a frame",
+        "cores": "cores that other threads had meanwhile",
+    }
+    for axes, (kind, label) in zip(panels, labels.items(), strict=True):
         at = {"usual": 0.0, "late": 0.0}
         for (name, values), colour in zip(result.details[kind].items(), cycle(_COLOURS), strict=False):
             axes.barh(list(at), [values[row] for row in at], left=list(at.values()), color=colour, label=name)
             at = {row: value + values[row] for row, value in at.items()}
+        axes.set_xlabel(label)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2, fontsize=7, frameon=False)
-    left.set_xlabel("ms of a frame in the worker")
-    right.set_xlabel("cores that other threads had meanwhile")
-    left.set_title(f"{result.figures[0].n:,} frames; late: the slowest 1 %", loc="left", fontsize=9)
+    panels[0].set_title(f"{result.figures[0].n:,} frames; late: the slowest 1 %", loc="left", fontsize=9)
     return True
 
 

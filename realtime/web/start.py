@@ -16,7 +16,7 @@ from mer_live.engines.device.choice import check_device
 from mer_live.engines.entry import ENDINGS, end_at_once
 from mer_live.engines.runners import BACKENDS
 from mer_live.engines.trt.file import Precision
-from mer_live.realtime.face.landmarks import Landmarker
+from mer_live.realtime.face.landmarks import Landmarker, preload
 from mer_live.realtime.process import settle_process
 from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.sources.config import CameraConfig
@@ -103,6 +103,7 @@ def run(options: WebOptions, say: Callable[[str], None]) -> None:
     sockets = bind(web)  # a port that is taken is told before the engines are loaded
     settle_process()
     logging.getLogger("aioice").setLevel(logging.WARNING)
+    preload()
     bundles = [load_bundle(name) for name in options.bundles]
     Landmarker().close()  # the first one takes a second: better now than in the first visitor's first second
     many = web.sessions if options.camera is None else 1

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mer_live.benchmarks.trace import SPENT, Trace, run
+from mer_live.benchmarks.trace import SPENT, STAGES, Trace, run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads are traced on Linux only")
 
@@ -20,12 +20,15 @@ def test_computing_is_told_from_sleeping() -> None:
         pass
     between = trace.now()
     time.sleep(0.05)
-    trace.add(before, between)
+    trace.add(before, between, [int(between[0])] * 3)
     trace.add(between, trace.now())
     computing, _, asleep = (trace.rows[:, k] for k in range(len(SPENT)))
     assert computing[0] >= 20e6
     assert asleep[1] >= 45e6
     assert trace.rows[:, len(SPENT)].min() >= 0
+    crop, *others = trace.rows[0, len(SPENT) + 1 :][: len(STAGES)]
+    assert crop == between[0] - before[0]
+    assert others == [0, 0, 0]
 
 
 def test_a_run_puts_every_frame_down_to_something() -> None:
@@ -35,4 +38,5 @@ def test_a_run_puts_every_frame_down_to_something() -> None:
     assert sum(values["usual"] for values in spent.values()) == pytest.approx(
         result.figure("one frame, p50").value, rel=0.5
     )
+    assert result.details["stages"]["motion"]["usual"] > 0
     assert "landmarks" in result.details["cores"] or len(result.details["cores"]) > 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from support.face_meshes import mesh
@@ -56,3 +58,26 @@ def test_a_torn_frame_that_begins_a_stretch_ends_what_was_open() -> None:
         step = path.step(Frame(1, 5_000_000, NOISE, 1), lambda frame: False)
     assert step.torn
     assert [one.spot.reason for one in step.spotted] == ["the recording jumped"]
+
+
+def test_frames_leave_nothing_behind_and_take_no_memory_of_a_picture_s_size() -> None:
+    """Such memory would be mapped and faulted in anew in every frame."""
+    rng = np.random.default_rng(1)
+    still = np.repeat(np.repeat(NOISE[::8, ::8], 8, 0), 8, 1).astype(np.int16)
+    images = [np.clip(still + rng.normal(0, 2, still.shape), 0, 255).astype(np.uint8) for _ in range(3)]
+    with FacePath(open_landmarks=lambda: InlineLandmarks(OneFace)) as path:
+        for k in range(700):  # 3.5 s: whatever holds seconds is full
+            assert path.step(Frame(k, k * 5_000_000, images[k % 3])).crop is not None
+        tracemalloc.start()
+        try:
+            for k in range(700, 730):
+                path.step(Frame(k, k * 5_000_000, images[k % 3]))
+            before = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            for k in range(730, 900):
+                path.step(Frame(k, k * 5_000_000, images[k % 3]))
+            after, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert after - before < 100_000
+    assert peak - before < NOISE.nbytes
