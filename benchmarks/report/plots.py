@@ -91,12 +91,13 @@ def _waterfall(result: Result) -> bool:
 
 def _late(result: Result) -> bool:
     """Of usual frames and of the slowest: what the worker did, on what, and which other threads had the cores."""
-    _, panels = plt.subplots(1, 3, figsize=(11, 2.6))
     labels = {
         "worker": "ms of a frame",
         "stages": "ms of a frame",
         "cores": "cores that other threads had meanwhile",
     }
+    labels = {kind: label for kind, label in labels.items() if kind in result.details}
+    _, panels = plt.subplots(1, len(labels), figsize=(3.8 * len(labels), 2.6))
     for axes, (kind, label) in zip(panels, labels.items(), strict=True):
         at = {"usual": 0.0, "late": 0.0}
         for (name, values), colour in zip(result.details[kind].items(), cycle(_COLOURS), strict=False):
