@@ -104,7 +104,7 @@ def _late(result: Result) -> bool:
             axes.barh(list(at), [values[row] for row in at], left=list(at.values()), color=colour, label=name)
             at = {row: value + values[row] for row, value in at.items()}
         axes.set_xlabel(label)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=2, fontsize=7, frameon=False)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.34), ncols=2, fontsize=7, frameon=False)
     panels[0].set_title(f"{result.figures[0].n:,} frames; late: the slowest 1 %", loc="left", fontsize=9)
     return True
 
