@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import asdict, dataclass
 
@@ -99,6 +100,7 @@ def _searched(result: Result, quick: bool, seconds: float, trials: list[Trial]) 
 
 
 def _tried(size: tuple[int, int], sources: int, fps: float, seconds: float, trials: list[Trial]) -> Figure:
+    gc.collect()  # the clip of the trial before, which its pipeline held
     recording = demo_recording(1.5).at_size(*size)
     for _ in range(2):
         trials.append(attempt(recording, sources, fps, seconds))
