@@ -54,14 +54,21 @@ def trace(
 @app.command()
 def throughput(
     quick: Quick = False,
-    soak: Annotated[
-        float, typer.Option(help="Seconds at 200 fps afterwards; 600 for the full soak.", min=0)
-    ] = 0.0,
     aims: Annotated[bool, typer.Option("--aims", help="Try what is aimed at, and search nothing.")] = False,
     json: Json = None,
 ) -> None:
     """The highest camera rate without a lost frame, by search."""
-    measure("throughput", json, quick=quick, soak_s=soak, aims=aims)
+    measure("throughput", json, quick=quick, aims=aims)
+
+
+@app.command()
+def steady(
+    minutes: Annotated[float, typer.Option(help="How long the camera runs.", min=0.1)] = 60.0,
+    plot: Annotated[Path | None, typer.Option(help="Draw what was held and lost into this PNG.")] = None,
+    json: Json = None,
+) -> None:
+    """One 200 fps camera for an hour: memory, handles, threads, delay and lost frames over time."""
+    _drawn(measure("steady", json, minutes=minutes), plot)
 
 
 @app.command()

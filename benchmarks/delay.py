@@ -54,6 +54,7 @@ def run(quick: bool = False) -> Result:
     with Recognizer([load_bundle(name) for name in BUNDLES]) as recognizer:
         for fps in RATES:
             _one_rate(result, recording.at_rate(fps), fps, recognizer)
+            result.time_kernel()
     return result
 
 

@@ -60,7 +60,9 @@ def run(quick: bool = False, repeats: int | None = None) -> Result:
     clip = _clip(crops)
     bundles = [load_bundle(name) for name in BUNDLES]
     result.times += [*_representations(bundles, clip, repeats), *_engines(bundles, clip, repeats)]
+    result.time_kernel()
     _whole(result, recording, bundles)
+    result.time_kernel()
     return result
 
 
@@ -191,14 +193,8 @@ def _whole(result: Result, recording: HeldClip, bundles: list[Bundle]) -> None:
     wall_ms = (count.last_done_ns - count.first_done_ns) / 1e6 / max(1, count.processed - 1)
     result.times += bare
     for name in ("crop", "motion", "spotter", "frame", "recognise", "emit"):
-        stage = count.stages[name].summary(50, 95, 99)
-        if stage["n"]:
-            p50, p95, p99 = (float(stage[key] or 0.0) for key in ("p50", "p95", "p99"))
-            curve = [count.stages[name].quantile_ms(percent / 100) or 0.0 for percent in range(101)]
-            most_ms = count.stages[name].max_ns / 1e6
-            result.times.append(
-                Times(name, int(stage["n"] or 0), p50, p95, p99, most_ms, "whole path", curve)
-            )
+        if count.stages[name].n:
+            result.times.append(Times.counted(name, count.stages[name], "whole path"))
     result.figures += [
         Figure(
             "whole path per frame",

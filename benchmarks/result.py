@@ -5,25 +5,22 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
+from mer_live.benchmarks import kernel
 from mer_live.engines.files import write_json
-from mer_live.engines.representation.flow import make_flow
-from mer_live.engines.representation.specs import FlowConfig
 from mer_live.engines.versions import versions
+from mer_live.realtime.measured.stats import Durations
 
 FORMAT = 1
-_CALLS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +74,12 @@ class Times:
             name, len(ms), p50, p95, p99, float(ms.max()), group, [round(v, 6) for v in curve.tolist()]
         )
 
+    @classmethod
+    def counted(cls, name: str, durations: Durations, group: str = "") -> Times:
+        """Quantiles of a pipeline's stage, of which at least one was counted."""
+        curve = [durations.quantile_ms(percent / 100) or 0.0 for percent in range(101)]
+        return cls(name, durations.n, curve[50], curve[95], curve[99], durations.max_ns / 1e6, group, curve)
+
 
 @dataclass(slots=True)
 class Result:
@@ -99,6 +102,10 @@ class Result:
             if figure.name == name:
                 return figure
         raise KeyError(name)
+
+    def time_kernel(self) -> None:
+        """Time r some more: to be called between and after what is measured, never beside it."""
+        self.machine.update(kernel.timed(self.machine["flow_bursts_ms"]))
 
     def in_r(self, figure: Figure) -> float | None:
         """A time as a multiple of `flow_ms`, which was taken in the same run; None where either is missing."""
@@ -134,7 +141,8 @@ class Result:
         return [table for table in found if table.row_count]
 
     def _figure_table(self) -> Table:
-        table = Table(title=f"{self.benchmark}: figures", title_justify="left")
+        unit = kernel.words(self.machine)
+        table = Table(title=f"{self.benchmark}: figures{unit and f'; {unit}'}", title_justify="left")
         for name in ("figure", "value", "spread", "unit", "r", "n", "target", "", "note"):
             table.add_column(name, justify="right" if name in ("value", "r", "n", "target") else "left")
         for f in self.figures:
@@ -183,20 +191,8 @@ def machine() -> dict[str, Any]:
         "processor": _processor(),
         "cores": os.cpu_count(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "flow_ms": round(flow_ms(), 3),
+        **kernel.timed(),
     }
-
-
-def flow_ms() -> float:
-    """Median time of one DIS ultrafast flow at 224 px on this thread: the unit r, by which machines are compared."""
-    noise = np.random.default_rng(0).normal(128, 40, (2, 224, 224))
-    before, after = (cv2.GaussianBlur(one, (0, 0), 3.0).astype(np.uint8) for one in noise)
-    flow, taken = make_flow(FlowConfig(preset="ultrafast")), []
-    for _ in range(_CALLS):
-        started = time.perf_counter_ns()
-        flow(before, after)
-        taken.append(time.perf_counter_ns() - started)
-    return float(np.median(taken)) / 1e6
 
 
 def _processor() -> str:

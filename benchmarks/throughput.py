@@ -1,4 +1,4 @@
-"""``mer-bench throughput``: the highest camera rate without a drop, found by search, and the long soak."""
+"""``mer-bench throughput``: the highest camera rate without a drop, found by search."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import gc
 import time
 from dataclasses import asdict, dataclass
 
-import numpy as np
 import psutil
 
 from mer_live.benchmarks.inputs import HeldClip, demo_recording
@@ -30,7 +29,6 @@ AIMS = (
 )
 """Size, sources, and the rate at which nothing may be lost."""
 _TARGET_FPS = 400.0
-_SAMPLE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +59,14 @@ class Trial:
         return f"{self.cores:.2f} cores, {self.rss_mb:.0f} MB, p99 {self.p99_ms:.1f} ms a frame"
 
 
-def run(quick: bool = False, soak_s: float = 0.0, aims: bool = False) -> Result:
-    """Search sizes x sources (about 15 minutes; quick: 640x480 with one source only), then soak.
+def run(quick: bool = False, aims: bool = False) -> Result:
+    """Search sizes x sources (about 15 minutes; quick: 640x480 with one source only).
 
     ``aims``: instead of the search each of `AIMS` is tried, in a minute and a half.
     """
     settle_process()
     seconds = 4.0 if quick else 8.0
-    settings = {"quick": quick, "seconds_per_trial": seconds, "soak_s": soak_s, "aims": aims}
+    settings = {"quick": quick, "seconds_per_trial": seconds, "aims": aims}
     result = Result("throughput", settings)
     trials: list[Trial] = []
     if aims:
@@ -76,9 +74,6 @@ def run(quick: bool = False, soak_s: float = 0.0, aims: bool = False) -> Result:
     else:
         _searched(result, quick, seconds, trials)
     result.details["trials"] = [asdict(trial) for trial in trials]
-    if soak_s:
-        recording = demo_recording(1.5)  # instead of the last size's: memory is a figure of the soak
-        _soak(result, recording, soak_s)
     return result
 
 
@@ -176,30 +171,3 @@ def _close(pipelines: list[Pipeline]) -> None:
         pipeline.recognizer.close()
         if pipeline.error is not None:
             raise pipeline.error
-
-
-def _soak(result: Result, recording: HeldClip, seconds: float) -> None:
-    """One camera at 200 fps for long: memory, handles and the age of the newest frame must stay flat."""
-    process = psutil.Process()
-    (pipeline,) = _pipelines(recording, 1, 200.0, seconds)
-    pipeline.start()
-    samples: list[tuple[float, float, int, float]] = []
-    started = time.monotonic()
-    while not pipeline.join(_SAMPLE_S):
-        handles = process.num_fds() if hasattr(process, "num_fds") else process.num_handles()
-        age_ms = pipeline.counters.age_ns / 1e6
-        samples.append((time.monotonic() - started, _rss_mb(process, recording), handles, age_ms))
-    _close([pipeline])
-    t, rss, handles_seen, age = np.array(samples, float).T
-    settled = t > min(60.0, seconds / 4)
-    slope_mb_h = float(np.polyfit(t[settled], rss[settled], 1)[0] * 3600) if settled.sum() > 2 else None
-    grown = float(handles_seen[settled].max() - handles_seen[settled].min()) if settled.any() else None
-    n = int(settled.sum())
-    result.figures += [
-        Figure("soak: memory slope", slope_mb_h, "MB/h", n, target=20.0, note=f"{seconds:.0f} s at 200 fps"),
-        Figure("soak: memory", float(rss.max()), "MB", n, target=600.0, note="without the clip in memory"),
-        Figure("soak: handles gained", grown, "", n, target=0.0),
-        Figure("soak: frames dropped", float(pipeline.dropped), "", pipeline.source.captured, target=0.0),
-        Figure("soak: age of newest frame, median", float(np.median(age)), "ms", len(age)),
-    ]
-    result.details["soak"] = {"t_s": t.tolist(), "rss_mb": rss.tolist(), "age_ms": age.tolist()}

@@ -116,6 +116,7 @@ def run(quick: bool = False, seconds: float | None = None) -> Result:
             pipeline.join()
     if pipeline.error is not None:
         raise pipeline.error
+    result.time_kernel()
     _figures(result, trace)
     return result
 

@@ -32,7 +32,7 @@ def build_report(pipeline: Pipeline) -> dict[str, Any]:
             "processed": round((count.processed - 1) / wall_s, 1) if wall_s > 0 else 0.0,
         },
         "input": {**pipeline.source.facts, **pipeline.input.figures().to_json()},
-        "stages_ms": {name: times.summary(50, 95, 99) for name, times in count.stages.items()},
+        "stages_ms": {name: times.summary(50, 95, 99, 99.9) for name, times in count.stages.items()},
         "delay_ms": {kind: times.summary(50, 95) for kind, times in count.delay.items()},
         "compute_ms": {kind: times.summary(50, 95, 99) for kind, times in count.compute.items()},
         "events": [event_line(event) for event in pipeline.events.values()],

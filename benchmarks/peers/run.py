@@ -122,6 +122,7 @@ def run(
                 measured[peer.name] = measure(peer, clip, envs, bundles)
             except PeerError as error:
                 reasons[peer.name] = str(error)
+            result.time_kernel()
     for name, found in measured.items():
         result.times.append(_times(name, found))
     result.figures += [figure for name, found in measured.items() for figure in _figures(name, found, clip)]

@@ -14,6 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from mer_live.benchmarks.result import Result
@@ -40,7 +41,7 @@ def draw(results: list[Result], folder: Path) -> list[tuple[str, Path]]:
         "distribution-of-stage-times": ("Distribution of the times of one frame", "latency", _distributions),
         "camera-rate-against-drops": ("Camera rate against lost frames", "throughput", _drops),
         "delay-against-camera-rate": ("Delay against camera rate", "delay", _delays),
-        "soak-memory-and-age": ("Soak: memory and age of the newest frame", "throughput", _soak),
+        "an-hour-at-200-fps": ("An hour at 200 fps", "steady", _steady),
         "visitors": ("mer-web while visitors come, go, flood and break", "soak", _visitors),
         "peers": ("What you might pick instead", "peers", _peers),
     }
@@ -171,42 +172,45 @@ def _delays(result: Result) -> bool:
     return any(f.value is not None for f in result.figures)
 
 
-def _soak(result: Result) -> bool:
-    soak = result.details.get("soak")
-    if not soak:
-        return False
-    _, (memory, age) = plt.subplots(2, 1, figsize=(8, 3.6), sharex=True)
-    memory.plot(soak["t_s"], soak["rss_mb"], color=_COLOURS[0])
-    memory.set_ylabel("memory, MB")
-    memory.set_ylim(bottom=0)
-    age.plot(soak["t_s"], soak["age_ms"], color=_COLOURS[1])
-    age.set_ylabel("age of newest frame, ms")
-    age.set_xlabel("s")
-    return True
+def _steady(result: Result) -> bool:
+    kinds = {
+        "rss_mb": "memory, MB",
+        "handles": "handles",
+        "threads": "threads",
+        "age_ms": "age of newest\nframe, ms",
+        "dropped": "frames lost",
+    }
+    if panels := _over_time(result, kinds):
+        panels[-1].set_xlabel("minutes")
+    return bool(panels)
 
 
 def _visitors(result: Result) -> bool:
     """Memory, threads and handles of the server over time; dots where nobody was in."""
-    samples, empty = result.details.get("samples"), result.details.get("empty", [])
-    if not samples:
+    kinds = {"rss_mb": "memory, MB", "threads": "threads", "handles": "handles", "sessions": "sessions"}
+    panels = _over_time(result, kinds)
+    if not panels:
         return False
-    kinds = (
-        ("rss_mb", "memory, MB"),
-        ("threads", "threads"),
-        ("handles", "handles"),
-        ("sessions", "sessions"),
-    )
-    _, panels = plt.subplots(len(kinds), 1, figsize=(8, 6), sharex=True)
-    for axes, (kind, words), colour in zip(panels, kinds, _COLOURS, strict=False):
-        axes.plot([s["t_s"] / 60 for s in samples], [s[kind] for s in samples], lw=0.8, color=colour)
-        if kind != "sessions":
-            axes.plot([s["t_s"] / 60 for s in empty], [s[kind] for s in empty], "o", ms=4, color="black")
-        axes.set_ylabel(words)
-        axes.set_ylim(bottom=0)
+    empty = result.details.get("empty", [])
+    for axes, kind in zip(panels[:-1], kinds, strict=False):
+        axes.plot([s["t_s"] / 60 for s in empty], [s[kind] for s in empty], "o", ms=4, color="black")
     panels[0].plot([], [], "o", ms=4, color="black", label="nobody in")
     panels[0].legend(fontsize=8, frameon=False, loc="lower right")
     panels[-1].set_xlabel(f"minutes; {sum(result.details['visits'].values())} visits")
     return True
+
+
+def _over_time(result: Result, kinds: dict[str, str]) -> list[Axes]:
+    """A panel for each of ``kinds``, from ``samples``; none without any."""
+    samples = result.details.get("samples")
+    if not samples:
+        return []
+    _, panels = plt.subplots(len(kinds), 1, figsize=(8, 1.5 * len(kinds)), sharex=True)
+    for axes, (kind, words), colour in zip(panels, kinds.items(), _COLOURS, strict=False):
+        axes.plot([s["t_s"] / 60 for s in samples], [s[kind] for s in samples], lw=0.8, color=colour)
+        axes.set_ylabel(words)
+        axes.set_ylim(bottom=0)
+    return list(panels)
 
 
 def _peers(result: Result) -> bool:

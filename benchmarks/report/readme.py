@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mer_live.benchmarks import kernel
 from mer_live.benchmarks.result import Figure, Result
 from mer_live.engines.files import write_atomically
 
 STEPS = ("decided", "emitted", "shown")
 BEGIN, END = "<!-- performance -->", "<!-- /performance -->"
 LAB = ("record", "minute", "readers", "archive", "rest")
-ORDER = ("live", "latency", "throughput", "delay", "spotting", "web", "soak", *LAB, "peers")
+ORDER = ("live", "latency", "throughput", "steady", "delay", "spotting", "web", "soak", *LAB, "peers")
 
 
 def committed() -> list[Path]:
@@ -70,7 +71,8 @@ def _by_machine(results: Sequence[Result]) -> dict[str, list[str]]:
     for result in results:
         machine = result.machine
         about = f"{machine['processor']}, {machine['cores']} cores, {result.date[:10]}"
-        found.setdefault(about, []).append(result.benchmark)
+        unit = kernel.words(machine)
+        found.setdefault(about, []).append(f"{result.benchmark}{unit and f' ({unit})'}")
     return found
 
 

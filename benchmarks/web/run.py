@@ -68,6 +68,7 @@ def run(quick: bool = False, taken: float = 0.5) -> Result:
     result = Result("web", {"quick": quick, "seconds": seconds, "cores_taken": taken})
     for fps, sessions, median_ms, p90_ms in _SETTINGS:
         seen, rss_mb = _measure(path, fps, sessions, seconds, taken)
+        result.time_kernel()
         result.details[f"{sessions} at {fps} fps"] = seen
         for number, one in enumerate(seen, 1):
             name = f"{sessions} at {fps} fps, session {number}"

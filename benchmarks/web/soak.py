@@ -18,6 +18,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from prometheus_client.parser import text_string_to_metric_families
 
 from mer_live.benchmarks.result import Figure, Result
+from mer_live.benchmarks.slope import gained
 from mer_live.benchmarks.web.server import free_port, server
 from mer_live.benchmarks.web.visits import VISITS, Street
 
@@ -88,14 +89,12 @@ def run(minutes: float = 60.0, seed: int = 17) -> Result:
 def judge(kept: Kept) -> list[Figure]:
     """Gains from the first warm round to the last one, with nobody in."""
     warm = kept.empty[min(_WARM_ROUNDS, len(kept.empty) - 1) :]
-    hours = np.array([sample.t_s for sample in warm]) / 3600
-    rss = np.array([sample.rss_mb for sample in warm])
-    slope = float(np.polyfit(hours, rss, 1)[0]) if len(warm) > 2 else None
+    hours, rss = [sample.t_s / 3600 for sample in warm], [sample.rss_mb for sample in warm]
     n, visits, every = len(warm), sum(kept.visits.values()), len(kept.samples)
     late = float(np.quantile([sample.answer_ms for sample in kept.samples], 0.99))
     return [
-        Figure("memory, nobody in: slope", slope, "MB/h", n, target=20),
-        Figure("memory, nobody in, after the last round", float(rss[-1]), "MB", n),
+        gained("memory, nobody in: slope", "MB/h", hours, rss, target=20),
+        Figure("memory, nobody in, after the last round", rss[-1], "MB", n),
         Figure("memory, at most", max(sample.rss_mb for sample in kept.samples), "MB", every),
         Figure("threads gained", warm[-1].threads - warm[0].threads, "", n, target=_POOL, note=_POOL_WORDS),
         Figure("handles gained", warm[-1].handles - warm[0].handles, "", n, target=0),

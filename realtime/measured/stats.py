@@ -39,7 +39,7 @@ class Durations:
         edge_ns: float = _FLOOR_NS * 2.0 ** ((index + 0.5) / _BINS_PER_OCTAVE)
         return min(edge_ns, float(self.max_ns)) / 1e6
 
-    def summary(self, *quantiles: int) -> dict[str, float | int | None]:
+    def summary(self, *quantiles: float) -> dict[str, float | int | None]:
         """``{"p50": ms, ..., "n": count}`` for quantiles given in percent, rounded to a microsecond."""
         values: dict[str, float | int | None] = {}
         for q in quantiles:

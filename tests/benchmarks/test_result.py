@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -42,6 +43,22 @@ def test_quantiles_are_those_of_the_durations() -> None:
 def test_a_figure_knows_whether_its_target_is_met() -> None:
     low, rate, absent = (made().figure(name).met for name in ("overhead_ratio", "rate", "absent"))
     assert (low, rate, absent) == (True, False, None)
+
+
+def test_the_unit_is_timed_on_one_thread_and_grows_by_bursts() -> None:
+    result, threads = made(), cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        result.time_kernel()
+        assert cv2.getNumThreads() == 2
+    finally:
+        cv2.setNumThreads(threads)
+    bursts = result.machine["flow_bursts_ms"]
+    assert len(bursts) == 10
+    assert result.machine["flow_ms"] == pytest.approx(np.median(bursts), abs=1e-4)
+    assert result.in_r(result.figure("whole path per frame")) == pytest.approx(
+        2.2 / result.machine["flow_ms"]
+    )
 
 
 def test_a_result_survives_writing_and_reading(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from support.some_bundles import some_bundles
 
 from mer_live.benchmarks import throughput
 from mer_live.benchmarks.inputs import HeldClip, demo_recording
-from mer_live.benchmarks.result import Result
 from mer_live.benchmarks.throughput import RATES, Trial, attempt, search
 
 TRIAL = Trial((640, 480), 1, 100.0, 2.0, captured=200, dropped=0, p99_ms=1.0, cores=1.0, rss_mb=300.0)
@@ -80,14 +79,3 @@ def test_aims_are_tried_and_a_slow_source_counts(
     lost = {figure.name: figure.value for figure in result.figures}
     assert lost.pop("640x480, 1 at 800 fps: frames lost") == 1600
     assert set(lost.values()) == {0}
-
-
-def test_the_soak_watches_memory_handles_and_age(
-    recording: HeldClip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(throughput, "_SAMPLE_S", 0.2)
-    result = Result("throughput")
-    throughput._soak(result, recording, 2.0)
-    assert result.figure("soak: memory").value is not None
-    assert result.figure("soak: handles gained").value is not None
-    assert len(result.details["soak"]["t_s"]) >= 3

@@ -38,7 +38,8 @@ def test_every_result_has_its_lines() -> None:
     ):
         assert line in text
     machine = results()[0].machine
-    assert f"latency, delay, peers: {machine['processor']}, {machine['cores']} cores" in text
+    assert f": {machine['processor']}, {machine['cores']} cores" in text
+    assert text.count("of 5 bursts)") == 3
 
 
 def test_only_what_lies_between_the_markers_changes() -> None:

@@ -45,7 +45,7 @@ def test_events_report_and_csv_of_a_file(tmp_path: Path) -> None:
     assert start == {"type": "start", "format": 2, **told}
     assert content["start"] == told
     assert json.loads((tmp_path / "e.csv-metadata.json").read_text())["notes"] == [{"start": told}]
-    assert set(content["stages_ms"]["frame"]) == {"p50", "p95", "p99", "n"}
+    assert set(content["stages_ms"]["frame"]) == {"p50", "p95", "p99", "p99.9", "n"}
     assert content["compute_ms"]["final"]["n"] >= 1
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
     assert [name for name in content if f"`{name}`" not in page] == []
