@@ -25,7 +25,7 @@ _LEAK_MB_H = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class Gauge:
     """The process at one moment."""
 
     t_s: float
@@ -46,7 +46,7 @@ def run(minutes: float = 60.0) -> Result:
     result = Result("steady", {"minutes": minutes, "input": "demo clip, 640x480, 200 fps, in memory"})
     recording = demo_recording(1.5)
     source = MemorySource(recording.frames, fps=_FPS, pace="realtime", repeat="bounce", duration_s=seconds)
-    process, samples = psutil.Process(), list[Reading]()
+    process, samples = psutil.Process(), list[Gauge]()
     with Recognizer([load_bundle(name) for name in BUNDLES]) as recognizer:
         pipeline = Pipeline(source, recognizer)
         settle_memory()
@@ -72,8 +72,8 @@ def run(minutes: float = 60.0) -> Result:
     return result
 
 
-def _look(process: psutil.Process, pipeline: Pipeline, clip_bytes: int, t_s: float) -> Reading:
-    return Reading(
+def _look(process: psutil.Process, pipeline: Pipeline, clip_bytes: int, t_s: float) -> Gauge:
+    return Gauge(
         round(t_s, 2),
         (process.memory_info().rss - clip_bytes) / 1e6,
         process.num_fds() if hasattr(process, "num_fds") else process.num_handles(),
@@ -83,7 +83,7 @@ def _look(process: psutil.Process, pipeline: Pipeline, clip_bytes: int, t_s: flo
     )
 
 
-def judge(samples: Sequence[Reading], seconds: float) -> list[Figure]:
+def judge(samples: Sequence[Gauge], seconds: float) -> list[Figure]:
     """What is gained once everything is warm: a leak of 1 MB an hour is ruled out, or it is not."""
     warm = [sample for sample in samples if sample.t_s >= seconds / 6]
     hours, n, late = [sample.t_s / 3600 for sample in warm], len(warm), [sample.age_ms for sample in warm]

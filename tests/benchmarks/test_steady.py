@@ -9,7 +9,7 @@ from support.some_bundles import some_bundles
 from mer_live.benchmarks import steady
 from mer_live.benchmarks.report.plots import draw_one
 from mer_live.benchmarks.slope import slope
-from mer_live.benchmarks.steady import Reading, judge
+from mer_live.benchmarks.steady import Gauge, judge
 
 HOUR = np.arange(600, 3600, 5.0) / 3600
 
@@ -36,7 +36,7 @@ def test_a_leak_of_a_megabyte_an_hour_is_found_and_none_is_made_up() -> None:
 def test_a_leak_a_handle_and_a_thread_are_short_of_their_aims() -> None:
     for mb_h, more, met in ((0.0, 0, True), (2.0, 1, False)):
         samples = [
-            Reading(3600 * t, mb, 9 + more * (t > 0.5), 20 + more * (t > 0.9), 3.0, 0)
+            Gauge(3600 * t, mb, 9 + more * (t > 0.5), 20 + more * (t > 0.9), 3.0, 0)
             for t, mb in zip(HOUR, memory(mb_h, 5), strict=True)
         ]
         aims = {figure.name: figure.met for figure in judge(samples, 3600) if figure.target is not None}
