@@ -52,6 +52,13 @@ def trace(
 
 
 @app.command()
+def frame(quick: Quick = False, json: Json = None) -> None:
+    """What a frame asks of numpy and OpenCV, counted, and of memory over 10,000 frames; load changes nothing."""
+    with end_with(1, RuntimeError):
+        measure("frame.run", json, quick=quick)
+
+
+@app.command()
 def throughput(
     quick: Quick = False,
     aims: Annotated[bool, typer.Option("--aims", help="Try what is aimed at, and search nothing.")] = False,

@@ -12,7 +12,19 @@ from mer_live.engines.files import write_atomically
 STEPS = ("decided", "emitted", "shown")
 BEGIN, END = "<!-- performance -->", "<!-- /performance -->"
 LAB = ("record", "minute", "readers", "archive", "rest")
-ORDER = ("live", "latency", "throughput", "steady", "delay", "spotting", "web", "soak", *LAB, "peers")
+ORDER = (
+    "live",
+    "latency",
+    "throughput",
+    "steady",
+    "frame",
+    "delay",
+    "spotting",
+    "web",
+    "soak",
+    *LAB,
+    "peers",
+)
 
 
 def committed() -> list[Path]:
