@@ -20,6 +20,7 @@ _TABLE = {
     "off-apexnet": ("off_apexnet", "OffApexnetNetworkConfig", "OffApexnetNetwork"),
     "dual-inception": ("dual_inception", "DualInceptionNetworkConfig", "DualInceptionNetwork"),
     "capsulenet": ("capsulenet", "CapsulenetNetworkConfig", "CapsulenetNetwork"),
+    "dssn": ("dssn", "DssnNetworkConfig", "DssnNetwork"),
     "micro-attention": ("micro_attention", "MicroAttentionNetworkConfig", "MicroAttentionNetwork"),
 }
 NAMES = tuple(_TABLE)

@@ -27,13 +27,15 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "sa-at": {"depth": 8, "width": 4, "stem_stride": 4, "style_width": 2, "style_blocks": 1},
     "off-apexnet": {"hidden": 24},
     "dual-inception": {"hidden": 24},
+    "dssn": {"size": 67, "widths": [4, 8]},
     "capsulenet": {"width": 4},
     "micro-attention": {"widths": [4, 6, 8, 8]},
 }
 
 
 def specs_of(network: Network) -> dict[str, RepresentationSpec]:
-    return {name: make_spec(name) for name in network.input_names}
+    sized = {"flow3": {"size": getattr(network.config, "size", 0)}}
+    return {name: make_spec(name, **sized.get(name, {})) for name in network.input_names}
 
 
 def samples_of(

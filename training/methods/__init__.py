@@ -17,6 +17,7 @@ _METHODS: dict[str, str] = {
     "mtm": "mer_live.training.methods.mtm.method:Mtm",
     "off-apexnet": "mer_live.training.methods.off_apexnet:OffApexnet",
     "dual-inception": "mer_live.training.methods.dual_inception:DualInception",
+    "dssn": "mer_live.training.methods.dssn:Dssn",
     "capsulenet": "mer_live.training.methods.capsulenet:Capsulenet",
     "micro-attention": "mer_live.training.methods.micro_attention:MicroAttention",
     "iw-svm": "mer_live.training.methods.adaptation.iw_svm:IwSvm",

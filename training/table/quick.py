@@ -56,6 +56,7 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "ststnet": {"epochs": 100, "lr": 2e-3, "batch": 64},
     "off-apexnet": {"epochs": 20, "lr": 5e-4},
     "dual-inception": {"epochs": 5, "batch": 8, "lr": 3e-4},
+    "dssn": {"epochs": 20, "lr": 5e-4, "size": 64},
     "capsulenet": {"epochs": 8, "lr": 2e-3, "size": 96, "kernel": 5, "width": 16},
     "micro-attention": {"iterations": 40, "lr": 0.05, "size": 96},
     "atnet": {"epochs": 5, "lr": 0.05, "size": 64},

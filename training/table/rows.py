@@ -16,13 +16,14 @@ _NOT_BUILT = "not built, its paper was not at hand"
 UNAVAILABLE: Mapping[str, str] = {
     "rstr": "RSTR (Zhang et al. 2020, region selective transfer regression): that it weighs the regions of the face "
     "is public, its objective and solver were found in no text and no released code that we could read",
-    "stclqp": f"STCLQP (Huang et al. 2016): {_NOT_BUILT}; codebooks of patterns are learnt in each fold, and by which "
-    "measure codes are kept stands in no text that we could read",
+    "stclqp": "STCLQP (Huang et al. 2016): no code is released and we could read its abstract alone, which says "
+    "that codebooks of sign, magnitude and orientation are learnt, not how they are quantised nor which codes are kept",
     "boost": f"Boost (Peng et al. 2019): {_NOT_BUILT}",
-    "dssn": f"DSSN (Khor et al. 2019): {_NOT_BUILT}",
-    "au-gacn": f"AU-GACN (Xie et al. 2020): {_NOT_BUILT}; it also needs action units of each clip",
+    "au-gacn": "AU-GACN (Xie et al. 2020): its public repository holds pictures and no code, and we could read its "
+    "abstract alone; it also needs the action units of each clip, and trains on clips that a generator makes of them",
     "dynamic": f"Dynamic (Sun et al. 2020): {_NOT_BUILT}; it needs a teacher of action units",
-    "graph-tcn": f"Graph-TCN (Lei et al. 2020): {_NOT_BUILT}; it needs a learnt motion magnification",
+    "graph-tcn": "Graph-TCN (Lei et al. 2020): no code is released, and its abstract, all that we could read, gives no "
+    "sizes; its nodes are shape features inside a learnt motion magnification, whose weights are not at hand",
     "micronet": f"MicroNet (Xia et al. 2020): {_NOT_BUILT}",
     "neural": f"Neural (Liu et al. 2019): {_NOT_BUILT}",
 }
@@ -46,7 +47,7 @@ class TableRow:
 
 
 _ADAPTATION = ("iw-svm", "tca", "gfk", "subspace-alignment", "stm", "tkl", "tsrg", "drfs-t", "drls")
-_SHALLOW = ("ststnet", "off-apexnet", "dual-inception", "capsulenet", "micro-attention")
+_SHALLOW = ("ststnet", "off-apexnet", "dual-inception", "dssn", "capsulenet", "micro-attention")
 
 
 def all_rows() -> tuple[TableRow, ...]:

@@ -6,6 +6,7 @@ from support.random_bundles import random_network
 
 from mer_live.engines.networks import build
 from mer_live.engines.networks.capsulenet import route, squash
+from mer_live.engines.networks.dssn import STILL
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,8 @@ from mer_live.engines.networks.capsulenet import route, squash
         ("off-apexnet", 2_664_475, 1024),
         # 2 x (1,284 + 10,336) in the inception blocks, 6272 x 1024, 1024 x 3, with biases
         ("dual-inception", 6_449_867, 1024),
+        # 2 (96 x 122 + 256 x 1201), 43264 x 3, with biases
+        ("dssn", 768_131, 43_264),
         ("capsulenet", 13_836_224, 48),
         # ResNet-10 4,897,794, units 3 (64^2 + 128^2 + 256^2 + 512^2), classifier 1,539
         ("micro-attention", 5_943_813, 512),
@@ -24,8 +27,8 @@ def test_parameters_and_shapes(name: str, count: int, features: int) -> None:
     network = build(name).eval()
     assert sum(p.numel() for p in network.parameters()) == count
     assert network.feature_size == features
-    side = 28 if network.input_names == ("flow3",) else 224
-    x = torch.rand(1, 3 if side == 28 else 1, side, side)
+    side = getattr(network.config, "size", 224)
+    x = torch.rand(1, 3 if network.input_names == ("flow3",) else 1, side, side)
     with torch.no_grad():
         assert network.features(x).shape == (1, features)
         assert network(x).shape == (1, 3)
@@ -40,6 +43,19 @@ def test_streams_look_at_one_component_each_and_never_at_the_strain() -> None:
         torch.testing.assert_close(network(flow3), network(other))
         other[:, 0] = 1 - other[:, 0]
         assert not torch.allclose(network(flow3), network(other))
+
+
+def test_dssn_sees_how_far_and_how_unevenly_skin_moved_but_not_where_to() -> None:
+    network = random_network("dssn")
+    flow3 = torch.rand(2, 3, 67, 67)
+    turned = flow3.clone()
+    turned[:, 0] = 2 * STILL - flow3[:, 1]
+    turned[:, 1] = flow3[:, 0]
+    torch.testing.assert_close(network(turned), network(flow3))
+    turned[:, 2] = 1 - flow3[:, 2]
+    assert not torch.allclose(network(turned), network(flow3))
+    with pytest.raises(ValueError, match="35 px"):
+        build("dssn", {"size": 28})
 
 
 def test_squash_keeps_the_direction() -> None:

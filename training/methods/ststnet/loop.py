@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ def train_stack(
     epochs: int,
     batch: int,
     lr: float,
+    make: Callable[[Sequence[StstnetNetwork], Tensor, float], StstnetStack] = StstnetStack,
 ) -> tuple[list[StstnetNetwork], list[list[float]]]:
     """Train network k on ``rows[k]`` of the pool.
 
@@ -40,6 +41,7 @@ def train_stack(
         epochs: Passes over each network's rows.
         batch: Samples per step.
         lr: Adam's rate.
+        make: What steps the networks; the benchmark puts torch's own layers in its place.
 
     Returns:
         The networks in eval mode, and per network the mean loss of each epoch.
@@ -47,9 +49,9 @@ def train_stack(
     Raises:
         FloatingPointError: A loss became NaN or infinite.
     """
-    stack = StstnetStack(networks, x, lr)
+    stack = make(networks, x, lr)
     drops = [np.random.Generator(np.random.SFC64(np.random.SeedSequence([s, 2]))) for s in seeds]
-    cells = stack.patches.side**2 * stack.channels
+    cells = stack.side**2 * stack.channels
     history: list[list[float]] = [[] for _ in networks]
     for epoch in range(1, epochs + 1):
         keys = priorities(names, order_seed, epoch)
