@@ -181,6 +181,21 @@ def peers(
 
 
 @app.command()
+def published(
+    faces: Annotated[
+        Path, typer.Option(help="Folder of NAME_neutral.jpg photographs.", envvar="MER_BENCH_FACES")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for all that is made; the same command goes on in it.")],
+    only: Annotated[list[str] | None, typer.Option(help="A set, such as casme2-5; repeatable.")] = None,
+    quick: Quick = False,
+    json: Json = None,
+) -> None:
+    """Every reader, class scheme and protocol at the published counts, from trees of rendered people to a live run."""
+    with end_with(2, ValueError):
+        measure("published.run", json, faces=faces, out=out, quick=quick, only=tuple(only or ()))
+
+
+@app.command()
 def report(
     results: Annotated[list[Path], typer.Argument(help="Results written with --json.")],
     out: Annotated[Path, typer.Option(help="Folder for report.html and the plots.")],

@@ -17,6 +17,7 @@ from support import trees
 from support.fuzzing import cases
 from support.video_clips import frames, write_video
 
+from mer_live.benchmarks.published import layouts
 from mer_live.engines.csv_file import CsvError, read_columns
 from mer_live.realtime.ring import FrameRing
 from mer_live.realtime.sources.config import CameraConfig, SourceError
@@ -174,7 +175,7 @@ def test_random_sheets(tmp_path: Path, data: st.DataObject) -> None:
     header = ["Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Emotion", "Fps", "AU"]
     rows = data.draw(st.lists(st.lists(CELLS, min_size=4, max_size=4), max_size=6))
     table = [["sub0001", "sub0001_01", *row[:3], "surprise", 200, row[3]] for row in rows]
-    trees.write_sheet(tmp_path / "training_full_with_AU.xlsx", {"s": [header, *table]})
+    layouts.write_sheet(tmp_path / "training_full_with_AU.xlsx", {"s": [header, *table]})
     try:
         reading = read_dataset("dfme", tmp_path)
     except DatasetError:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from openpyxl import Workbook
+
+from mer_live.benchmarks.published import layouts
+from mer_live.benchmarks.published.layouts import (
+    write_ck_emotion,
+    write_mmi_session,
+    write_video,
+)
 
 Paint = Callable[[int, int], np.ndarray]
 """(position, count) -> (H, W, 3) BGR frame."""
@@ -27,22 +34,6 @@ def write_frames(
     return folder
 
 
-def write_sheet(path: Path, sheets: dict[str, Sequence[Sequence[object]]]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    book = Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        sheet = book.create_sheet(name)
-        for row in rows:
-            sheet.append(list(row))
-    book.save(path)
-    return path
-
-
-CASME2_HEADER = [
-    *("Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "Action Units"),
-    *("Estimated Emotion", "Objective Classes"),
-]
 CASME2_ROWS: list[list[object]] = [
     # Subject is text, the apex may be '/', action units mix int, text and '?'.
     ["01", "EP02_01f", None, 46, 59, 86, None, "4+L10", "happiness", 3],
@@ -60,7 +51,8 @@ CASME2_ROWS: list[list[object]] = [
 def casme2(
     root: Path, revision: str = "20140508", cropped: bool = True, paint: Paint = blank, only: str = ""
 ) -> Path:
-    write_sheet(root / f"CASME2-coding-{revision}.xlsx", {"Sheet1": [CASME2_HEADER, *CASME2_ROWS]})
+    sheet = replace(layouts.CASME2, file=f"CASME2-coding-{revision}.xlsx")
+    sheet.write(root, CASME2_ROWS)
     for row in CASME2_ROWS:
         if row[1] == "EP99_99" or row[3] is None or only not in str(row[1]):
             continue
@@ -68,12 +60,6 @@ def casme2(
         home = root / ("Cropped" if cropped else "CASME2-RAW") / f"sub{row[0]}" / str(row[1])
         write_frames(home, numbers, "reg_img{}.jpg" if cropped else "img{}.jpg", paint)
     return root
-
-
-SAMM_HEADER = [
-    *("Subject", "Filename", "Inducement Code", "Onset Frame", "Apex Frame", "Offset Frame", "Duration"),
-    *("Micro", "Action Units", "Estimated Emotion", "Objective Classes", "Notes"),
-]
 
 
 def _samm(clip: str, onset: int, apex: int, offset: int, units: str, emotion: str) -> list[object]:
@@ -92,9 +78,7 @@ SAMM_ROWS = [
 
 
 def samm(root: Path, paint: Paint = blank) -> Path:
-    above = [["SAMM: Micro FACS Codes"], [None], ["Onset", "and apex in frames"], *[[None]] * 10]
-    sheets = {"MICRO_ONLY": [*above, SAMM_HEADER, *SAMM_ROWS], "Notes": [["nothing"]]}
-    write_sheet(root / "SAMM_Micro_FACS_Codes_v2.xlsx", sheets)
+    layouts.SAMM.write(root, SAMM_ROWS, {"Notes": [["nothing"]]})
     for row in SAMM_ROWS:
         clip = str(row[1])
         if clip != "035_1_1":
@@ -126,12 +110,11 @@ def casme_sq(root: Path, paint: Paint = blank) -> Path:
         [2, "happy1_1", 16, 20, 26, "14", "others", "micro-expression", "happy"],
         [2, "anger1_1", 16, 20, 10, "14", "others", "micro-expression", "happy"],
     ]
-    sheets = {
-        "CASFEcode_final": rows,
+    rules: dict[str, list[list[object]]] = {
         "naming rule1": [["s15", "s15", 1], ["s16", "s16", 2]],
         "naming rule2": [[101, "disgust2"], ["0402", "anger1"], ["0503", "happy1"]],
     }
-    write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    layouts.CASME_SQ.write(root, rows, rules)
     write_frames(
         root / "rawpic" / "s15" / "15_0402beatingpregnantwoman", range(1, 30), "img{:04d}.jpg", paint
     )
@@ -141,7 +124,6 @@ def casme_sq(root: Path, paint: Paint = blank) -> Path:
 
 
 def samm_lv(root: Path) -> Path:
-    header = [*SAMM_HEADER[:7], "Type", "Action Units", "Notes"]
     rows: list[list[object]] = [
         ["006", "006_1_2", 1, 20, 25, 31, "=F11-D11", "Micro - 1/2", "12", None],
         ["006", "006_1_3", 1, 40, -1, 55, "=F12-D12", "Macro", "4", None],
@@ -150,42 +132,22 @@ def samm_lv(root: Path) -> Path:
         ["007", "007_3_2", 1, -1, -1, 700, 700, "Macro", "4", None],
         ["007", "007_3_3", 1, 5, 6, 9, 4, "Neither", "4", None],
     ]
-    write_sheet(
-        root / "SAMM_LongVideos_V2_Release.xlsx", {"FACS_Movement_Only": [*[["SAMM"]] * 9, header, *rows]}
-    )
+    layouts.SAMM_LV.write(root, rows)
     write_frames(root / "SAMM_longvideos" / "006_1", range(1, 61), "006_1_{:04d}.jpg")
     return root
 
 
 def ckplus(root: Path) -> Path:
-    for sequence, emotion in (("001", "   3.0000000e+00\n"), ("002", "   7.0000000e+00\n"), ("003", None)):
+    for sequence, emotion in (("001", 3), ("002", 7), ("003", None)):
         write_frames(
             root / "cohn-kanade-images" / "S005" / sequence, range(1, 12), f"S005_{sequence}_{{:08d}}.png"
         )
-        home = root / "Emotion" / "S005" / sequence
-        home.mkdir(parents=True)
-        if emotion:
-            (home / f"S005_{sequence}_00000011_emotion.txt").write_text(emotion)
+        write_ck_emotion(root, f"S005/{sequence}", 11, emotion)
     codes = root / "FACS" / "S005" / "001"
     codes.mkdir(parents=True)
     (codes / "S005_001_00000011_facs.txt").write_text("   9.0000000e+00   4.0\n   1.7000000e+01   0.0\n")
-    home = root / "Emotion" / "S010" / "001"
-    home.mkdir(parents=True)
-    (home / "S010_001_00000014_emotion.txt").write_text("   1.0\n")
+    write_ck_emotion(root, "S010/001", 14, 1)
     return root
-
-
-def write_video(path: Path, count: int, fps: float = 25.0, paint: Paint | None = None) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    first = (paint or _gray)(0, count)
-    writer = cv2.VideoWriter(
-        str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (first.shape[1], first.shape[0])
-    )
-    assert writer.isOpened()
-    for position in range(count):
-        writer.write((paint or _gray)(position, count))
-    writer.release()
-    return path
 
 
 def _gray(position: int, count: int) -> np.ndarray:
@@ -194,14 +156,13 @@ def _gray(position: int, count: int) -> np.ndarray:
 
 def mmi(root: Path) -> Path:
     for session, person, value in (
-        (1767, "S001-101", "4"),
-        (1768, "S002-101", "6"),
+        (1767, "S001-101", 4),
+        (1768, "S002-101", 6),
         (1769, "S002-102", None),
     ):
         home = root / "Sessions" / str(session)
-        write_video(home / f"{person}.avi", 6)
-        tag = "" if value is None else f'<Metatag Name="Emotion" Value="{value}"/>'
-        (home / "session.xml").write_text(f'<session xmlns="http://mmi"><annotation/>{tag}</session>')
+        write_video(home / f"{person}.avi", [_gray(k, 6) for k in range(6)], 25.0)
+        write_mmi_session(home, value)
     (root / "Sessions" / "1768" / "broken.xml").write_text("<session")
     (root / "Sessions" / "1767" / "S003-001.avi").write_bytes(b"no video")
     return root
@@ -216,14 +177,13 @@ def jaffe(root: Path) -> Path:
 
 def casme3(root: Path, paint: Paint = blank) -> Path:
     """Two expressions in one recording, a depth camera beside, a capital letter, and a recording that is not there."""
-    header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
     rows: list[list[object]] = [
         ["spNO.1", "a", 2, 4, 8, "4+7", "II", "disgust"],
         ["spNO.1", "a", 9, 9, 12, "12", "I", "happy"],
         ["spNO.2", "J", 1, 3, 5, "R4", "VII", "Others"],
         ["spNO.2", "k", 1, 3, 5, "1+2", "III", "surprise"],
     ]
-    write_sheet(root / "annotation" / "casme3_table.xlsx", {"other": [[1]], "label": [header, *rows]})
+    layouts.CASME3.write(root / "annotation", rows, {"other": [[1]]})
     write_frames(root / "spNO.1" / "a" / "color", range(1, 13), "{}.jpg", paint)
     write_frames(root / "spNO.1" / "a" / "depth", range(1, 13), "{}.png")
     write_frames(root / "spNO.2" / "j" / "color", range(1, 13), "{:04}.jpg", paint)
@@ -232,28 +192,12 @@ def casme3(root: Path, paint: Paint = blank) -> Path:
 
 def dfme(root: Path, paint: Paint = blank) -> Path:
     """Two sheets, a rate for each clip and one that is none."""
-    header = [
-        *(
-            "Subject",
-            "Filename",
-            "OnsetFrame",
-            "ApexFrame",
-            "OffsetFrame",
-            "Emotion",
-            "EmotionId",
-            "Fps",
-            "AU",
-        )
+    training: list[list[object]] = [
+        ["sub0003", "sub0003_01", 109, 112, 115, "Happiness", 0, 500, "L12"],
+        ["sub0003", "sub0003_02", 1, 3, 5, "Contempt", 1, "fast", "14"],
     ]
-    sheets: dict[str, list[list[object]]] = {
-        "training_full_with_AU.xlsx": [
-            ["sub0003", "sub0003_01", 109, 112, 115, "Happiness", 0, 500, "L12"],
-            ["sub0003", "sub0003_02", 1, 3, 5, "Contempt", 1, "fast", "14"],
-        ],
-        "testA_with_AU.xlsx": [["sub0004", "sub0004_01", 1, 3, 5, "Surprise", 6, 200, "1+2"]],
-    }
-    for name, rows in sheets.items():
-        write_sheet(root / name, {"Sheet1": [header, *rows]})
+    layouts.DFME[0].write(root, training)
+    layouts.DFME[1].write(root, [["sub0004", "sub0004_01", 1, 3, 5, "Surprise", 6, 200, "1+2"]])
     write_frames(root / "frames" / "sub0003_01", range(109, 116), "{}.png", paint)
     write_frames(root / "frames" / "sub0004_01", range(1, 6), "{}.png", paint)
     return root
@@ -290,7 +234,7 @@ def bu_3dfe(root: Path, paint: Paint = blank) -> Path:
 def generic(root: Path, paint: Paint = blank) -> Path:
     write_frames(root / "positive" / "p1" / "a" / "frames", range(10, 16), "f{}.png", paint)
     write_frames(root / "anger" / "p1" / "b", range(5), "{:03d}.png", paint)
-    write_video(root / "surprise" / "p2" / "c.avi", 8, 30.0)
+    write_video(root / "surprise" / "p2" / "c.avi", [_gray(k, 8) for k in range(8)], 30.0)
     write_frames(root / "bored" / "p3" / "d", range(5), "{:03d}.png", paint)
     (root / "positive" / "p3" / "empty").mkdir(parents=True)
     return root
@@ -298,13 +242,12 @@ def generic(root: Path, paint: Paint = blank) -> Path:
 
 def casme(root: Path, paint: Paint = blank) -> Path:
     """CASME: unnamed columns, two columns of the apex, subjects as numbers."""
-    header = ["Emotion", "Subject", None, "Filename", "OnsetF", "ApexF1", "ApexF2", None, "OffsetF", "AU"]
     rows: list[list[object]] = [
         ["disgust", 1, None, "EP01_5", 57, 66, 0, None, 75, "4"],
         ["tense", 2, None, "EP01_8", 10, 14, 0, None, 20, "15"],
         ["happiness", 2, None, "EP01_5", 1, 4, 0, None, 9, "12"],
     ]
-    write_sheet(root / "CASME-coding.xlsx", {"all": [header, *rows]})
+    layouts.CASME.write(root, rows)
     write_frames(root / "Cropped" / "sub01" / "EP01_5", range(57, 76), "EP01_5-{:05d}.jpg", paint)
     write_frames(root / "Cropped" / "sub02" / "EP01_8", range(10, 21), "EP01_8-{:05d}.jpg", paint)
     write_frames(root / "Cropped" / "sub02" / "EP01_5", range(1, 10), "EP01_5-{:05d}.jpg", paint)
@@ -313,16 +256,6 @@ def casme(root: Path, paint: Paint = blank) -> Path:
 
 def mmew(root: Path, paint: Paint = blank) -> Path:
     """MMEW: frames below the emotion, subjects in the names alone; a row whose offset lies behind the last frame."""
-    header = [
-        "Subject",
-        "Filename",
-        "OnsetFrame",
-        "ApexFrame",
-        "OffsetFrame",
-        "Action Units",
-        "Estimated Emotion",
-        "remarks",
-    ]
     rows: list[list[object]] = [
         [1, "S01-01-001", 1, 9, 20, "6+12", "happiness", None],
         [2, "S02-03-002", 1, 12, 40, "4", "anger", None],
@@ -330,7 +263,7 @@ def mmew(root: Path, paint: Paint = blank) -> Path:
         [3, "S03-01-009", 1, 5, 12, "1+2", "surprise", None],
         [4, "S04-02-001", 1, 6, 12, "24", "others", None],
     ]
-    write_sheet(root / "MMEW_Final.xlsx", {"Sheet1": [header, *rows]})
+    layouts.MMEW.write(root, rows)
     folders = {
         "happiness/S01-01-001": 20,
         "anger/S02-03-002": 30,
@@ -344,13 +277,12 @@ def mmew(root: Path, paint: Paint = blank) -> Path:
 
 def fourd(root: Path, paint: Paint = blank) -> Path:
     """4DME: columns of its own, the class beside the units."""
-    header = ["sub_ID", "fold_name", "Onset", "Apex", "Offset", "AUs", "Emotion"]
     rows: list[list[object]] = [
         [1, "01_01", 1, 6, 12, "AU4+AU7(k)", "Negative"],
         [1, "01_02", 1, 6, 12, "AU12", "Positive"],
         [2, "02_01", 1, 6, 12, "AU17", "Repression"],
     ]
-    write_sheet(root / "4DME_annotation.xlsx", {"all": [header, *rows]})
+    layouts.FOURD.write(root, rows)
     for subject, clip in ((1, "01_01"), (1, "01_02"), (2, "02_01")):
         write_frames(root / "gray_micro" / f"sub{subject:02d}" / clip, range(1, 13), "{:03d}.png", paint)
     return root

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support import trees
 
+from mer_live.benchmarks.published import layouts
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.sample import DatasetError, Sample
 
@@ -66,7 +67,7 @@ def test_casme2_raw_before_cropped(tmp_path: Path) -> None:
 
 def test_missing_column_is_named(tmp_path: Path) -> None:
     rows = [["Subject", "Filename", "OnsetFrame", "OffsetFrame", "Estimated Emotion"], ["01", "a", 1, 2, "x"]]
-    trees.write_sheet(tmp_path / "CASME2-coding-20140508.xlsx", {"Sheet1": rows})
+    layouts.write_sheet(tmp_path / "CASME2-coding-20140508.xlsx", {"Sheet1": rows})
     with pytest.raises(DatasetError, match=r"no column ApexFrame \(row 1 has Subject, Filename.*requested"):
         read_dataset("casme2", tmp_path)
     (tmp_path / "CASME2-coding-20140508.xlsx").write_bytes(b"not a workbook")
@@ -92,7 +93,7 @@ def test_samm_header_below_text_wrong_apexes_and_formulas(tmp_path: Path) -> Non
 
 
 def test_samm_sheet_must_be_there(tmp_path: Path) -> None:
-    trees.write_sheet(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx", {"Other": [trees.SAMM_HEADER]})
+    layouts.write_sheet(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx", {"Other": [layouts.SAMM.header]})
     with pytest.raises(DatasetError, match="has no sheet 'MICRO_ONLY', only Other; SAMM is requested"):
         read_dataset("samm", tmp_path)
 
@@ -163,7 +164,7 @@ def test_samm_lv_fractions_and_missing_apexes(tmp_path: Path) -> None:
     assert "'Neither' is neither macro nor micro" in reasons
     assert "onset -1" in reasons
     rows = [["Filename", "Apex Frame", "Offset Frame", "Type"]]
-    trees.write_sheet(tmp_path / "b" / "SAMM_LongVideos_V2_Release.xlsx", {"FACS_Movement_Only": rows})
+    layouts.write_sheet(tmp_path / "b" / "SAMM_LongVideos_V2_Release.xlsx", {"FACS_Movement_Only": rows})
     with pytest.raises(DatasetError, match="no column Onset Frame"):
         read_dataset("samm-lv", tmp_path / "b")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import trees
 
+from mer_live.benchmarks.published import layouts
 from mer_live.training.datasets import read_dataset
 from mer_live.training.datasets.sample import DatasetError, Reading
 from mer_live.training.datasets.schemes import classes_named, relabelled
@@ -62,7 +63,7 @@ def test_4dme_has_a_rate_for_each_of_its_cameras_and_classes_of_its_own(tmp_path
 def test_what_is_missing_is_named_with_where_to_get_it(tmp_path: Path, name: str) -> None:
     with pytest.raises(DatasetError, match="requested from"):
         read_dataset(name, tmp_path)
-    trees.write_sheet(tmp_path / f"{name.upper()}.xlsx", {"a": [["Subject", "Filename"], [1, "x"]]})
+    layouts.write_sheet(tmp_path / f"{name.upper()}.xlsx", {"a": [["Subject", "Filename"], [1, "x"]]})
     with pytest.raises(DatasetError, match="no column OnsetFrame"):
         read_dataset(name, tmp_path)
 

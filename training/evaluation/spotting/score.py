@@ -7,7 +7,8 @@ macro-expressions, each matched among its own kind. Recognition and STRS follow 
 "Spot-then-recognize" (Signal Processing: Image Communication 110, 2023), which MEGC took over: recognition is judged
 on the right intervals alone, its F1 is the harmonic mean of precision and recall averaged over classes, and STRS is
 the product of the two F1. Two deviations: their script lets one annotated interval be found twice, here, as in the
-text of MEGC 2020, it is found once and the second detection is a false one; and classes are the three of CLASSES.
+text of MEGC 2020, it is found once and the second detection is a false one; and classes are the three of CLASSES, or
+those of the bundles that name.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from mer_live.realtime.types import Kind, State
+from mer_live.realtime.types import CLASSES, Kind, State
 from mer_live.training.metrics import confusion, per_class, scores
 from mer_live.training.spotter.match import pair
 
@@ -35,7 +36,7 @@ class Expression:
     """Of the offset; it belongs to the interval."""
     kind: Kind = "micro"
     label: int | None = None
-    """Index into CLASSES; None where nobody names one."""
+    """Number of its class; None where nobody names one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +70,15 @@ def right(truths: Sequence[Expression], found: Sequence[Expression]) -> list[tup
     return pair(truths, found, score)
 
 
-def score(videos: Sequence[Watched], *, macro: bool = False) -> dict[str, Any]:
+def score(
+    videos: Sequence[Watched], *, macro: bool = False, classes: Sequence[str] = CLASSES
+) -> dict[str, Any]:
     """Every figure of a database, JSON-able; None where nothing can be said.
 
     Args:
         videos: All of them.
         macro: Macro-expressions were looked for.
+        classes: What the labels mean.
 
     Returns:
         ``spotting`` {micro, macro, all}, each {n, tp, fp, fn, precision, recall, f1}, macro None where none was looked
@@ -91,7 +95,7 @@ def score(videos: Sequence[Watched], *, macro: bool = False) -> dict[str, Any]:
         for t, d in ((video.truths[i], video.found[k]) for i, k in found)
         if t.kind == "micro" and t.label is not None and d.label is not None
     ]
-    recognition = _recognition(named)
+    recognition = _recognition(named, classes)
     f1 = spotting["micro"]["f1"]
     minutes = sum(video.face_s for video in videos) / 60
     false = [
@@ -136,17 +140,17 @@ def _count(
     }
 
 
-def _recognition(named: Sequence[tuple[int, int]]) -> dict[str, Any] | None:
+def _recognition(named: Sequence[tuple[int, int]], classes: Sequence[str]) -> dict[str, Any] | None:
     """Of (true, said) classes; classes that occur in neither are left out of every mean."""
     if not named:
         return None
-    table = confusion([t for t, _ in named], [p for _, p in named])
+    table = confusion([t for t, _ in named], [p for _, p in named], len(classes))
     hit, true, said = np.diag(table), table.sum(1), table.sum(0)
     there = true + said > 0
     precision = float(np.mean(hit[there] / np.maximum(said[there], 1)))
     recall = float(np.mean(hit[there] / np.maximum(true[there], 1)))
     f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return {"n": len(named), "f1": f1, **scores(table).as_dict(), "per_class": per_class(table)}
+    return {"n": len(named), "f1": f1, **scores(table).as_dict(), "per_class": per_class(table, classes)}
 
 
 def _spread(videos: Sequence[Watched], state: State) -> dict[str, float | int | None]:

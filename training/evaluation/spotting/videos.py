@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from mer_live.engines.bundle import common_classes, file_sha256, load_bundle
-from mer_live.engines.errors import BundleError
 from mer_live.engines.executors import Executor, LocalExecutor
 from mer_live.engines.files import write_json
 from mer_live.engines.records import from_json, to_json
@@ -24,8 +23,9 @@ from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.spotter.config import SpotterConfig
 from mer_live.realtime.spotter.score import Scorer
 from mer_live.realtime.spotter.spotter import Spotter
-from mer_live.realtime.types import CLASSES, Frame
+from mer_live.realtime.types import Frame
 from mer_live.training.datasets.sample import DatasetError, Interval, LongVideo, Reading
+from mer_live.training.datasets.schemes import relabelled
 from mer_live.training.evaluation.spotting.score import Expression, Watched, right, score
 from mer_live.training.spotter.match import Decision, decisions
 
@@ -59,10 +59,12 @@ def spot_evaluate(
     The spotter and the bundles are those that run live. The coefficients that ship were fitted on no database, so
     nobody needs to be left out; of ``settings.coefficients`` each person is given those that they did not teach. A
     bundle of the user's own must not have been trained on these people; ``data`` of each card is part of the result.
+    Where the bundles' classes are not the usual three, the annotators' words are read in theirs.
     Finished videos lie in ``out/videos``; a stopped run goes on with them.
 
     Returns:
-        As `score`, and ``dataset``, ``settings``, ``bundles``, ``skipped``, ``notes``, ``watched``, ``versions``.
+        As `score`, and ``dataset``, ``settings``, ``classes``, ``bundles``, ``skipped``, ``notes``, ``watched`` and
+        ``versions``.
 
     Raises:
         DatasetError: The reader gives no long video.
@@ -72,10 +74,9 @@ def spot_evaluate(
         raise DatasetError("no long video was read: spotting is judged on casme-sq, samm-lv and casme3")
     LiveConfig(sensitivity=settings.sensitivity)
     bundles = [load_bundle(name) for name in settings.bundles]
-    if bundles and common_classes(bundles) != CLASSES:
-        raise BundleError(
-            f"Long videos are named {', '.join(CLASSES)}; {bundles[0].card.name} has other classes: take one of these."
-        )
+    classes = common_classes(bundles) if bundles else reading.classes
+    if classes != reading.classes:
+        reading = relabelled(reading, classes)
     for person in sorted({video.subject for video in reading.videos}):
         _scorer(settings, person)
     files = {v.key: out / "videos" / f"{v.key.replace('/', '-')}.json" for v in reading.videos}
@@ -88,9 +89,10 @@ def spot_evaluate(
         if progress is not None:
             progress(len(watched), len(reading.videos), video.key)
     ordered = [watched[video.key] for video in reading.videos]
-    return score(ordered, macro=settings.macro) | {
+    return score(ordered, macro=settings.macro, classes=classes) | {
         "dataset": reading.videos[0].dataset,
         "settings": to_json(settings),
+        "classes": list(classes),
         "bundles": {bundle.card.name: bundle.card.data for bundle in bundles},
         "skipped": [{"name": one.name, "reason": one.reason} for one in reading.skipped],
         "notes": list(reading.notes),

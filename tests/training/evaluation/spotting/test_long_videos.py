@@ -10,10 +10,11 @@ import cv2
 import jsonschema
 import numpy as np
 import pytest
-from support import portraits, trees
+from support import portraits
 from support.random_bundles import random_bundle
 from typer.testing import CliRunner
 
+from mer_live.benchmarks.published import layouts
 from mer_live.realtime.api import watch
 from mer_live.realtime.config import LiveConfig
 from mer_live.realtime.sinks import event_line
@@ -74,7 +75,7 @@ def test_casme_sq_from_frames_to_strs(
         "naming rule1": [["s15", "s15", 1]],
         "naming rule2": [[101, "disgust2"]],
     }
-    trees.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    layouts.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
     copied(folder, root / "rawpic" / "s15" / "15_0101disgustingteeth", "img{:03d}.jpg")
     command = ("--dataset", "CAS(ME)^2", "--root", root, "--out", out, "--bundle", "madtn")
     code, output = run(*command)
@@ -130,7 +131,7 @@ def test_macro_expressions_are_told_where_they_are_asked_for(tmp_path: Path) -> 
         )
     ]
     sheets = {"CASFEcode_final": rows, "naming rule1": [["s15", "s15", 1]], "naming rule2": [[101, "happy2"]]}
-    trees.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    layouts.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
     copied(folder, root / "rawpic" / "s15" / "15_0101happy", "img{:03d}.jpg")
     code, output = run(
         "--dataset", "casme-sq", "--root", root, "--out", tmp_path / "o", "--spotting-only", "--macro"
@@ -167,7 +168,7 @@ def test_judges_learnt_from_two_people_and_used_on_each_other(
         "naming rule1": [["s15", "s15", 1], ["s16", "s16", 2]],
         "naming rule2": [[101, "disgust2"]],
     }
-    trees.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
+    layouts.write_sheet(root / "CAS(ME)^2code_final.xlsx", sheets)
     for name in ("15", "16"):
         copied(folder, root / "rawpic" / f"s{name}" / f"{name}_0101disgustingteeth", "img{:03d}.jpg")
     base = ["fit-spotter", "--dataset", "casme-sq", "--root", str(root), "--out", str(out), "--jobs", "1"]
@@ -195,15 +196,10 @@ def test_the_other_two_layouts(
     root, out = tmp_path / "root", tmp_path / "out"
     if name == "samm-lv":
         row = ["006", "006_1_2", 1, 20, 25, 31, 12, "Micro - 1/2", "12", None]
-        header = [*trees.SAMM_HEADER[:7], "Type", "Action Units", "Notes"]
-        sheets = {"FACS_Movement_Only": [*[["SAMM"]] * 9, header, row]}
-        trees.write_sheet(root / "SAMM_LongVideos_V2_Release.xlsx", sheets)
+        layouts.SAMM_LV.write(root, [row])
         copied(filmed[0], root / "SAMM_longvideos" / "006_1", "006_1_{:04d}.jpg", 40)
     else:
-        header = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]
-        trees.write_sheet(
-            root / "casme3_table.xlsx", {"label": [header, ["spNO.1", "a", 20, 25, 31, "4", "II", "disgust"]]}
-        )
+        layouts.CASME3.write(root, [["spNO.1", "a", 20, 25, 31, "4", "II", "disgust"]])
         copied(filmed[0], root / "spNO.1" / "a" / "color", "{}.jpg", 40)
     code, output = run("--dataset", name, "--root", root, "--out", out, "--spotting-only")
     assert code == 0, output

@@ -98,6 +98,8 @@ def test_a_class_that_nobody_knows_is_not_judged() -> None:
     result = score([video([micro(1, 10), micro(31, 40, 1)], [micro(1, 10, 2), micro(31, 40, 1)])])
     assert result["recognition"]["n"] == 1
     assert result["strs"] == 1.0
+    five = score([video([micro(1, 10, 4)], [micro(1, 10, 4)])], classes=("a", "b", "c", "d", "e"))
+    assert five["recognition"]["per_class"]["e"]["f1"] == 1.0
     unnamed = score([video([micro(1, 10)], [micro(1, 10, 2)])])
     assert unnamed["recognition"] is None
     assert unnamed["strs"] is None
