@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeAlias
 
 import cv2
@@ -10,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mer_live.engines.representation.clip import Clip
+from mer_live.engines.representation.specs import ROW
 from mer_live.realtime.types import FaceCrop, Motion, Spot
 
 LooksAt: TypeAlias = Callable[[int, int | None, int], Iterable[int]]
 """Positions of apex, offset (None while unknown) and newest crop in a clip that begins at its onset -> of the crops
 that are looked at."""
+
+
+def _now(do: Callable[[], None]) -> None:
+    do()
 
 
 class CropHistory:
@@ -34,7 +40,7 @@ class CropHistory:
         capacity = max(2, most_bytes // (size * size))
         self._keep_ns = round(seconds * 1e9)
         self._gray = np.empty((capacity, size, size), np.uint8)
-        self._adm = np.zeros((capacity, 128), np.float32)
+        self._adm: list[NDArray[np.float32] | None] = [None] * capacity
         self._has_adm = False
         self._t_ns = np.zeros(capacity, np.int64)
         self._index = np.full(capacity, -1, np.int64)
@@ -53,7 +59,7 @@ class CropHistory:
         """Keep ``crop``, which was cut into ``slot()``, and its motion."""
         at = self._next
         self._has_adm |= motion.adm is not None
-        self._adm[at] = 0.0 if motion.adm is None else motion.adm
+        self._adm[at] = motion.adm
         self._t_ns[at] = crop.t_ns
         self._index[at] = crop.index
         self._anchor[at] = crop.anchor
@@ -66,8 +72,15 @@ class CropHistory:
                 at = 0
         self._next = at
 
-    def clip(self, spot: Spot, looks_at: LooksAt | None = None) -> Clip | None:
+    def clip(
+        self,
+        spot: Spot,
+        looks_at: LooksAt | None = None,
+        later: Callable[[Callable[[], None]], object] = _now,
+    ) -> Clip | None:
         """Copy of the crops from the spot's onset to its newest frame; None if they are no longer held.
+
+        The ADM rows are copied by what is given to ``later``, which calls it when they have their numbers.
 
         With ``looks_at`` only the crops that it names are copied: a second of all would cost the worker
         milliseconds, and twelve are looked at. What the other places hold is not defined.
@@ -95,8 +108,8 @@ class CropHistory:
             gray[k] = self._gray[at] if same else _rewarp(self._gray[at], self._warp[at], self._warp[begin])
         adm = None
         if self._has_adm:
-            adm = self._adm[held]
-            adm[0] = 0.0
+            adm = np.zeros((count, ROW), np.float32)
+            later(partial(_copy_rows, [self._adm[at] for at in held[1:]], adm[1:]))
         return Clip(
             gray=gray,
             t_ns=self._t_ns[held],
@@ -105,6 +118,12 @@ class CropHistory:
             offset=offset,
             adm=adm,
         )
+
+
+def _copy_rows(rows: Sequence[NDArray[np.float32] | None], out: NDArray[np.float32]) -> None:
+    for made, row in zip(rows, out, strict=True):
+        if made is not None:
+            row[:] = made
 
 
 def _rewarp(

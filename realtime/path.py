@@ -6,6 +6,7 @@ spotter and of every benchmark.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -44,6 +45,8 @@ class Spotted:
     """Crops from the onset to the newest frame. None where the decision is not about a picture (settled,
     withdrawn), and where its frames are no longer held: then it is withdrawn."""
     face: Face | None = None
+    whole: threading.Event | None = None
+    """Set when the clip's ADM rows are there; None: they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +206,16 @@ class FacePath:
     def _with_clip(self, spot: Spot) -> Spotted:
         if spot.phase not in ("apex", "offset"):
             return Spotted(spot, None, self._face())
-        clip = self._history.clip(spot, self._looks_at)
+        whole: list[threading.Event | None] = [None]
+
+        def later(copy: Callable[[], None]) -> None:
+            whole[0] = self._meter.later(copy)
+
+        clip = self._history.clip(spot, self._looks_at, later)
         if clip is None:
             self.lost_spots += 1
             spot = replace(spot, phase="withdrawn", reason="frames no longer held")
-        return Spotted(spot, clip, self._face())
+        return Spotted(spot, clip, self._face(), whole[0])
 
     def _face(self) -> Face | None:
         crop = self._crop

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Self
 
 from mer_live.realtime.clock import StartTime, start_time
@@ -235,7 +236,7 @@ class Pipeline:
                     track=source.faces,
                     beside=paths[0] if paths else None,
                     mark=self._mark,
-                    stage=self.recognizer.open_stage,
+                    stage=partial(self.recognizer.open_stage, beside=True),
                     looks_at=self.recognizer.looks_at,
                 )
             )
@@ -249,7 +250,7 @@ class Pipeline:
     def _hand_over(self, steps: Sequence[Step], decided_ns: int) -> None:
         for step in steps:
             for one in step.spotted:
-                self._spots.put(Waiting(one.spot, one.clip, decided_ns, one.face))
+                self._spots.put(Waiting(one.spot, one.clip, decided_ns, one.face, one.whole))
 
     # -- recogniser thread -----------------------------------------------------------------------
 

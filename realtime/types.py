@@ -125,8 +125,8 @@ class Motion:
     head: NDArray[np.float32]
     """(4,) head motion that was removed, since the anchor: x px, y px, roll rad, log scale."""
     adm: NDArray[np.float32] | None
-    """(128,) ADM row of the flow from the previous frame (engines.representation); None for the first crop, and
-    where no bundle wants any."""
+    """(128,) ADM row of the flow from the previous frame (engines.representation), whose numbers may come a little
+    later (`MotionStage.later`); None for the first crop, and where no bundle wants any."""
     repeated: bool = False
     """The camera handed the last picture over again: nothing is known of the time since."""
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +14,8 @@ from mer_live.engines.representation.adm import adm_row
 from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import resize_gray
-from mer_live.engines.representation.specs import AdmSpec
+from mer_live.engines.representation.specs import ROW, AdmSpec, Direction
+from mer_live.realtime.motion.beside import Beside
 from mer_live.realtime.motion.stage import FlowSpec
 
 
@@ -42,22 +47,26 @@ class CpuStage:
         size: S, side of the crops, px.
         tracked: flow that is read at the points.
         adm: ADM rows to make; None makes none.
+        beside: make them in a thread of their own. The crops that are handed over must then stay as they are until
+            `beside.MOST` more have come. The rows are the same.
     """
 
-    def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None) -> None:
+    def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None, *, beside: bool = False) -> None:
         self._side = (size, size)
         self.newest = np.zeros(self._side, np.uint8)
         """(S, S) the newest crop, in the anchoring of the next."""
+        self._given = self.newest
         self._tracked = _Flow(tracked, size)
         self._adm = adm
         self._rows = None if adm is None else _Flow(FlowSpec(adm.flow, adm.flow_px), size, lit=True)
+        self._beside = Beside("mer-rows") if beside and adm is not None else None
 
     def restart(self, gray: NDArray[np.uint8]) -> None:
         """Begin anew with a crop."""
         np.copyto(self.newest, gray)
         self._tracked.restart(gray)
         if self._rows is not None:
-            self._rows.restart(gray)
+            self._do(partial(self._rows.restart, gray))
 
     def rewarp(self, change: NDArray[np.float64]) -> None:
         """Move the newest crop into a new anchoring."""
@@ -70,6 +79,7 @@ class CpuStage:
         flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
         at = np.clip(np.rint(points / shrunk), 0, len(flow) - 1).astype(np.intp)
         np.copyto(self.newest, gray)
+        self._given = gray
         moved: NDArray[np.float32] = flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
         return moved
 
@@ -77,7 +87,29 @@ class CpuStage:
         """ADM row of the newest step; None where none is wanted."""
         if self._adm is None or self._rows is None:
             return None
-        return adm_row(self._rows.step(self.newest), None, self._adm.direction, self._rows.shrunk)
+        row = np.empty(ROW, np.float32)
+        self._do(partial(self._make, self._rows, self._given, row, self._adm.direction))
+        return row
+
+    @staticmethod
+    def _make(rows: _Flow, gray: NDArray[np.uint8], row: NDArray[np.float32], direction: Direction) -> None:
+        adm_row(rows.step(gray), row, direction, rows.shrunk)
+
+    def later(self, do: Callable[[], None]) -> threading.Event | None:
+        """See `MotionStage`."""
+        there = None if self._beside is None else threading.Event()
+        self._do(do)
+        if there is not None:
+            self._do(there.set)
+        return there
+
+    def _do(self, task: Callable[[], None]) -> None:
+        if self._beside is None:
+            task()
+        else:
+            self._beside.put(task)
 
     def close(self) -> None:
-        """Nothing to free."""
+        """End the thread, if there is one, after what it was given; a second call does nothing."""
+        if self._beside is not None:
+            self._beside.close()

@@ -8,6 +8,8 @@ thousand dependent launches a frame. Farneback flow, which the device computes, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +58,10 @@ class CudaStage:
     def row(self) -> NDArray[np.float32] | None:
         """ADM row of the newest step; waits for the device."""
         return self._rows.row(self._mine)
+
+    def later(self, do: Callable[[], None]) -> None:
+        """Every row has its numbers."""
+        do()
 
     def close(self) -> None:
         """Give the place back; a second call does nothing."""

@@ -8,6 +8,8 @@ in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -125,6 +127,10 @@ class MotionMeter:
         """Measure the next crop as the first one."""
         self._ref = None
 
+    def later(self, do: Callable[[], None]) -> threading.Event | None:
+        """Call ``do`` once every ADM row so far has its numbers; see `MotionStage`."""
+        return self._stage.later(do)
+
     def close(self) -> None:
         """Free the motion stage; a second call does nothing."""
         self._stage.close()
@@ -191,7 +197,7 @@ class MotionMeter:
             t_ns=crop.t_ns,
             anchor=crop.anchor,
             speed=np.zeros_like(last.speed),
-            adm=None if last.adm is None else np.zeros_like(last.adm),
+            adm=None,
             repeated=self.picture.repeated or self.picture.renewed,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -46,7 +48,13 @@ class MotionStage(Protocol):
 
     def row(self) -> NDArray[np.float32] | None:
         """(128,) ADM row of the newest ``step`` (engines.representation.adm), asked for once after each; None where
-        none is wanted. Between the two a device works while the caller tracks its points."""
+        none is wanted. Its numbers may come later (``later``). Between the two a device works while the caller tracks
+        its points."""
+        ...
+
+    def later(self, do: Callable[[], None]) -> threading.Event | None:
+        """Call ``do`` once every row so far has its numbers: at once (None), or in a thread of the stage's own, after
+        which the event is set."""
         ...
 
     def close(self) -> None:

@@ -57,6 +57,8 @@ class Naming:
 
     def _named(self, item: Waiting, clip: Clip, known: Event | None) -> Event:
         spot, zero = item.spot, self._counters.first_ns or 0
+        if item.whole is not None:
+            item.whole.wait()
         started = time.monotonic_ns()
         seen = self._recognizer.recognize(clip)
         done = time.monotonic_ns()

@@ -20,6 +20,8 @@ class Waiting:
     decided_ns: int
     """Monotonic clock when it was decided."""
     face: Face | None = None
+    whole: threading.Event | None = None
+    """Set when the clip is complete; None: it is."""
 
 
 class SpotQueue:
