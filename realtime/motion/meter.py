@@ -8,6 +8,7 @@ in noisy crops this gives 0.9-1.0 of the true displacement, DIS at 112 px 0.15-0
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -165,7 +166,7 @@ class MotionMeter:
             return self._again(crop)
         speed = displacement - self._last
         dt_s = (crop.t_ns - self._t_ns) * 1e-9
-        self._slow += (displacement - self._slow) * (1.0 - np.exp(-dt_s / 0.12))
+        self._slow += (displacement - self._slow) * (1.0 - math.exp(-dt_s / 0.12))
         self._last = displacement
         theta = self._theta
         motion = self._motion = Motion(
@@ -265,9 +266,10 @@ class MotionMeter:
         )
         moved = (found[:, 0] - ref.points).astype(np.float64)
         difference = error[:, 0].astype(np.float64)
-        jump = np.abs(found[:, 0] - start).max(1)
+        away = np.abs(found[:, 0] - start)
+        jump = np.maximum(away[:, 0], away[:, 1])
         good = (status[:, 0] == 1) & (difference < _BAD_ERROR) & (jump < _BAD_JUMP_PX)
-        moved[~good] = (start - ref.points)[~good]
+        np.copyto(moved, start - ref.points, where=~good[:, None])
         weight = ref.quality * np.where(good, 1.0, 1e-3)
         self._theta, residual = ref.head(moved, weight * (0.02 + 0.98 * STABLE))
         self._moved, self._rigid = moved, moved - residual
@@ -277,6 +279,6 @@ class MotionMeter:
         assert self._ref is not None
         age = t_ns - self._ref.t_ns
         quiet = np.abs(self._last - self._slow).max() < _QUIET_PX
-        far = np.hypot(self._theta[0], self._theta[1]) > _FAR_PX * self.size / 224
-        lost = np.mean(weight < 0.01) > _LOST
+        far = math.hypot(self._theta[0], self._theta[1]) > _FAR_PX * self.size / 224
+        lost = np.count_nonzero(weight < 0.01) > _LOST * len(weight)
         return bool(age > _MAX_AGE_NS or (age > _MIN_AGE_NS and quiet) or far or lost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -26,6 +27,8 @@ MEAN_OF_GROUP: Array = np.array(
 _STEP_S = 0.04
 _BEFORE_S, _NEAR_S, _AFTER_S = 1.0, 0.12, 0.5
 _LEAST_PX = 0.02
+_LAST = np.array([1.0, 0.5, 0.0])
+_FLOORS_PX = np.array([_LEAST_PX, _LEAST_PX, _LEAST_PX, 0.1, 0.1])
 _R = len(REGIONS)
 
 AROUND: tuple[str, ...] = (
@@ -54,27 +57,24 @@ class Trail:
     """What was thought of the newest seconds: (time, value) pairs, bounded."""
 
     def __init__(self, length: int = 256) -> None:
-        self._held: deque[tuple[int, float]] = deque(maxlen=length)
+        self._times: deque[int] = deque(maxlen=length)
+        self._values: deque[float] = deque(maxlen=length)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._held.clear()
+        self._times.clear()
+        self._values.clear()
 
     def add(self, t_ns: int, value: float) -> None:
         """Append a value."""
-        self._held.append((t_ns, value))
+        self._times.append(t_ns)
+        self._values.append(value)
 
     def between(self, first_ns: float, last_ns: float) -> list[float]:
         """Values of times in a span, oldest first."""
-        return [v for t, v in self._held if first_ns <= t <= last_ns]
-
-
-def _speeds(values: Array) -> Array:
-    """(T, ROWS, 2) on a grid -> (G,) log of the mean speed of each group, px a grid step."""
-    if len(values) < 2:
-        return np.full(len(GROUPS), np.log(_LEAST_PX))
-    steps = np.diff(values[:, :_R], axis=0)
-    return np.asarray(np.log(MEAN_OF_GROUP @ np.hypot(steps[..., 0], steps[..., 1]).mean(0) + _LEAST_PX))
+        times = np.fromiter(self._times, np.int64, len(self._times))
+        inside = np.flatnonzero((times >= first_ns) & (times <= last_ns)).tolist()
+        return [self._values[k] for k in inside]
 
 
 def around(
@@ -103,27 +103,31 @@ def around(
     step = round(_STEP_S * 1e9)
     last = min(now_ns, offset + round(_AFTER_S * 1e9))
     spans = ((onset - round(_BEFORE_S * 1e9), onset), (onset, offset), (offset, last))
-    parts = [history.sample(np.arange(a, b + 1, step, dtype=np.float64)) for a, b in spans]
-    near = history.sample(onset - np.array([_NEAR_S, 0.5 * _NEAR_S, 0.0]) * 1e9).mean(0)
     settled_ns = min(round(_NEAR_S * 1e9), last - offset)
-    end = history.sample(last - settled_ns * np.array([1.0, 0.5, 0.0])).mean(0)
-    top = history.sample(np.array([float(apex)]))[0]
-    left = end[:_R] - near[:_R]
-    went = top[:_R] - near[:_R]
+    times = [np.arange(a, b + 1, step, dtype=np.float64) for a, b in spans]
+    times += [onset - _NEAR_S * 1e9 * _LAST, last - settled_ns * _LAST, np.array([float(apex)])]
+    ends = np.cumsum([len(one) for one in times])[:-1]
+    *parts, near, end, top = np.split(history.sample(np.concatenate(times)), ends)
+    start = near[:, :_R].mean(0)
+    left, went = end[:, :_R].mean(0) - start, top[0, :_R] - start
     height = abs(float(went.ravel() @ weights)) + 0.1
     course = parts[2][:, :_R].reshape(-1, 2 * _R) @ weights
-    columns: list[float] = []
-    for part in parts:
-        columns += _speeds(part).tolist()
-    columns += np.log(MEAN_OF_GROUP @ np.hypot(left[:, 0], left[:, 1]) + 0.1).tolist()
-    columns += np.log(MEAN_OF_GROUP @ np.hypot(went[:, 0], went[:, 1]) + 0.1).tolist()
-    for part in parts:
-        steps = np.diff(part[:, _R], axis=0)
-        columns.append(float(np.log(np.hypot(steps[:, 0], steps[:, 1]).max(initial=0.0) + 0.05)))
+    moved = np.zeros((_R, len(parts) + 2))
+    """Of each region: its mean speed in each part, px a grid step, what is left at the end, how far it went."""
+    heads = []
+    for k, part in enumerate(parts):
+        steps = part[1:, : _R + 1] - part[:-1, : _R + 1]
+        speeds = np.hypot(steps[..., 0], steps[..., 1])
+        moved[:, k] = speeds[:, :_R].sum(0) / max(1, len(speeds))
+        heads.append(math.log(speeds[:, _R].max(initial=0.0) + 0.05))
+    moved[:, -2] = np.hypot(left[:, 0], left[:, 1])
+    moved[:, -1] = np.hypot(went[:, 0], went[:, 1])
+    columns: list[float] = np.log((MEAN_OF_GROUP @ moved + _FLOORS_PX).T).ravel().tolist()
+    columns += heads
     columns += [min(float(part[:, -1, 0].max(initial=0.0)), 6.0) for part in parts]
     for a, b in spans:
         heard = speaking.between(a, b)
-        columns.append(float(np.mean(heard)) if heard else 0.0)
+        columns.append(sum(heard) / len(heard) if heard else 0.0)
     columns += [
         (last - offset) * 1e-9,
         (apex - onset) * 1e-8,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mer_live.realtime.motion.regions import region
@@ -62,4 +64,4 @@ def lower_in_speech(seen: Array, *, later: bool) -> float:
 
 
 def _gate(x: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0))))
+    return 1.0 / (1.0 + math.exp(-min(max(x, -30.0), 30.0)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mer_live.realtime.spotter.pulses import raised_cosine, refine
+from mer_live.realtime.spotter.pulses import raised_cosine, refine, without_drift
 from mer_live.realtime.spotter.signals import Array, History
 from mer_live.realtime.types import Span
 
@@ -52,13 +52,10 @@ class Hypothesis:
         """Where the course turned back, roughly: a look judges from where to where, and hardly when in between."""
         seconds: Array = (times - self.onset_ns).astype(np.float64) * 1e-9
         whole = (self.offset_ns - self.onset_ns) * 1e-9
-        left = []
-        for apex in _APEXES * whole:
-            pulse = raised_cosine(-seconds, 0.0, -apex, -whole)
-            columns = np.stack([pulse, np.ones(len(seconds)), seconds], 1)
-            rest = course - columns @ np.linalg.lstsq(columns, course, rcond=1e-6)[0]
-            left.append(float(rest @ rest))
-        return self.onset_ns + round(float(_APEXES[int(np.argmin(left))]) * whole * 1e9)
+        pulses = without_drift(raised_cosine(-seconds, 0.0, -_APEXES[:, None] * whole, -whole), seconds)
+        energies = np.einsum("at,at->a", pulses, pulses)
+        explained = np.square(pulses @ without_drift(course, seconds)) / np.maximum(energies, 1e-9)
+        return self.onset_ns + round(float(_APEXES[int(np.argmax(explained))]) * whole * 1e9)
 
     def span(self, history: History, *, ended: bool = True) -> Span:
         """When it happens, in frames."""

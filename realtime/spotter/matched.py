@@ -11,6 +11,7 @@ mouth talks, and a mouth that talks does not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,51 +120,57 @@ class MatchedFilter:
         self.seen = seen = history.sample(now_ns - _SEEN * 1e9)  # (30, ROWS, 2)
         self._window = seen[-len(AGES) :]
         a, b, c = (seen[k, : self._regions] for k in _OLD)
-        step = np.clip(b - 0.5 * (a + c), -_LARGEST_STEP_PX, _LARGEST_STEP_PX)
+        step = np.minimum(np.maximum(b - 0.5 * (a + c), -_LARGEST_STEP_PX), _LARGEST_STEP_PX)
         self._seen_s = self._seen_s * float(np.exp(-dt_s / _MEMORY_S)) + dt_s
-        self._moved += (np.square(step).mean(1) - self._moved) * min(1.0, dt_s / self._seen_s)
+        squared = step * step
+        self._moved += (0.5 * (squared[:, 0] + squared[:, 1]) - self._moved) * min(1.0, dt_s / self._seen_s)
 
     def match(self, speaking: float = 0.0, bank: Bank = COURSES) -> Matched:
         """Fit every course of a bank to the window; ``speaking`` is the log odds that the face does."""
         n = self._regions
-        spread = np.repeat(self.spread_px, 2)
+        by_part = self.spread_px
+        spread = by_part.repeat(2)
         x = self._window[:, :n].reshape(len(AGES), 2 * n)
         x = x - x.mean(0)
         y = (x / spread) @ self._whitener.T
         p = (self._patterns / spread) @ self._whitener.T  # (K, 2R) whitened patterns
-        q = np.square(p).sum(1)  # (K,)
+        q = np.einsum("kr,kr->k", p, p)
         rows = np.arange(len(bank.onset))
         a, ya = bank.fit[:, 0] @ x, bank.fit[:, 0] @ y  # (J, 2R) amplitude of every region
-        size = np.sqrt(np.square(a).sum(1)) + 1e-3
-        clear = np.sqrt(np.square(ya).sum(1)) + 1e-3
+        squared = a * a
+        size = np.sqrt(squared.sum(1)) + 1e-3
+        clear = np.sqrt(np.einsum("jr,jr->j", ya, ya)) + 1e-3
         response = ya @ p.T  # (J, K)
         coherence = response / np.sqrt(q) / clear[:, None]
         cosine = a @ self._patterns.T / size[:, None]
         best = np.argmax(coherence + cosine, axis=1)
         amplitude = response[rows, best] / q[best]
         tall = np.maximum(np.abs(amplitude), 0.05)
-        beam = (y @ p.T / q).T[best]  # (J, L) px along the best pattern
-        plain = (x @ self._patterns.T).T[best]
+        # (J, L, 2) px along the best pattern, seen by the whitened beam and plainly
+        along = np.stack([(y @ p.T / q).T[best], (x @ self._patterns.T).T[best]], 2)
+        beam, plain = along[..., 0], along[..., 1]
         used, inside = bank.used, bank.inside
-        rest = np.square(np.einsum("jab,jb->ja", bank.residual, beam))
-        misfit = np.sqrt((rest * inside).sum(1) / inside.sum(1)) / tall
+        rest = np.square(bank.residual @ along)
+        misfit = np.sqrt(np.einsum("ja,ja->j", rest[..., 0], inside) / inside.sum(1)) / tall
         outside = used - inside
-        before = np.sqrt((rest * outside).sum(1) / outside.sum(1)) / tall
+        before = np.sqrt(np.einsum("ja,ja->j", rest[..., 0], outside) / outside.sum(1)) / tall
         drift = np.abs(np.einsum("jl,jl->j", bank.fit[:, 2], beam)) * 0.3 / tall
-        rest_plain = np.square(np.einsum("jab,jb->ja", bank.residual, plain)).sum(1) / used.sum(1)
+        rest_plain = rest[..., 1].sum(1) / used.sum(1)
         tall_plain = np.maximum(np.abs(np.einsum("jl,jl->j", bank.fit[:, 0], plain)), 0.05)
-        rest_px = _left(x, bank)
-        rest_units = _left(y, bank)
-        by_region = np.square(a).reshape(len(rows), n, 2).sum(2)
+        rest_px, rest_units = _left(x, bank), _left(y, bank)
+        by_region = squared[:, 0::2] + squared[:, 1::2]
         over = a - amplitude[:, None] * self._patterns[best]
-        speed = np.hypot(*np.diff(self._window[-13:, _HEAD], axis=0).T).max() / (AGES[0] - AGES[1])
+        head = self._window[-13:, _HEAD]
+        step = head[1:] - head[:-1]
+        speed = math.sqrt(float(np.einsum("lc,lc->l", step, step).max())) / (AGES[0] - AGES[1])
         lid = float(self._window[-14:, _LID, 0].max())
+        groups = np.log(MEAN_OF_GROUP @ by_part)
         columns = (
             np.log(size),
             np.log(clear),
             coherence[rows, best],
             cosine[rows, best],
-            np.clip(amplitude, -5.0, 5.0),
+            np.minimum(np.maximum(amplitude, -5.0), 5.0),
             np.log(np.abs(amplitude) + 0.05),
             np.minimum(misfit, 3.0),
             np.minimum(before, 3.0),
@@ -171,29 +178,33 @@ class MatchedFilter:
             np.minimum(np.sqrt(rest_plain) / tall_plain, 3.0),
             np.log(rest_px / size + 0.02),
             np.log(rest_units / clear + 0.02),
-            np.sqrt(np.square(over).sum(1)) / size,
+            np.sqrt(np.einsum("jr,jr->j", over, over)) / size,
             by_region[:, _UPPER].sum(1) / np.maximum(by_region.sum(1), 1e-9),
             self._upper_share[best],
-            np.full(len(rows), np.log(np.square(spread).mean())),
+            math.log(float(spread @ spread) / len(spread)),
             np.log(q[best]),
             10.0 * (bank.onset - bank.apex),
             10.0 * (bank.apex - bank.offset),
-            np.full(len(rows), np.log(1.0 + speed)),
-            np.full(len(rows), min(lid, 6.0)),
+            math.log(1.0 + speed),
+            min(lid, 6.0),
             np.partition(coherence, -3, axis=1)[:, -3],
             np.log(rest_px + 0.05),
             np.log(rest_units + 0.05),
-            np.log(np.ptp(beam, axis=1) / tall + 0.1),
-            *np.repeat(np.log(MEAN_OF_GROUP @ self.spread_px)[:, None], len(rows), 1),
+            np.log((beam.max(1) - beam.min(1)) / tall + 0.1),
+            *groups,
             *(np.sqrt(by_region) @ MEAN_OF_GROUP.T / size[:, None]).T,
-            np.full(len(rows), speaking),
+            speaking,
         )
+        features = np.empty((len(columns), len(rows)))
+        for row, column in zip(features, columns, strict=True):
+            row[:] = column
         weights = (p[best] @ self._whitener / spread) / q[best, None]
-        return Matched(np.stack(columns, 1), np.sqrt(by_region.max(1)), weights)
+        return Matched(np.ascontiguousarray(features.T), np.sqrt(by_region.max(1)), weights)
 
 
 def _left(x: Array, bank: Bank) -> Array:
     """(J,) root mean square over time of what fits leave of (L, n) signals."""
-    total = bank.used @ np.square(x).sum(1)
-    explained = np.square(bank.basis @ x).sum((1, 2))
+    total = bank.used @ np.einsum("lr,lr->l", x, x)
+    along = (bank.basis.reshape(-1, len(x)) @ x).reshape(len(total), -1)
+    explained = np.einsum("jk,jk->j", along, along)
     return np.asarray(np.sqrt(np.maximum(total - explained, 0.0) / bank.used.sum(1)))

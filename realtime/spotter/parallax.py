@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from mer_live.realtime.spotter.signals import Array, History
@@ -11,6 +12,7 @@ _MEMORY_S = 4.0
 _RIDGE_PX2 = 1.0
 """Head motion of less mean square than this over the lag teaches nothing."""
 _CLIP_PX = 2.0
+_RIDGE = _RIDGE_PX2 * np.eye(4)
 
 
 class Parallax:
@@ -46,12 +48,13 @@ class Parallax:
         row = np.concatenate([flat, self._path])
         self._past.add(t_ns, row.reshape(-1, 2), 0, t_ns)
         before = self._past.at(t_ns - _LAG_NS).ravel()
-        dv = np.clip(flat - before[:-4], -_CLIP_PX, _CLIP_PX)
+        dv = np.minimum(np.maximum(flat - before[:-4], -_CLIP_PX), _CLIP_PX)
         dh = self._path - before[-4:]
         share = 1.0 - float(np.exp(-dt_s / _MEMORY_S))
-        self._hh += share * (np.outer(dh, dh) - self._hh)
-        self._vh += share * (np.outer(dv, dh) - self._vh)
-        gain = np.linalg.solve(self._hh + _RIDGE_PX2 * np.eye(4), self._vh.T)  # (4, 2R)
-        self._corrected = self._corrected + (flat - self._last) - head_step @ gain
+        self._hh += share * (dh[:, None] * dh - self._hh)
+        self._vh += share * (dv[:, None] * dh - self._vh)
+        # The ridge regression's gain times the step; since the matrix is symmetric, one solution does.
+        weights = cv2.solve(self._hh + _RIDGE, head_step[:, None], flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
+        self._corrected = self._corrected + (flat - self._last) - self._vh @ weights
         self._last = flat
         return self._corrected.reshape(self._regions, 2)

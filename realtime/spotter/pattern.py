@@ -39,9 +39,11 @@ def pattern(history: History, span_ns: tuple[int, int, int]) -> Array:
     seconds: Array = (times[used] - apex).astype(np.float64) * 1e-9
     values = history.values(rows)[used, :_R].reshape(len(seconds), -1)
     course = raised_cosine(-seconds, (apex - onset) * 1e-9, 0.0, (apex - offset) * 1e-9)
-    columns = np.stack([course, np.ones(len(seconds)), seconds], 1)
+    columns = np.ones((len(seconds), 3))
+    columns[:, 0], columns[:, 2] = course, seconds
     fitted = np.linalg.lstsq(columns, values, rcond=1e-6)[0]  # (3, 2R)
-    rest = np.square(values - columns @ fitted).reshape(-1, _R, 2).sum(2).mean(0)
+    left = values - columns @ fitted
+    rest = np.einsum("tk,tk->k", left, left).reshape(_R, 2).sum(1) / len(seconds)
     went = fitted[0].reshape(_R, 2)
     unit = went / (np.sqrt(np.square(went).sum()) + _LEAST_PX)
     right, left, middle = unit[_RIGHT], unit[_LEFT], unit[_MIDDLE]

@@ -19,9 +19,17 @@ _LEAD_S = 0.13
 
 def raised_cosine(age: Array, onset: Array | float, apex: Array | float, offset: Array | float) -> Array:
     """0..1 at ``age`` for a movement whose parts lie ``onset`` > ``apex`` > ``offset`` seconds back."""
-    rise = np.clip((onset - age) / np.maximum(onset - apex, 1e-3), 0.0, 1.0)
-    fall = np.clip((apex - age) / np.maximum(apex - offset, 1e-3), 0.0, 1.0)
+    rise = np.minimum(np.maximum((onset - age) / np.maximum(onset - apex, 1e-3), 0.0), 1.0)
+    fall = np.minimum(np.maximum((apex - age) / np.maximum(apex - offset, 1e-3), 0.0), 1.0)
     return np.asarray(0.25 * (1.0 - np.cos(np.pi * rise)) * (1.0 + np.cos(np.pi * fall)))
+
+
+def without_drift(signals: Array, times: Array) -> Array:
+    """(..., T) signals without the level and the drift that fit each best; ``times`` (T,)."""
+    away = times - times.mean()
+    away /= np.sqrt(max(float(away @ away), 1e-12))
+    level = signals.mean(-1, keepdims=True)
+    return np.asarray(signals - level - (signals @ away)[..., None] * away)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ FINISHED = slice(0, len(_FINISHED))
 TURNED = slice(len(_FINISHED), None)
 """Those that have just passed their apex."""
 
+_AROUND = np.arange(-2.0, 3.0)
 _AWAY = 0.1
 """Part of a course's energy that a fit must gain per second that it moves away from the first estimates."""
 
@@ -90,21 +99,20 @@ def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[fl
     best = (onset, 0.0, offset)
     if len(times) < 5:
         return best
-    drift = np.linalg.qr(np.stack([np.ones(len(times)), times], 1))[0]
-    course = course - drift @ (drift.T @ course)
+    course = without_drift(course, times)
     energy = float(course @ course)
     for step in (0.05, 0.02, 0.008):
-        around = [np.arange(-2, 3) * step + part for part in best]
-        # (5, 1, 1, 1), (1, 5, 1, 1), (1, 1, 5, 1): a rise is the same whatever the fall, and is computed once.
-        ends: list[Array] = [np.asarray(end, np.float64)[..., None] for end in np.ix_(*around)]
-        pulse = raised_cosine(-times, -ends[0], -ends[1], -ends[2]).reshape(-1, len(times))  # (G, T)
-        a, b, c = (end.reshape(-1, 1) for end in np.broadcast_arrays(*ends))
-        pulse = pulse - (pulse @ drift) @ drift.T
+        a, b, c = (part + step * _AROUND for part in best)
+        # A rise is the same whatever the fall, and is computed once: (5, 1, 1, 1), (1, 5, 1, 1), (1, 1, 5, 1).
+        ends = a[:, None, None, None], b[:, None, None], c[:, None]
+        pulse = raised_cosine(-times, -ends[0], -ends[1], -ends[2])
+        pulse = without_drift(pulse.reshape(-1, len(times)), times)  # (G, T)
         along = np.maximum(pulse @ course, 0.0)
-        explained = np.square(along) / np.maximum(np.square(pulse).sum(1), 1e-9) / max(energy, 1e-9)
+        energies = np.einsum("gt,gt->g", pulse, pulse)
+        explained = along * along / np.maximum(energies, 1e-9) / max(energy, 1e-9)
         # Data that say little change little.
-        away = np.abs(a - onset) + np.abs(b) + np.abs(c - offset)
-        usable = (b - a > 0.03) & (c - b > 0.03)
-        k = int(np.argmax(np.where(usable[:, 0], explained - _AWAY * away[:, 0], -np.inf)))
-        best = (float(a[k, 0]), float(b[k, 0]), float(c[k, 0]))
+        away = np.abs(a - onset)[:, None, None] + np.abs(b)[:, None] + np.abs(c - offset)
+        usable = ((b - a[:, None] > 0.03)[:, :, None]) & (c - b[:, None] > 0.03)
+        k = int(np.argmax(np.where(usable, explained.reshape(away.shape) - _AWAY * away, -np.inf)))
+        best = (float(a[k // 25]), float(b[k // 5 % 5]), float(c[k % 5]))
     return best

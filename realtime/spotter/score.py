@@ -37,7 +37,7 @@ class Net:
 
     def __call__(self, features: Array) -> Array:
         """(J, F) features -> (J,) log odds, not calibrated."""
-        x = np.clip((features - self._mean) / self._scale, -5.0, 5.0)[None]
+        x = np.minimum(np.maximum((features - self._mean) / self._scale, -5.0), 5.0)[None]
         for k, (w, b) in enumerate(self._layers):
             x = x @ w + b
             if k < len(self._layers) - 1:
@@ -46,7 +46,7 @@ class Net:
 
     def calibrated(self, log_odds: Array) -> Array:
         """Raw log odds -> calibrated ones."""
-        return np.asarray(np.clip(self._gain * log_odds + self._bias, -30.0, 30.0))
+        return np.asarray(np.minimum(np.maximum(self._gain * log_odds + self._bias, -30.0), 30.0))
 
 
 def probability(log_odds: Array) -> Array:

@@ -66,13 +66,14 @@ class History:
         """(n, R, 2) values at (n,) times, linear between rows; the oldest row's before it."""
         low = max(0, self._end - self.ROWS)
         times = self._t_ns[low : self._end]
-        right = np.clip(np.searchsorted(times, times_ns), 1, max(1, len(times) - 1))
-        right = np.minimum(right, len(times) - 1)
+        right = np.minimum(np.maximum(np.searchsorted(times, times_ns), 1), len(times) - 1)
         left = np.maximum(right - 1, 0)
-        span = np.maximum(times[right] - times[left], 1)
-        share = np.clip((times_ns - times[left]) / span, 0.0, 1.0)[:, None, None]
+        before = times[left]
+        span = np.maximum(times[right] - before, 1)
+        share = np.minimum(np.maximum((times_ns - before) / span, 0.0), 1.0)[:, None, None]
         values = self._values[low : self._end]
-        return np.asarray(values[left] + share * (values[right] - values[left]))
+        old = values[left]
+        return np.asarray(old + share * (values[right] - old))
 
     def at(self, t_ns: float) -> Array:
         """Values of the newest row that is not younger than ``t_ns``, else of the oldest."""
@@ -105,7 +106,9 @@ class Smoother:
             self._recent.popleft()
         if len(self._recent) == 1:
             return t_ns, values
-        return (
-            t_ns - sum(t_ns - t for t, _ in self._recent) // len(self._recent),
-            np.mean([v for _, v in self._recent], axis=0),
-        )
+        total, late_ns = np.zeros_like(values), 0
+        for t, v in self._recent:
+            total += v
+            late_ns += t_ns - t
+        total /= len(self._recent)
+        return t_ns - late_ns // len(self._recent), total

@@ -6,6 +6,8 @@ together, and how much they move beside the rest of the face. FACS calls it AU 5
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from mer_live.realtime.motion.regions import REGIONS, region
@@ -14,6 +16,7 @@ from mer_live.realtime.spotter.signals import Array
 _R = len(REGIONS)
 _TRACES = ("chin", "opening", "upper_lip", "width", "corners", "jaw", "cheek", "brow")
 _OPENING, _WIDTH = _TRACES.index("opening"), _TRACES.index("width")
+_OPEN_WIDE = np.array([_OPENING, _WIDTH])
 _LEAST_PX = 0.03
 _TURN_PX = 0.5
 """A trace has turned round when it has come back by that much and by a fifth of its range."""
@@ -68,26 +71,30 @@ def _turns(trace: list[float]) -> int:
 def features(window: Array) -> Array:
     """(len(SPEECH),) of a (L, ROWS, 2) window on the 40 ms grid, newest row last."""
     traces = window[:, :_R].reshape(len(window), -1) @ _TAKEN.T  # (L, 8)
-    steps = np.diff(traces, axis=0)
-    bend = np.diff(steps, axis=0)
-    late = steps[-8:, [0, _OPENING, _WIDTH]]
-    spread = np.sqrt(np.square(steps).mean(0))
-    together = steps[:, [2, _OPENING, 0, 5]] / (spread[[2, _OPENING, 0, 5]] + _LEAST_PX)
-    head = np.diff(window[:, _R], axis=0)
+    steps = traces[1:] - traces[:-1]
+    bend = steps[1:, _OPEN_WIDE] - steps[:-1, _OPEN_WIDE]
+    spread = _size(steps)
+    lips, jaw = (steps[:, pair] / (spread[pair] + _LEAST_PX) for pair in ([2, _OPENING], [0, 5]))
+    head = window[1:, _R] - window[:-1, _R]
+    opening, width = (traces[:, k].tolist() for k in _OPEN_WIDE)
+    speeds = np.concatenate([spread, _size(steps[-8:, [0, _OPENING, _WIDTH]]), _size(bend)])
     return np.concatenate(
         [
-            np.log(spread + _LEAST_PX),
-            np.log(np.sqrt(np.square(late).mean(0)) + _LEAST_PX),
-            np.log(np.sqrt(np.square(bend[:, [_OPENING, _WIDTH]]).mean(0)) + _LEAST_PX),
-            [_turns(traces[:, _OPENING].tolist()), _turns(traces[:, _WIDTH].tolist())],
-            np.log(np.ptp(traces[:, [_OPENING, _WIDTH]], axis=0) + 0.1),
+            np.log(speeds + _LEAST_PX),
             [
-                float((together[:, 0] * together[:, 1]).mean()),
-                float((together[:, 2] * together[:, 3]).mean()),
-            ],
-            [
-                float(np.log(np.hypot(head[:, 0], head[:, 1]).mean() + 0.05)),
+                _turns(opening),
+                _turns(width),
+                math.log(max(opening) - min(opening) + 0.1),
+                math.log(max(width) - min(width) + 0.1),
+                float(lips[:, 0] @ lips[:, 1]) / len(steps),
+                float(jaw[:, 0] @ jaw[:, 1]) / len(steps),
+                math.log(float(np.hypot(head[:, 0], head[:, 1]).mean()) + 0.05),
                 min(float(window[-14:, -1, 0].max()), 6.0),
             ],
         ]
     )
+
+
+def _size(steps: Array) -> Array:
+    """(T, n) -> (n,) root mean square over time."""
+    return np.asarray(np.sqrt(np.einsum("tn,tn->n", steps, steps) / len(steps)))
