@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -49,8 +50,8 @@ class Pipeline:
     """Runs one source to its end, or until ``stop``; a context manager that owns the source and the sinks.
 
     Entering starts it, leaving ends every thread and closes source and sinks, whatever failed. ``join`` waits for
-    the end; then ``counters``, ``events`` and ``error`` are settled. ``listen`` is called by the worker with each
-    frame and what it gave for each face, before its decisions are handed over: it must be quick.
+    the end; then ``counters``, ``events`` and ``error`` are settled. ``listen`` is called by the worker with each frame
+    and what it gave for each face, before its decisions are handed over: it must be quick. ``core``: `leave_core`.
 
     Raises:
         SourceError: (constructor) pictures of this size do not fit into the memory that the ring may take.
@@ -64,9 +65,11 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         config: LiveConfig | None = None,
         listen: Callable[[Frame, Sequence[Step]], None] | None = None,
+        core: int | None = None,
     ) -> None:
         config = config or LiveConfig()
         self._listen = listen
+        self._core = core
         self.source = source
         self.recognizer = recognizer
         self.counters = Counters()
@@ -183,6 +186,8 @@ class Pipeline:
 
     def _work(self) -> None:
         count, paths = self.counters, self.paths
+        if self._core is not None:
+            os.sched_setaffinity(0, (self._core,))
         try:
             while (frame := self._reader.read()) is not None:
                 started = self._lap_ns = time.monotonic_ns()
@@ -222,9 +227,8 @@ class Pipeline:
     def _open_paths(self, config: LiveConfig) -> tuple[FacePath, ...]:
         source = self.source
         if config.faces > 1 and source.faces is not None:
-            raise SourceError(
-                f"{source.description}: a session knows one face: give its video.mkv to follow more"
-            )
+            one = "a session knows one face: give its video.mkv to follow more"
+            raise SourceError(f"{source.description}: {one}")
         paths: list[FacePath] = []
         for _ in range(config.faces):
             paths.append(
@@ -262,7 +266,6 @@ class Pipeline:
             self._close_sinks()
 
     def _close_sinks(self) -> None:
-        """The first failure is the run's error."""
         try:
             self._sinks.close()
         except Exception as error:

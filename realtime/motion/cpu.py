@@ -51,7 +51,7 @@ class CpuStage:
             `beside.MOST` more have come. The rows are the same.
     """
 
-    def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None, *, beside: bool = False) -> None:
+    def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None, beside: bool = False) -> None:
         self._side = (size, size)
         self.newest = np.zeros(self._side, np.uint8)
         """(S, S) the newest crop, in the anchoring of the next."""

@@ -189,10 +189,9 @@ class Recognizer:
         return sorted({k for spec in specs for k in frames_of(spec, 0, apex, offset, newest)})
 
     def open_stage(
-        self, size: int, tracked: FlowSpec, adm: AdmSpec | None, *, beside: bool = False
+        self, size: int, tracked: FlowSpec, adm: AdmSpec | None, beside: bool = False
     ) -> MotionStage:
-        """The motion stage for one more face: on the device where it makes the rows and has room, else on the CPU,
-        there on request ``beside`` the caller."""
+        """The motion stage for one more face: on the device where it makes the rows and has room, else on the CPU."""
         if self._rows is None or adm != self._rows.spec or self._rows.full:
             return CpuStage(size, tracked, adm, beside=beside)
         from mer_live.realtime.motion.cuda import CudaStage
