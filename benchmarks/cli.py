@@ -52,6 +52,13 @@ def trace(
 
 
 @app.command()
+def lock(quick: Quick = False, json: Json = None) -> None:
+    """How long Python's lock is held while a 200 fps camera runs, by what the worker is at."""
+    with end_with(1, RuntimeError):
+        measure("lock", json, quick=quick)
+
+
+@app.command()
 def frame(quick: Quick = False, json: Json = None) -> None:
     """What a frame asks of numpy and OpenCV, counted, and of memory over 10,000 frames; load changes nothing."""
     with end_with(1, RuntimeError):

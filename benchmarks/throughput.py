@@ -77,7 +77,6 @@ def run(quick: bool = False, aims: bool = False) -> Result:
     result = Result("throughput", {"quick": quick, "seconds_per_trial": seconds, "aims": aims})
     trials: list[Trial] = []
     with Recognizer([load_bundle(name) for name in BUNDLES]) as recognizer:
-        settle_memory()
         if aims:
             for size, sources, fps in AIMS:
                 recording = demo_recording(1.5).at_size(*size)
@@ -142,6 +141,7 @@ def search(
 def attempt(recording: HeldClip, sources: int, fps: float, seconds: float, recognizer: Recognizer) -> Trial:
     """Run ``sources`` pipelines at ``fps`` from memory, as live cameras that share the engines."""
     gc.collect()  # the pipelines of the trial before
+    settle_memory()
     process = psutil.Process()
     pipelines = [
         Pipeline(

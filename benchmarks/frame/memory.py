@@ -58,6 +58,7 @@ def taken(recording: HeldClip, frames: int, warm: int = _WARM) -> Taken:
             gc.collect()
             before = tracemalloc.take_snapshot()
             held, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
             for k, step in enumerate(islice(steps, frames)):
                 left, peak = tracemalloc.get_traced_memory()
                 peaks[k], decided[k] = peak - held, bool(step.spotted)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _TENSORFLOW = (
-    "tensorflow-cpu==2.20.0; platform_system != 'Darwin'",
-    "tensorflow==2.20.0; platform_system == 'Darwin'",
-    "opencv-contrib-python==4.13.0.92",
-    "numpy==2.2.6",
-    "setuptools==80.9.0",  # later ones lack pkg_resources
+    "tensorflow-cpu==2.21.0; platform_system != 'Darwin'",
+    "tensorflow==2.21.0; platform_system == 'Darwin'",
+    "opencv-contrib-python==4.14.0.94",
+    "numpy==2.4.6",
+    "setuptools==80.10.2",  # later ones lack pkg_resources
 )
 
 
@@ -48,9 +48,27 @@ PEERS = (
         clock="given by the caller",
         lost="LIVE_STREAM drops unseen",
     ),
+    # The newest, in an environment of its own: releases after 0.10.33 send usage metrics, so mer-live stays there.
+    Peer(
+        "mediapipe newest",
+        "mediapipe",
+        "mediapipe==1.2.3",
+        (
+            "absl-py==2.5.1",
+            "certifi==2026.10.19.post1",
+            "flatbuffers==25.12.19",
+            "sounddevice==0.5.6",
+            "matplotlib==3.11.2",
+            "numpy==2.4.6",
+            "opencv-contrib-python==5.1.0.95",
+        ),
+        answer="52 blendshapes a frame",
+        clock="given by the caller",
+        lost="LIVE_STREAM drops unseen",
+    ),
     # Its other dependencies (torch for MTCNN faces, moviepy, pandas) serve options that are off by default.
-    Peer("fer", "fer", "fer==25.10.3", (*_TENSORFLOW, "pillow==12.0.0", "requests==2.32.5")),
-    Peer("facex", "facex", "facex==1.1.0", (*_TENSORFLOW, "scikit-image==0.25.2")),
+    Peer("fer", "fer", "fer==25.10.3", (*_TENSORFLOW, "pillow==13.0.0", "requests==2.34.2")),
+    Peer("facex", "facex", "facex==1.1.0", (*_TENSORFLOW, "scikit-image==0.26.0")),
 )
 
 FEATURES = {
@@ -64,7 +82,10 @@ FEATURES = {
 
 NOT_RUN = (
     ("facemood 1.0.1", "takes no frames: its one function opens camera 0 and a window"),
-    ("py-feat 2.1.5", "fetches its weights from Hugging Face at the first run"),
+    (
+        "py-feat 2.1.5",
+        "its wheel (10.6 MB: videos of its tests) holds no weights; fetches them from Hugging Face at the first run",
+    ),
     ("deepface 0.0.103", "fetches its weights from GitHub at the first run"),
     ("libreface 0.2.0", "fetches its weights from Google Drive at the first run"),
     ("emotiefflib 1.1.1", "fetches its weights from GitHub at the first run"),

@@ -49,11 +49,12 @@ class RawSource(FrameSource):
         return round((self._next - 1) * 1e9 / self._frames.fps)
 
 
-def measure_self(frames: Frames, bundles: Sequence[str], started: float) -> dict[str, Any]:
+def measure_self(frames: Frames, webcam: Frames, bundles: Sequence[str], started: float) -> dict[str, Any]:
     """The whole pipeline with engines, at full speed and then live.
 
     Args:
         frames: the clip.
+        webcam: the same at 30 fps.
         bundles: names or folders.
         started: ``time.monotonic()`` when this process began.
 
@@ -62,8 +63,9 @@ def measure_self(frames: Frames, bundles: Sequence[str], started: float) -> dict
         is the worker's: landmarks run beside it, so it does not hold a face detection as the others' does.
     """
     with Recognizer([load_bundle(name) for name in bundles]) as recognizer:
-        fast, cores = _through(RawSource(frames, "max"), recognizer)
-        live, live_cores = _through(RawSource(frames, "realtime"), recognizer)
+        fast, cores, _ = _through(RawSource(frames, "max"), recognizer)
+        live, live_cores, _ = _through(RawSource(frames, "realtime"), recognizer)
+        _, _, cpu_s = _through(RawSource(webcam, "max"), recognizer)
     count, frame = fast.counters, fast.counters.stages["frame"]
     wall_s = (count.last_done_ns - count.first_done_ns) / 1e9
     return {
@@ -74,11 +76,13 @@ def measure_self(frames: Frames, bundles: Sequence[str], started: float) -> dict
         "cores": cores,
         "curve_ms": [frame.quantile_ms(percent / 100) for percent in range(101)],
         "live": {"offered": live.source.captured, "answered": live.counters.processed, "cores": live_cores},
+        "minute_cpu_s": cpu_s * 60 * webcam.fps / webcam.count,
         "events": sum(event.state != "provisional" for event in live.events.values()),
     }
 
 
-def _through(source: FrameSource, recognizer: Recognizer) -> tuple[Pipeline, float]:
+def _through(source: FrameSource, recognizer: Recognizer) -> tuple[Pipeline, float, float]:
+    """The pipeline when it has ended, the cores and the processor time (s) that it took."""
     pipeline = Pipeline(source, recognizer)
     pipeline.start()
     while not pipeline.counters.first_done_ns and not pipeline.join(0.005):
@@ -88,4 +92,5 @@ def _through(source: FrameSource, recognizer: Recognizer) -> tuple[Pipeline, flo
     pipeline.join()
     if pipeline.error is not None:
         raise pipeline.error
-    return pipeline, (time.process_time() - cpu) / (time.perf_counter() - started)
+    cpu_s = time.process_time() - cpu
+    return pipeline, cpu_s / (time.perf_counter() - started), cpu_s

@@ -45,6 +45,8 @@ class Measured:
     answered: int
     """Frames of a live camera, and those that it looked at."""
     live_cores: float
+    minute_cpu_s: float
+    """CPU time of a minute of 30 fps video, every frame looked at."""
     peak_mb: float | None
     events: int | None
     attempts: int | None
@@ -76,6 +78,7 @@ class Measured:
                 offered=int(live["offered"]),
                 answered=int(live["answered"]),
                 live_cores=float(live["cores"]),
+                minute_cpu_s=float(found["minute_cpu_s"]),
                 peak_mb=found["peak_mb"],
                 events=found.get("events"),
                 attempts=found["attempts"],
@@ -195,6 +198,7 @@ def _figures(name: str, found: Measured, clip: RawClip) -> list[Figure]:
             note=f"{camera}, live",
         ),
         Figure(f"{name}: cores, live", found.live_cores, "", found.offered, note=camera),
+        Figure(f"{name}: CPU time of a minute at 30 fps", found.minute_cpu_s, "s", note="every frame"),
         Figure(f"{name}: peak memory", found.peak_mb, "MB"),
         Figure(f"{name}: first answer", found.start_s, "s", note="from the start of the process"),
     ]
@@ -213,6 +217,7 @@ def tables(
         "cores",
         "seen live %",
         "cores live",
+        "CPU s a minute of 30 fps",
         "peak MB",
         "first answer s",
     ]
@@ -226,6 +231,7 @@ def tables(
             f"{m.cores:.2f}",
             f"{100 * m.share:.0f}",
             f"{m.live_cores:.2f}",
+            f"{m.minute_cpu_s:.1f}",
             "-" if m.peak_mb is None else f"{m.peak_mb:.0f}",
             f"{m.start_s:.1f}",
         ]

@@ -209,7 +209,7 @@ def _over_time(result: Result, kinds: dict[str, str]) -> list[Axes]:
     for axes, (kind, words), colour in zip(panels, kinds.items(), _COLOURS, strict=False):
         axes.plot([s["t_s"] / 60 for s in samples], [s[kind] for s in samples], lw=0.8, color=colour)
         axes.set_ylabel(words)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(1, *(s[kind] for s in samples)))
     return list(panels)
 
 

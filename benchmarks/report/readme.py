@@ -18,6 +18,7 @@ ORDER = (
     "throughput",
     "steady",
     "frame",
+    "lock",
     "delay",
     "spotting",
     "web",

@@ -24,6 +24,7 @@ ANSWER = {
     "cores": 1.5,
     "curve_ms": [k / 10 for k in range(101)],
     "live": {"offered": 20, "answered": 10, "cores": 0.7},
+    "minute_cpu_s": 8.0,
     "peak_mb": 250.0,
     "attempts": 0,
 }
@@ -56,6 +57,7 @@ def test_mediapipe_really_runs(clip: RawClip, tmp_path: Path) -> None:
     assert found.frames == found.offered == 20
     assert 0 < found.answered <= 20
     assert 0 < found.curve_ms[0] <= found.curve_ms[50] <= found.curve_ms[100]
+    assert found.minute_cpu_s > 0
     assert found.peak_mb is None or 50 < found.peak_mb < 2000
     assert found.attempts in (0, None)
     assert not any(tmp_path.iterdir()), "it runs in our own environment"
@@ -65,6 +67,7 @@ def test_mer_live_is_measured_on_the_same_frames(clip: RawClip, tmp_path: Path) 
     found = measure(PEERS[0], clip, tmp_path, some_bundles())
     assert (found.frames, found.offered) == (20, 20)
     assert found.curve_ms[0] > 0
+    assert found.minute_cpu_s > 0
     assert found.events is not None
 
 
