@@ -109,6 +109,8 @@ class Pipeline:
             self.paths[0].tracker.open()  # takes a second: a live source must not run ahead of it
             for thread in self._threads:
                 thread.start()
+            if self._core is not None:  # a decoder may need every core
+                os.sched_setaffinity(0, {*os.sched_getaffinity(0), self._core})
             self.source.start(self._ring)
         except BaseException:
             self._ring.close()
@@ -130,9 +132,7 @@ class Pipeline:
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; True when everything has ended. Then ``error`` is settled."""
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        for thread in self._threads:
-            if thread.ident is None:  # never started
-                continue
+        for thread in (one for one in self._threads if one.ident is not None):  # those that were started
             thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 return False

@@ -12,8 +12,8 @@ import cv2
 
 _SET_THP_DISABLE = 41
 """PR_SET_THP_DISABLE of prctl(2)."""
-_FPS_OF_A_CORE = 250.0
-"""Of a 640x480 camera: decoder, landmarks and ADM rows take two thirds of a core at 200 fps."""
+_FPS_OF_A_CORE = 500.0
+"""At which landmarks and ADM rows take half of one."""
 
 
 def settle_process() -> None:
@@ -32,9 +32,9 @@ def settle_process() -> None:
 def leave_core(fps: float) -> int | None:
     """Keep every thread of the process, and those that this one starts from now on, off one core: its number.
 
-    For `Pipeline`, whose worker then has a core for itself: landmarks, decoder and engines, which take 5 to 15 ms at
-    a time, no longer stand before a frame. None where that cannot be (Linux only), and where the other cores could
-    not keep up with ``fps``.
+    For `Pipeline`, whose worker then has a core for itself: landmarks and engines, which take 5 to 15 ms at a time,
+    no longer stand before a frame. None where that cannot be (Linux only), and where the other cores could not keep
+    up with ``fps``.
     """
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
     if (len(cores) - 1) * _FPS_OF_A_CORE < max(fps, 1.0):
