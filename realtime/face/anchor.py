@@ -72,8 +72,8 @@ def fit_pose(before: NDArray[np.float32], now: NDArray[np.float32]) -> Pose:
 
 def face_width(landmarks: NDArray[np.float32]) -> float:
     """Ear to ear, pixels; of a head turned aside, 0.8 of forehead to chin where that is more."""
-    across = float(np.linalg.norm(landmarks[LEFT_EAR] - landmarks[RIGHT_EAR]))
-    return max(across, 0.8 * float(np.linalg.norm(landmarks[CHIN] - landmarks[FOREHEAD])))
+    left, right, chin, forehead = landmarks[[LEFT_EAR, RIGHT_EAR, CHIN, FOREHEAD]].tolist()
+    return max(math.dist(left, right), 0.8 * math.dist(chin, forehead))
 
 
 class AnchorPolicy:
@@ -102,7 +102,11 @@ class AnchorPolicy:
         """Take the landmarks of the frame at ``t_ns``; True when the warp changed."""
         self._recent.append(landmarks)
         elapsed_s, self._seen_ns = (t_ns - self._seen_ns) / 1e9, t_ns
-        smoothed = np.asarray(np.median(np.stack(self._recent), axis=0), np.float32)
+        if len(self._recent) == 3:
+            a, b, c = self._recent
+            smoothed = np.maximum(np.minimum(a, b), np.minimum(np.maximum(a, b), c))
+        else:
+            smoothed = np.asarray(np.median(np.stack(self._recent), axis=0), np.float32)
         previous, self._previous = self._previous, smoothed
         if self.landmarks is None or previous is None:
             return self._set(smoothed, t_ns)

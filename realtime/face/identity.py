@@ -6,6 +6,7 @@ eleven people filmed in motion, 5 % of single looks were further from their own 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -24,28 +25,29 @@ _PLACE_NS = 10_000_000_000
 """How long a place is remembered."""
 
 _EYES = (33, 133, 362, 263)  # outer and inner corner of the right eye, inner and outer of the left
+_USED = [*_EYES, 1, 2, 10, 105, 129, 152, 168, 172, 234, 334, 358, 397, 454]
 _SPREAD = np.array([0.010, 0.015, 0.021, 0.017, 0.041, 0.032, 0.021, 0.010, 0.010, 0.036])
 """Standard deviation of each proportion (log) within a person who speaks and moves."""
 
 
 def proportions(landmarks: NDArray[np.float32]) -> NDArray[np.float64]:
     """(478, 2) -> (10,) logarithms of ratios of lengths in a face, in units of their spread within a person."""
-    p = landmarks.astype(np.float64)
+    p = dict(zip(_USED, landmarks[_USED].astype(np.float64).tolist(), strict=True))
 
     def length(a: int, b: int) -> float:
-        return float(np.linalg.norm(p[a] - p[b]))
+        return math.dist(p[a], p[b])
 
     right, right_inner, left_inner, left = _EYES
     across, eyes, down = length(234, 454), length(right, left), length(10, 152)
-    middle = (p[right] + p[left]) / 2
+    middle = [(a + b) / 2 for a, b in zip(p[right], p[left], strict=True)]
     ratios = (
         eyes / across,
         length(right_inner, left_inner) / eyes,
         length(129, 358) / eyes,  # wings of the nose
         down / across,
         length(168, 1) / down,  # bridge to tip
-        float(np.linalg.norm(p[2] - middle)) / down,
-        float(np.linalg.norm(p[10] - middle)) / down,
+        math.dist(p[2], middle) / down,
+        math.dist(p[10], middle) / down,
         length(172, 397) / across,  # jaw
         (length(right, right_inner) + length(left, left_inner)) / eyes,
         (length(105, right) + length(334, left)) / eyes,  # brows
