@@ -204,9 +204,10 @@ def told(step: Command) -> dict[str, Any]:
                 "differences": made["count_differences"],
             }
         case "table":
-            tables = {t["protocol"]: t["rows"][0]["scores"]["full"]["uf1"] for t in made["tables"]}
+            uf1 = {t["protocol"]: t["rows"][0]["scores"]["full"]["uf1"] for t in made["tables"]}
             lists = {t["protocol"]: t["sample_list"][:8] for t in made["tables"]}
-            return {"uf1": tables, "lists": lists, "missing": made["missing"]}
+            row = made["tables"][0]["rows"][0]["row"]
+            return {"row": row, "uf1": uf1, "lists": lists, "missing": made["missing"]}
         case "export":
             return {"classes": made["classes"]}
         case "live":
@@ -216,5 +217,6 @@ def told(step: Command) -> dict[str, Any]:
         "videos": made["videos"],
         "people": made["subjects"],
         "minutes": made["minutes"],
+        "on_macro": made["false_alarms_on_macro"],
         **{k: micro[k] for k in ("n", "tp", "fp", "f1")},
     }

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,7 @@ def _kept(step: Command, file: Path) -> Done:
     if file.is_file():
         earlier = Done(**json.loads(file.read_text(encoding="utf-8")))
         if list(earlier.command) == list(step.command) and earlier.code == 0:
-            return earlier
+            return replace(earlier, told=told(step))
     file.parent.mkdir(parents=True, exist_ok=True)
     done = _watched(step, file.with_suffix(".log"))
     write_json(file, asdict(done))
@@ -128,16 +128,8 @@ def _watched(step: Command, log: Path) -> Done:
             code = process.wait()
     lines = log.read_text(encoding="utf-8").strip().splitlines() or [""]
     found = {} if code else told(step)
-    return Done(
-        step.kind,
-        step.name,
-        step.command,
-        code,
-        round(took, 1),
-        round(most / 1e6),
-        found,
-        lines[-1] if code else "",
-    )
+    said = lines[-1] if code else ""
+    return Done(step.kind, step.name, step.command, code, round(took, 1), round(most / 1e6), found, said)
 
 
 def _row(one: Set, done: Sequence[Done], share: float) -> list[str]:
@@ -153,26 +145,29 @@ def _row(one: Set, done: Sequence[Done], share: float) -> list[str]:
     clips = f"{prepared['clips']:,} of {laid:,} / {prepared['people']}" if prepared else f"{laid:,}"
     if skipped := prepared.get("skipped"):
         clips += f", **{skipped} skipped**"
-    return [one.name, ", ".join(one.databases), clips, *cells, "; ".join(map(_words, done))]
+    lists = {d.told["protocol"]: d.told["list"] for d in done if d.kind == "evaluate" and d.told}
+    return [one.name, ", ".join(one.databases), clips, *cells, "; ".join(_words(d, lists) for d in done)]
 
 
-def _words(done: Done) -> str:
+def _words(done: Done, lists: Mapping[str, str]) -> str:
     what = done.told
     if not what:
         return f"{done.name} failed"
     match done.kind:
         case "evaluate":
             listed = f"{what['protocol']} {what['uf1']:.2f}, {what['folds']} folds, list {what['list']}"
-            return listed + (
-                "" if set(what["differences"]) <= {CDMER_PUBLIC} else ", **not the published list**"
-            )
+            other = set(what["differences"]) - {CDMER_PUBLIC}
+            return listed + (", **not the published list**" if other else "")
         case "table":
-            return "table on the same lists" + (f", **without {what['missing']}**" if what["missing"] else "")
+            odd = [name for name, which in what["lists"].items() if lists[name] != which] + what["missing"]
+            scored = ", ".join(f"{name} {uf1:.2f}" for name, uf1 in what["uf1"].items())
+            return f"{what['row']} on the same lists {scored}" + (f", **but not {odd}**" if odd else "")
         case "live":
             return f"{what['events']} events in {what['frames']} frames live"
         case "spot":
-            found = f"{what['tp']} of {what['n']} micro-expressions, {what['fp']} false"
-            return f"{what['videos']} videos, {what['people']} people, {what['minutes']:.0f} min: {found}"
+            watched = f"{what['videos']} videos, {what['people']} people, {what['minutes']:.0f} min"
+            found = f"{what['tp']} of {what['n']} micro-expressions found, {what['fp']} false"
+            return f"{watched}: {found}, {what['on_macro']} of these on macro-expressions"
         case "export":
             return f"bundle of {len(what['classes'])} classes"
     return f"{what['without_class']} without a class" if what["without_class"] else "all have a class"

@@ -24,6 +24,7 @@ ORDER = (
     "web",
     "soak",
     *LAB,
+    "published",
     "peers",
 )
 
@@ -41,10 +42,10 @@ def table(results: Sequence[Result]) -> str:
     for result in results:
         if result.benchmark == "delay":
             parts.append(_delays(result))
-        elif result.benchmark == "peers":
-            parts += [_markdown(made["columns"], made["rows"]) for made in result.details["tables"][:2]]
-        else:
+        elif result.benchmark != "peers":
             parts.append(_figures(result))
+        if result.benchmark in ("peers", "published"):
+            parts += [_markdown(made["columns"], made["rows"]) for made in result.details["tables"][:2]]
     machines = [f"{', '.join(names)}: {about}" for about, names in _by_machine(results).items()]
     return "\n\n".join((*parts, f"Machine and date: {'; '.join(machines)}."))
 

@@ -30,6 +30,8 @@ from mer_live.training.learning.data import Rows
 from mer_live.training.methods.ststnet.weights import pack, unpack
 
 _BETAS, _EPS = (0.9, 0.999), 1e-8
+_CUT = 64
+"""Clips whose patches are cut at a time."""
 _PATCH = 28
 """Values that one output of the convolution sees: 27 of the image, and 1 for the bias."""
 
@@ -78,9 +80,11 @@ class StstnetStack:
         streams: Any = networks[0].streams
         conv, norm = streams[0][0], streams[0][2]
         self.keep = 1.0 - float(networks[0].config.dropout)
-        patches = F.unfold(x, 3, padding=conv.padding).transpose(1, 2)  # (N, S^2, 27)
-        self.patches = torch.cat([patches, torch.ones(*patches.shape[:2], 1)], 2)
         self.size = int(x.shape[-1]) + 2 * int(conv.padding[0]) - 2
+        self.patches = torch.ones(len(x), self.size**2, _PATCH)
+        for k in range(0, len(x), _CUT):  # at once it takes three times the memory
+            cut = F.unfold(x[k : k + _CUT], 3, padding=conv.padding)  # (64, 27, S^2)
+            self.patches[k : k + _CUT, :, :-1] = cut.transpose(1, 2)
         self.side = (self.size - 1) // 3 + 1
         self.half = self.side // 2
         self.eps, self.momentum = float(norm.eps), float(norm.momentum)
