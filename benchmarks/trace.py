@@ -20,7 +20,7 @@ from mer_live.realtime.config import BUNDLES
 from mer_live.realtime.demo.clip import demo_clip
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.process import leave_core, settle_memory, settle_process
+from mer_live.realtime.process import settle_memory, settle_process
 from mer_live.realtime.recognition.recognizer import Recognizer
 from mer_live.realtime.sources.config import CameraConfig
 from mer_live.realtime.sources.open import open_source
@@ -110,7 +110,7 @@ def run(quick: bool = False, seconds: float | None = None) -> Result:
     with tempfile.TemporaryDirectory() as folder, Recognizer(bundles) as recognizer:
         clip = looped(demo_clip(), Path(folder) / "clip.mp4", seconds)
         source = open_source(CameraConfig(source=str(clip), pace="realtime"))
-        pipeline = Pipeline(source, recognizer, core=leave_core(200))
+        pipeline = Pipeline(source, recognizer)
         trace = _traced(pipeline, round(200 * seconds))
         settle_memory()
         with pipeline:

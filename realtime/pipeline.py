@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -51,7 +50,7 @@ class Pipeline:
 
     Entering starts it, leaving ends every thread and closes source and sinks, whatever failed. ``join`` waits for
     the end; then ``counters``, ``events`` and ``error`` are settled. ``listen`` is called by the worker with each frame
-    and what it gave for each face, before its decisions are handed over: it must be quick. ``core``: `leave_core`.
+    and what it gave for each face, before its decisions are handed over: it must be quick.
 
     Raises:
         SourceError: (constructor) pictures of this size do not fit into the memory that the ring may take.
@@ -65,11 +64,9 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         config: LiveConfig | None = None,
         listen: Callable[[Frame, Sequence[Step]], None] | None = None,
-        core: int | None = None,
     ) -> None:
         config = config or LiveConfig()
         self._listen = listen
-        self._core = core
         self.source = source
         self.recognizer = recognizer
         self.counters = Counters()
@@ -109,8 +106,6 @@ class Pipeline:
             self.paths[0].tracker.open()  # takes a second: a live source must not run ahead of it
             for thread in self._threads:
                 thread.start()
-            if self._core is not None:  # a decoder may need every core
-                os.sched_setaffinity(0, {*os.sched_getaffinity(0), self._core})
             self.source.start(self._ring)
         except BaseException:
             self._ring.close()
@@ -186,8 +181,6 @@ class Pipeline:
 
     def _work(self) -> None:
         count, paths = self.counters, self.paths
-        if self._core is not None:
-            os.sched_setaffinity(0, (self._core,))
         try:
             while (frame := self._reader.read()) is not None:
                 started = self._lap_ns = time.monotonic_ns()

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
-import os
 import sys
 
 import cv2
 
 _SET_THP_DISABLE = 41
 """PR_SET_THP_DISABLE of prctl(2)."""
-_FPS_OF_A_CORE = 500.0
-"""At which landmarks and ADM rows take half of one."""
 
 
 def settle_process() -> None:
@@ -27,22 +24,6 @@ def settle_process() -> None:
     sys.setswitchinterval(0.0005)
     with contextlib.suppress(AttributeError, OSError):
         ctypes.CDLL(None).prctl(_SET_THP_DISABLE, 1, 0, 0, 0)
-
-
-def leave_core(fps: float) -> int | None:
-    """Keep every thread of the process, and those that this one starts from now on, off one core: its number.
-
-    For `Pipeline`, whose worker then has a core for itself: landmarks and engines, which take 5 to 15 ms at a time,
-    no longer stand before a frame. None where that cannot be (Linux only), and where the other cores could not keep
-    up with ``fps``.
-    """
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else []
-    if (len(cores) - 1) * _FPS_OF_A_CORE < max(fps, 1.0):
-        return None
-    for thread in os.listdir("/proc/self/task"):
-        with contextlib.suppress(OSError):  # it has ended
-            os.sched_setaffinity(int(thread), cores[1:])
-    return cores[0]
 
 
 def settle_memory() -> None:

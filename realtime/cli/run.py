@@ -25,7 +25,7 @@ from mer_live.realtime.motion.regions import REGIONS
 from mer_live.realtime.outputs import pipes_held, write_report
 from mer_live.realtime.path import Step
 from mer_live.realtime.pipeline import Pipeline
-from mer_live.realtime.process import leave_core, settle_memory, settle_process
+from mer_live.realtime.process import settle_memory, settle_process
 from mer_live.realtime.recognition.recognizer import open_recognizer
 from mer_live.realtime.recording import begin, end, open_recorder
 from mer_live.realtime.report import build_report
@@ -120,10 +120,7 @@ def live(options: Options) -> None:
                 recorder.note(frame, steps[0].crop, pipeline.spotter.level, steps[0].speaking)
 
         if len(sources) == 1:
-            # Encoders of a recording or a page need every core.
-            alone = not (source.waits or recorder or options.view)
-            core = leave_core(source.nominal_fps or _USUAL_FPS) if alone else None
-            pipelines = [Pipeline(source, recognizer, sinks, options.live, listen, core)]
+            pipelines = [Pipeline(source, recognizer, sinks, options.live, listen)]
         else:
             names = [source_name(one) for one in options.sources]
             shared = [SharedSink(sink, len(sources)) for sink in sinks]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 from functools import partial
 
@@ -57,26 +55,3 @@ def test_what_fails_beside_is_raised_and_nobody_waits_for_ever() -> None:
     with pytest.raises(ValueError, match="no row"):
         beside.put(fail)
     beside.close()
-
-
-LEFT = """
-import os, threading
-from mer_live.realtime.process import leave_core
-before = os.sched_getaffinity(0)
-go, said = threading.Event(), []
-def older(): go.wait(); said.append(os.sched_getaffinity(0))
-thread = threading.Thread(target=older); thread.start()
-core = leave_core(30.0)
-go.set(); thread.join()
-newer = threading.Thread(target=lambda: said.append(os.sched_getaffinity(0))); newer.start(); newer.join()
-if len(before) == 1:
-    assert core is None and said == [before, before], said
-else:
-    assert core in before and said == [before - {core}] * 2 and os.sched_getaffinity(0) == before - {core}, said
-assert leave_core(1e9) is None
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="threads are bound to cores on Linux only")
-def test_every_thread_leaves_the_workers_core() -> None:
-    subprocess.run([sys.executable, "-c", LEFT], check=True)
