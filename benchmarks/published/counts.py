@@ -52,15 +52,15 @@ def label_of(word: str, k: int) -> int:
     return k % 3 if label is None else label
 
 
-def _three(counts: tuple[int | None, int, int, int]) -> Count:
+def _three(counts: tuple[int | None, int, int, int], known: str) -> Count:
     people, negative, positive, surprise = counts
-    return Count(people or 0, {"negative": negative, "positive": positive, "surprise": surprise}, "MEGC 2019")
+    return Count(people or 0, {"negative": negative, "positive": positive, "surprise": surprise}, known)
 
 
 COUNTS: Mapping[str, Count] = {
-    "smic-hs": _three(MEGC2019["smic-hs"]),
-    "smic-vis": _three(CDMER["smic-vis"]),
-    "smic-nir": _three(CDMER["smic-nir"]),
+    "smic-hs": _three(MEGC2019["smic-hs"], "MEGC 2019"),
+    "smic-vis": _three(CDMER["smic-vis"], "CDMER"),
+    "smic-nir": _three(CDMER["smic-nir"], "CDMER"),
     "casme2": Count(
         24,
         {"disgust": 63, "repression": 27, "happiness": 32, "surprise": 25},

@@ -155,7 +155,7 @@ def _words(done: Done, lists: Mapping[str, str]) -> str:
         return f"{done.name} failed"
     match done.kind:
         case "evaluate":
-            listed = f"{what['protocol']} {what['uf1']:.2f}, {what['folds']} folds, list {what['list']}"
+            listed = f"{what['protocol']} {what['uf1']:.2f}, folds {what['folds']}, list {what['list']}"
             other = set(what["differences"]) - {CDMER_PUBLIC}
             return listed + (", **not the published list**" if other else "")
         case "table":
