@@ -27,8 +27,8 @@ class LiveConfig:
     behind_s: float | None = None
     """A live worker that has lagged this far for as long drops every second frame, at twice that two of three, and
     so on; None: only a full ring drops."""
-    history_s: float = 3.0
-    """How far back face crops are held for spots: 30 MB at 200 fps."""
+    history_s: float = 1.5
+    """How far back face crops are held for spots: 15 MB at 200 fps. The spotter looks back over a second."""
     history_bytes: int = 96 << 20
     """The most that they may take."""
     spot_queue: int = 8
