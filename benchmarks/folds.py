@@ -180,7 +180,7 @@ def agree(folder: Path, *, folds: int, epochs: int, lr: float) -> Agreement:
     model = Ststnet()
     x, labels = model.tensors(material.inputs)["flow3"], torch.from_numpy(material.labels)
     said: list[NDArray[np.float64]] = []
-    for make in (_plain_stack(), StstnetStack):
+    for make in (plain_stack(), StstnetStack):
         networks: list[Any] = []
         for seed in seeds:
             with seeded(derive(seed, 0)):
@@ -203,7 +203,7 @@ def agree(folder: Path, *, folds: int, epochs: int, lr: float) -> Agreement:
     )
 
 
-def _plain_stack() -> type[StstnetStack]:
+def plain_stack() -> type[StstnetStack]:
     """What a stack is held against; made here since torch is loaded late."""
     import torch
 
@@ -224,8 +224,8 @@ def _plain_stack() -> type[StstnetStack]:
                     continue
                 streams: Any = network.train().streams
                 maps = torch.cat([stream[:-1](self.x[batch.rows]) for stream in streams], 1)  # (B, C, Q, Q)
-                kept = torch.from_numpy(batch.kept).view(len(maps), self.side, self.side, -1)
-                logits = network.classify(network.pool(maps * kept.permute(0, 3, 1, 2)).flatten(1))  # type: ignore[operator]
+                kept = torch.from_numpy(batch.kept).view_as(maps)
+                logits = network.classify(network.pool(maps * kept).flatten(1))  # type: ignore[operator]
                 loss = torch.nn.functional.cross_entropy(logits, batch.labels)
                 self.adams[k].zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]

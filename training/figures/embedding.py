@@ -59,17 +59,28 @@ def draw_embedding(prepared: PreparedSet, of: str, out: Path, seed: int = 0) -> 
     one = len(set(prepared.datasets.tolist())) == 1
     groups = [prepared.subjects if one else prepared.datasets, np.array(prepared.classes)[prepared.labels]]
     picture, panels = figure(8.4, 4.2, 1, 2)
-    for axes, group, title in zip(panels, groups, ("person" if one else "database", "class"), strict=True):
-        _panel(axes, places, group)
+    titles = ("person" if one else "database", "class")
+    for axes, group, title, first in zip(panels, groups, titles, (0, 5), strict=True):
+        _panel(axes, places, group, first)
         axes.set_title(f"{Path(of).name}, by {title}", fontsize=9)
     return save(picture, out)
 
 
-def _panel(axes: Any, places: NDArray[np.float64], group: NDArray[Any]) -> None:
+def _panel(axes: Any, places: NDArray[np.float64], group: NDArray[Any], first: int) -> None:
+    """``first``: colour of the first name; no class has the colour of one of five databases."""
     names = sorted(set(group.tolist()))
     for k, name in enumerate(names):
         mine = group == name
-        axes.scatter(*places[mine].T, s=12, color=f"C{k % 10}", marker="ox^sDv"[k // 10 % 6], label=name)
+        colour = f"C{(first + k) % 10}"
+        axes.scatter(
+            *places[mine].T,
+            s=16,
+            alpha=0.7,
+            linewidths=0,
+            color=colour,
+            marker="ox^sDv"[k // 10 % 6],
+            label=name,
+        )
     if len(names) <= 12:
         axes.legend(fontsize=7)
     axes.set(xticks=[], yticks=[])

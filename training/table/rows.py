@@ -16,14 +16,14 @@ _NOT_BUILT = "not built, its paper was not at hand"
 UNAVAILABLE: Mapping[str, str] = {
     "rstr": "RSTR (Zhang et al. 2020, region selective transfer regression): that it weighs the regions of the face "
     "is public, its objective and solver were found in no text and no released code that we could read",
-    "stclqp": "STCLQP (Huang et al. 2016): no code is released and we could read its abstract alone, which says "
-    "that codebooks of sign, magnitude and orientation are learnt, not how they are quantised nor which codes are kept",
+    "stclqp": "STCLQP (Huang et al. 2016): no released code was found and we could read its abstract alone: it "
+    "says that codebooks of sign, magnitude and orientation are learnt, not by which quantisation or which choice",
     "boost": f"Boost (Peng et al. 2019): {_NOT_BUILT}",
     "au-gacn": "AU-GACN (Xie et al. 2020): its public repository holds pictures and no code, and we could read its "
     "abstract alone; it also needs the action units of each clip, and trains on clips that a generator makes of them",
     "dynamic": f"Dynamic (Sun et al. 2020): {_NOT_BUILT}; it needs a teacher of action units",
-    "graph-tcn": "Graph-TCN (Lei et al. 2020): no code is released, and its abstract, all that we could read, gives no "
-    "sizes; its nodes are shape features inside a learnt motion magnification, whose weights are not at hand",
+    "graph-tcn": "Graph-TCN (Lei et al. 2020): no released code was found, and its abstract, all that we could read, "
+    "gives no sizes; its nodes are shape features inside a learnt motion magnification, whose weights are not at hand",
     "micronet": f"MicroNet (Xia et al. 2020): {_NOT_BUILT}",
     "neural": f"Neural (Liu et al. 2019): {_NOT_BUILT}",
 }

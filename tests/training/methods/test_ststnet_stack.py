@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from mer_live.benchmarks.folds import plain_stack
 from mer_live.engines.networks import build
 from mer_live.engines.networks.ststnet import StstnetNetwork
 from mer_live.training.learning.data import Labelled
@@ -137,6 +138,28 @@ def test_stacked_and_plain_agree_without_dropout(monkeypatch: pytest.MonkeyPatch
     assert plain.report is not None
     losses = [[e["total"] for e in m.report.losses] for m in (plain, stacked[0]) if m.report]
     assert np.allclose(losses[0], losses[1], atol=0.02)
+
+
+def test_with_the_same_order_and_dropout_torchs_own_layers_say_the_same() -> None:
+    x, y = pool(30)
+    said = []
+    for make in (plain_stack(), StstnetStack):
+        nets, _ = train_stack(
+            [network(7, dropout=0.5), network(8, dropout=0.5)],
+            x,
+            y,
+            [np.arange(24), np.arange(6, 30)],
+            np.arange(30),
+            order_seed=0,
+            seeds=[1, 2],
+            epochs=4,
+            batch=12,
+            lr=1e-3,
+            make=make,
+        )
+        with torch.no_grad():
+            said.append(torch.stack([n(x).softmax(1) for n in nets]))
+    assert (said[0] - said[1]).abs().max() < 0.01
 
 
 def test_dropout_is_seeded_per_fold_and_a_diverging_loss_is_named() -> None:
