@@ -34,7 +34,7 @@ def report(data: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("method", "more", "words"),
     [
-        ("svm", (), "--method is one of atnet, capsulenet, dual-inception, madtn"),
+        ("svm", (), "--method is one of atnet, capsulenet, dssn, dual-inception, madtn"),
         ("drls", (), "drls is no network"),
         ("madtn", ("--set", "size=14"), "--representations motion:size=14, or train with --set size=28"),
         ("madtn", ("--input", "motion=flow3"), "holds flow3, not motion"),
