@@ -18,17 +18,18 @@ class Beside:
         self._error: Exception | None = None
         self._closed = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
-        self._thread.start()
 
     def put(self, task: Callable[[], None]) -> None:
-        """Give it a task. Raises what an earlier task raised."""
+        """Give it a task; the first one starts the thread. Raises what an earlier task raised."""
         if self._error is not None:
             raise self._error
+        if self._thread.ident is None:
+            self._thread.start()
         self._tasks.put(task)
 
     def close(self) -> None:
         """Finish what was given and join; a second call does nothing."""
-        if not self._closed:
+        if not self._closed and self._thread.ident is not None:
             self._closed = True
             self._tasks.put(None)
             self._thread.join()
@@ -37,7 +38,5 @@ class Beside:
         while (task := self._tasks.get()) is not None:
             try:
                 task()
-            except (
-                Exception
-            ) as error:  # told with the next task; what waits for a later one must not wait for ever
+            except Exception as error:  # told with the next task; nobody must wait for a later one for ever
                 self._error = self._error or error

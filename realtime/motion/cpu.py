@@ -15,7 +15,7 @@ from mer_live.engines.representation.flow import make_flow
 from mer_live.engines.representation.light import lit_like
 from mer_live.engines.representation.motion_image import resize_gray
 from mer_live.engines.representation.specs import ROW, AdmSpec, Direction
-from mer_live.realtime.motion.beside import Beside
+from mer_live.realtime.motion.beside import MOST, Beside
 from mer_live.realtime.motion.stage import FlowSpec
 
 
@@ -47,26 +47,35 @@ class CpuStage:
         size: S, side of the crops, px.
         tracked: flow that is read at the points.
         adm: ADM rows to make; None makes none.
-        beside: make them in a thread of their own. The crops that are handed over must then stay as they are until
-            `beside.MOST` more have come. The rows are the same.
+        beside: make them in a thread of their own; they are the same.
     """
 
     def __init__(self, size: int, tracked: FlowSpec, adm: AdmSpec | None, beside: bool = False) -> None:
         self._side = (size, size)
-        self.newest = np.zeros(self._side, np.uint8)
-        """(S, S) the newest crop, in the anchoring of the next."""
-        self._given = self.newest
+        # The newest crop, and those that tasks beside may still read: as many as wait, one done and one given.
+        self._crops = np.zeros((MOST + 3 if beside else 1, size, size), np.uint8)
+        self._at = 0
         self._tracked = _Flow(tracked, size)
         self._adm = adm
         self._rows = None if adm is None else _Flow(FlowSpec(adm.flow, adm.flow_px), size, lit=True)
         self._beside = Beside("mer-rows") if beside and adm is not None else None
 
+    @property
+    def newest(self) -> NDArray[np.uint8]:
+        """(S, S) the newest crop, in the anchoring of the next."""
+        crop: NDArray[np.uint8] = self._crops[self._at]
+        return crop
+
+    def _keep(self, gray: NDArray[np.uint8]) -> None:
+        self._at = (self._at + 1) % len(self._crops)
+        np.copyto(self._crops[self._at], gray)
+
     def restart(self, gray: NDArray[np.uint8]) -> None:
         """Begin anew with a crop."""
-        np.copyto(self.newest, gray)
+        self._keep(gray)
         self._tracked.restart(gray)
         if self._rows is not None:
-            self._do(partial(self._rows.restart, gray))
+            self._do(partial(self._rows.restart, self.newest))
 
     def rewarp(self, change: NDArray[np.float64]) -> None:
         """Move the newest crop into a new anchoring."""
@@ -78,8 +87,7 @@ class CpuStage:
         """Take the next crop; see `MotionStage`."""
         flow, shrunk = self._tracked.step(gray), self._tracked.shrunk
         at = np.clip(np.rint(points / shrunk), 0, len(flow) - 1).astype(np.intp)
-        np.copyto(self.newest, gray)
-        self._given = gray
+        self._keep(gray)
         moved: NDArray[np.float32] = flow[at[:, 1], at[:, 0]] * np.float32(shrunk)
         return moved
 
@@ -88,7 +96,7 @@ class CpuStage:
         if self._adm is None or self._rows is None:
             return None
         row = np.empty(ROW, np.float32)
-        self._do(partial(self._make, self._rows, self._given, row, self._adm.direction))
+        self._do(partial(self._make, self._rows, self.newest, row, self._adm.direction))
         return row
 
     @staticmethod

@@ -191,7 +191,7 @@ class Recognizer:
     def open_stage(
         self, size: int, tracked: FlowSpec, adm: AdmSpec | None, beside: bool = False
     ) -> MotionStage:
-        """The motion stage for one more face: on the device where it makes the rows and has room, else on the CPU."""
+        """The motion stage for one more face: on the device where it makes the rows, else on the CPU (`CpuStage`)."""
         if self._rows is None or adm != self._rows.spec or self._rows.full:
             return CpuStage(size, tracked, adm, beside=beside)
         from mer_live.realtime.motion.cuda import CudaStage
