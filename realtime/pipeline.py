@@ -2,8 +2,8 @@
 
 source thread -> FrameRing -> worker (FacePath) -> SpotQueue -> recogniser -> sinks
 
-The worker reads every frame; landmarks run on a thread of their own beside it, recognition only on spots. A live
-source never waits: what cannot be taken is dropped and counted. A file waits instead.
+The worker reads every frame; landmarks and ADM rows have a thread each beside it, recognition runs only on spots. A
+live source never waits: what cannot be taken is dropped and counted. A file waits instead.
 """
 
 from __future__ import annotations
