@@ -8,7 +8,12 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from mer_live.realtime.slots import Slots
 from mer_live.realtime.types import Frame
+
+_LEAST = 8
+"""Frames that stay whole though every reader is through with them. Where readers keep up, the next frame goes into the
+place of the one before these, so a ring works in a few megabytes that the processor's caches hold."""
 
 
 class RingClosedError(RuntimeError):
@@ -19,7 +24,8 @@ class FrameRing:
     """The last frames of a source, in memory that is allocated once.
 
     The writer fills ``slot()`` and publishes it with ``commit()``; ``write()`` does both. The slot being
-    filled is not readable, so ``capacity - 1`` frames are.
+    filled is not readable, so ``capacity - 1`` frames are. Memory is used up only by frames that somebody has yet to
+    read, and by the newest few.
 
     ``block=False`` (live): the writer never waits and overwrites the oldest frame; a reader that was
     too slow for it finds the frame gone and counts it, and ``RingReader.valid`` tells whether a frame
@@ -36,23 +42,21 @@ class FrameRing:
         self.capacity = capacity
         self.shape = (height, width, 3)
         self.block = block
-        self._memory = np.empty((capacity, height * width * 3), np.uint8)
-        self._memory.fill(0)  # touch every page now, not in the first second of capture
-        self._slots: list[NDArray[np.uint8]] = [row.reshape(self.shape) for row in self._memory]
-        # One read-only view per slot, made once: handing out a frame allocates only the Frame.
-        self._views = [_read_only(slot) for slot in self._slots]
+        self._slots = Slots(capacity, self.shape, touched=2 * _LEAST)
         self._t_ns = [0] * capacity
         self._stretch = [0] * capacity
         self._index = [-1] * capacity
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         self._room = threading.Condition(self._lock)
-        # Frame number n (0, 1, ...) lies in slot n % capacity; [_oldest, _written) are whole.
+        # All of frame number n (0, 1, ...) is noted at n % capacity; [_oldest, _written) are whole.
+        self._slot = [0] * capacity
         self._written = 0
         self._oldest = 0
         self._filling = False
         self._closed = False
         self._readers: list[RingReader] = []
+        self._passive: list[RingReader] = []
 
     @property
     def written(self) -> int:
@@ -77,33 +81,36 @@ class FrameRing:
         again without a commit returns the same slot. Raises RingClosedError once the ring is closed.
         """
         with self._lock:
-            while True:
+            while not self._filling or self._closed:
                 if self._closed:
                     raise RingClosedError("the ring is closed")
-                if self._filling:
-                    break
-                gives_up = self._written - self.capacity
-                if not self.block or gives_up < 0 or all(r._keeps > gives_up for r in self._readers):
-                    self._oldest = max(self._oldest, gives_up + 1)
+                while self._written - self._oldest > _LEAST and self._seen(*self._readers, *self._passive):
+                    self._give_up()
+                if not self._slots.free and (not self.block or self._seen(*self._readers)):
+                    self._give_up()
+                if self._slots.free:
+                    self._slot[self._written % self.capacity] = self._slots.free.pop()
                     self._filling = True
-                    break
-                self._room.wait()
-            place = self._written % self.capacity
-            if self._slots[place].shape != self.shape:
-                size = self.shape[0] * self.shape[1] * 3
-                self._slots[place] = self._memory[place, :size].reshape(self.shape)
-                self._views[place] = _read_only(self._slots[place])
-            return self._slots[place]
+                else:
+                    self._room.wait()
+            return self._slots.image(self._slot[self._written % self.capacity], self.shape)
+
+    def _seen(self, *readers: RingReader) -> bool:
+        """Whether these are through with the oldest frame (lock held)."""
+        return all(reader._keeps > self._oldest for reader in readers)
+
+    def _give_up(self) -> None:
+        """The oldest frame's slot is free (lock held)."""
+        self._slots.free.append(self._slot[self._oldest % self.capacity])
+        self._oldest += 1
 
     def lay(self, height: int, width: int) -> None:
         """Frames from the next one on are of another size; those that are held stay as they are.
 
         Raises ValueError for pictures that take more memory than those that the ring was made for.
         """
-        if height < 1 or width < 1 or height * width * 3 > self._memory.shape[1]:
-            raise ValueError(
-                f"{width}x{height} does not fit into a ring made for {self._memory.shape[1]} bytes"
-            )
+        if height < 1 or width < 1 or height * width * 3 > self._slots.bytes:
+            raise ValueError(f"{width}x{height} does not fit into a ring made for {self._slots.bytes} bytes")
         self.shape = (height, width, 3)
 
     def commit(self, t_ns: int, index: int | None = None, stretch: int = 0) -> int:
@@ -125,10 +132,10 @@ class FrameRing:
                     f"frame {index} at {t_ns} ns must come after frame {self._index[last]} "
                     f"at {self._t_ns[last]} ns"
                 )
-            place = self._written % self.capacity
-            self._t_ns[place] = t_ns
-            self._index[place] = index
-            self._stretch[place] = stretch
+            at = self._written % self.capacity
+            self._t_ns[at] = t_ns
+            self._index[at] = index
+            self._stretch[at] = stretch
             self._filling = False
             self._written += 1
             self._news.notify_all()
@@ -158,15 +165,8 @@ class FrameRing:
         """
         with self._lock:
             reader = RingReader(self, self._written, passive, behind_s)
-            if not passive:
-                self._readers.append(reader)
+            (self._passive if passive else self._readers).append(reader)
             return reader
-
-
-def _read_only(slot: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    view = slot.view()
-    view.flags.writeable = False
-    return view
 
 
 class RingReader:
@@ -246,8 +246,7 @@ class RingReader:
                 return
             self._count_drops()
             self._closed = True
-            if not self._passive:
-                ring._readers.remove(self)
+            (ring._passive if self._passive else ring._readers).remove(self)
             ring._room.notify_all()
             ring._news.notify_all()
 
@@ -293,8 +292,8 @@ class RingReader:
         """Hand out the frame at the cursor, which is published and whole (lock held)."""
         self._count_drops()
         ring = self._ring
-        place = self._cursor % ring.capacity
+        at = self._cursor % ring.capacity
         self._keeps = self._cursor
         self._cursor += 1
         self.frames_read += 1
-        return Frame(ring._index[place], ring._t_ns[place], ring._views[place], ring._stretch[place])
+        return Frame(ring._index[at], ring._t_ns[at], ring._slots.views[ring._slot[at]], ring._stretch[at])

@@ -14,7 +14,7 @@ from mer_live.realtime.recognition.spot_queue import Waiting
 from mer_live.realtime.sinks.fan import SinkFan
 from mer_live.realtime.types import STATES, Event, State
 
-_KEPT_EVENTS = 10_000
+KEPT_EVENTS = 10_000
 """Events held for the report; older ones are in the sinks only, so memory stays flat."""
 _RANK: dict[State, int] = {"provisional": 0, "final": 1, "settled": 2}
 
@@ -88,7 +88,7 @@ class Naming:
             self.events.pop(event.id, None)
         else:
             self.events[event.id] = event
-            if len(self.events) > _KEPT_EVENTS:
+            if len(self.events) > KEPT_EVENTS:
                 self.events.popitem(last=False)
         self._counters.count(event)
         if event.state == "withdrawn" and event.id not in self._told:

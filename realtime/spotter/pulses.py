@@ -19,17 +19,30 @@ _LEAD_S = 0.13
 
 def raised_cosine(age: Array, onset: Array | float, apex: Array | float, offset: Array | float) -> Array:
     """0..1 at ``age`` for a movement whose parts lie ``onset`` > ``apex`` > ``offset`` seconds back."""
+    rise, fall = _sides(age, onset, apex, offset)
+    return rise * fall
+
+
+def _sides(
+    age: Array, onset: Array | float, apex: Array | float, offset: Array | float
+) -> tuple[Array, Array]:
+    """Its rise and its fall, whose product it is."""
     rise = np.minimum(np.maximum((onset - age) / np.maximum(onset - apex, 1e-3), 0.0), 1.0)
     fall = np.minimum(np.maximum((apex - age) / np.maximum(apex - offset, 1e-3), 0.0), 1.0)
-    return np.asarray(0.25 * (1.0 - np.cos(np.pi * rise)) * (1.0 + np.cos(np.pi * fall)))
+    return np.asarray(0.25 * (1.0 - np.cos(np.pi * rise))), np.asarray(1.0 + np.cos(np.pi * fall))
 
 
 def without_drift(signals: Array, times: Array) -> Array:
     """(..., T) signals without the level and the drift that fit each best; ``times`` (T,)."""
+    probes = _level_and_drift(times)
+    return np.asarray(signals - (signals @ probes.T) @ probes)
+
+
+def _level_and_drift(times: Array) -> Array:
+    """(2, T) an orthonormal basis of them."""
     away = times - times.mean()
     away /= np.sqrt(max(float(away @ away), 1e-12))
-    level = signals.mean(-1, keepdims=True)
-    return np.asarray(signals - level - (signals @ away)[..., None] * away)
+    return np.stack([np.full_like(away, len(away) ** -0.5), away])
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +113,24 @@ def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[fl
     if len(times) < 5:
         return best
     course = without_drift(course, times)
-    energy = float(course @ course)
+    energy = max(float(course @ course), 1e-9)
+    # A pulse is a rise times a fall, so all 125 products with a signal are a product of matrices. The course holds no
+    # level and no drift: that of a pulse need not be taken out to see how much of the course it explains.
+    probes = np.stack([course, *_level_and_drift(times)])
     for step in (0.05, 0.02, 0.008):
         a, b, c = (part + step * _AROUND for part in best)
-        # A rise is the same whatever the fall, and is computed once: (5, 1, 1, 1), (1, 5, 1, 1), (1, 1, 5, 1).
-        ends = a[:, None, None, None], b[:, None, None], c[:, None]
-        pulse = raised_cosine(-times, -ends[0], -ends[1], -ends[2])
-        pulse = without_drift(pulse.reshape(-1, len(times)), times)  # (G, T)
-        along = np.maximum(pulse @ course, 0.0)
-        energies = np.einsum("gt,gt->g", pulse, pulse)
-        explained = along * along / np.maximum(energies, 1e-9) / max(energy, 1e-9)
+        apex = b[:, None, None]
+        rise, fall = _sides(-times, -a[:, None], -apex, -c[:, None])  # (5 apexes, 5, T) each
+        falls = fall.transpose(0, 2, 1)
+        seen = (rise[:, :, None] * probes).reshape(5, 15, -1) @ falls
+        along, level, drift = seen.reshape(5, 5, 3, 5).transpose(
+            2, 0, 1, 3
+        )  # (5 apexes, 5 onsets, 5 offsets) each
+        energies = (rise * rise) @ (falls * falls) - level * level - drift * drift
+        explained = np.square(np.maximum(along, 0.0)) / np.maximum(energies, 1e-9) / energy
         # Data that say little change little.
-        away = np.abs(a - onset)[:, None, None] + np.abs(b)[:, None] + np.abs(c - offset)
-        usable = ((b - a[:, None] > 0.03)[:, :, None]) & (c - b[:, None] > 0.03)
-        k = int(np.argmax(np.where(usable, explained.reshape(away.shape) - _AWAY * away, -np.inf)))
+        away = np.abs(apex) + np.abs(a - onset)[:, None] + np.abs(c - offset)
+        usable = (apex - a[:, None] > 0.03) & (c - apex > 0.03)
+        k = int(np.argmax(np.where(usable, explained - _AWAY * away, -np.inf).transpose(1, 0, 2)))
         best = (float(a[k // 25]), float(b[k // 5 % 5]), float(c[k % 5]))
     return best

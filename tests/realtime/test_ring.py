@@ -212,6 +212,45 @@ def test_a_passive_reader_holds_nobody_back() -> None:
     watcher.close()
 
 
+def addresses(ring: FrameRing, reader: RingReader, count: int) -> set[int]:
+    """Where frames lie that are read as soon as they are written."""
+    seen = set()
+    for _ in range(count):
+        fill(ring, 1)
+        frame = reader.read(0)
+        assert frame is not None
+        assert (frame.image == (ring.written - 1) % 251).all()
+        seen.add(frame.image.ctypes.data)
+    return seen
+
+
+@pytest.mark.parametrize("block", [False, True])
+def test_where_readers_keep_up_the_same_few_slots_are_filled_again(block: bool) -> None:
+    ring = FrameRing(40, 4, 6, block=block)
+    reader, viewer = ring.reader(), ring.reader(passive=True)
+    viewer.close()
+    usual = addresses(ring, reader, 60)
+    assert len(usual) == 9  # eight that stay whole for whoever looks twice, and the one that is filled
+    fill(ring, 30)  # a halt: all of it is there afterwards
+    assert [frame.index for _ in range(30) if (frame := reader.read(0))] == list(range(60, 90))
+    assert len(addresses(ring, reader, 60)) == 9
+    ring.close()
+
+
+def test_frames_that_only_a_viewer_has_yet_to_see_stay_while_there_is_room() -> None:
+    ring = FrameRing(20, 4, 6, block=True)
+    reader, viewer = ring.reader(), ring.reader(passive=True)
+    addresses(ring, reader, 19)
+    first = viewer.read(0)
+    assert first is not None
+    assert first.index == 0
+    assert viewer.valid(first)
+    addresses(ring, reader, 10)
+    assert not viewer.valid(first)
+    assert viewer.dropped == 8  # 29 written, 20 places
+    ring.close()
+
+
 def test_a_reader_that_cannot_keep_up_sheds_load_evenly_and_lags_by_little() -> None:
     ring = FrameRing(40, 4, 6, block=False)
     patient, brisk = ring.reader(), ring.reader(behind_s=6e-6)  # six frames of `fill`
