@@ -101,12 +101,15 @@ class MatchedFilter:
         """Forget the face."""
         self._moved = np.zeros(self._regions)
         self._seen_s = 0.0
+        self._level: float | None = None
 
     @property
     def level(self) -> float:
         """Largest displacement of any region over the last 0.16 s, in units of ``spread_px``."""
-        away = self._window[-1, : self._regions] - self._window[-5, : self._regions]
-        return float((np.hypot(away[:, 0], away[:, 1]) / self.spread_px).max())
+        if self._level is None:  # asked for at every frame, and new at every look
+            away = self._window[-1, : self._regions] - self._window[-5, : self._regions]
+            self._level = float((np.hypot(away[:, 0], away[:, 1]) / self.spread_px).max())
+        return self._level
 
     @property
     def spread_px(self) -> Array:
@@ -124,6 +127,7 @@ class MatchedFilter:
         self._seen_s = self._seen_s * float(np.exp(-dt_s / _MEMORY_S)) + dt_s
         squared = step * step
         self._moved += (0.5 * (squared[:, 0] + squared[:, 1]) - self._moved) * min(1.0, dt_s / self._seen_s)
+        self._level = None
 
     def match(self, speaking: float = 0.0, bank: Bank = COURSES) -> Matched:
         """Fit every course of a bank to the window; ``speaking`` is the log odds that the face does."""
