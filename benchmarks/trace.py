@@ -29,6 +29,12 @@ SPENT = ("computing", "waiting for a core", "asleep: interpreter or lock")
 """What the worker did with a frame's time."""
 STAGES = ("crop", "motion", "spotter", "clip")
 """On what; a clip is copied where something was decided."""
+KINDS = ("without a look", "with a look", "with a decision")
+"""Of frames: the spotter looks every 20 ms, and now and then decides."""
+_BESIDE = {"landmarks": "mediapipe", "engines": "mer-engine"}
+"""What is heavy, and the group of threads that does it."""
+_RAN = 0.3
+"""Part of a frame's time that a group ran to count as beside it."""
 _LATE = 0.01
 """The slowest part of the frames."""
 _SETTLED_S = 1.0
@@ -46,6 +52,8 @@ class Trace:
         self.frames = frames
         self.names: list[str] = []
         """Of the threads, the worker's left out."""
+        self.kinds: NDArray[np.int8] = np.zeros(frames, np.int8)
+        """Index into ``KINDS``, frame by frame."""
         self._rows: NDArray[np.int64] = np.zeros((0, 0), np.int64)
         self._clocks: list[int] = []
         self._worker = 0
@@ -71,9 +79,12 @@ class Trace:
         faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
         return np.array([time.monotonic_ns(), time.thread_time_ns(), queued, faults, *others], np.int64)
 
-    def add(self, before: NDArray[np.int64], after: NDArray[np.int64], marks: Sequence[int] = ()) -> None:
-        """One frame; ``marks``: monotonic clock at the end of each stage but the last."""
+    def add(
+        self, before: NDArray[np.int64], after: NDArray[np.int64], marks: Sequence[int] = (), kind: int = 0
+    ) -> None:
+        """One frame of a kind; ``marks``: monotonic clock at the end of each stage but the last."""
         if self.n < self.frames:
+            self.kinds[self.n] = kind
             wall, ran, queued, faults, *others = np.maximum(after - before, 0).tolist()
             ends = [*marks, *[after[0]] * (len(STAGES) - len(marks))]
             stages = np.diff([before[0], *ends]).tolist()
@@ -139,7 +150,8 @@ def _traced(pipeline: Pipeline, frames: int) -> Trace:
         marks.clear()
         before = trace.now()
         made = step(frame, whole)
-        trace.add(before, trace.now(), marks)
+        looked = path.spotter._window._looked_ns == frame.t_ns
+        trace.add(before, trace.now(), marks, 2 if made.spotted else int(looked))
         return made
 
     path._mark = marked
@@ -164,6 +176,15 @@ def _figures(result: Result, trace: Trace) -> None:
         groups[group] = groups.get(group, np.zeros(len(wall))) + rows[:, k]
     busiest = sorted(groups, key=lambda name: -float(groups[name][late].sum()))[:_SHOWN]
     which = {"late": late, "usual": usual}
+    kinds = {kind: trace.kinds[: trace.n] == k for k, kind in enumerate(KINDS)}
+    heavy = {name: groups.get(group, 0 * wall) > _RAN * wall for name, group in _BESIDE.items()}
+    kinds["beside neither landmarks nor engines"] = ~np.logical_or.reduce(list(heavy.values()))
+    kinds |= {f"beside {name}": chosen for name, chosen in heavy.items()}
+    for kind, chosen in kinds.items():
+        for name, q in (("p50", 0.5), ("p99", 0.99)):
+            value = float(np.quantile(wall[chosen], q)) if chosen.any() else None
+            note = f"{chosen.mean():.1%} of the frames"
+            result.figures.append(Figure(f"frames {kind}, {name}", value, "ms", int(chosen.sum()), note=note))
 
     def means(names: Sequence[str], first: int) -> dict[str, dict[str, float]]:
         columns = enumerate(names, first)
