@@ -51,8 +51,7 @@ class FrameRing:
         self._room = threading.Condition(self._lock)
         # All of frame number n (0, 1, ...) is noted at n % capacity; [_oldest, _written) are whole.
         self._slot = [0] * capacity
-        self._written = 0
-        self._oldest = 0
+        self._written = self._oldest = 0
         self._filling = False
         self._closed = False
         self._readers: list[RingReader] = []
@@ -62,6 +61,11 @@ class FrameRing:
     def written(self) -> int:
         """Frames published so far."""
         return self._written
+
+    @property
+    def memory_bytes(self) -> int:
+        """What it takes up so far: more only after a halt in which more frames waited than ever before."""
+        return self._slots.touched * self._slots.bytes
 
     @property
     def closed(self) -> bool:
@@ -128,10 +132,8 @@ class FrameRing:
             if index is None:
                 index = self._index[last] + 1 if self._written else 0
             if self._written and (index <= self._index[last] or t_ns <= self._t_ns[last]):
-                raise ValueError(
-                    f"frame {index} at {t_ns} ns must come after frame {self._index[last]} "
-                    f"at {self._t_ns[last]} ns"
-                )
+                before = f"{self._index[last]} at {self._t_ns[last]} ns"
+                raise ValueError(f"frame {index} at {t_ns} ns must come after frame {before}")
             at = self._written % self.capacity
             self._t_ns[at] = t_ns
             self._index[at] = index
@@ -144,9 +146,7 @@ class FrameRing:
     def write(self, image: NDArray[np.uint8], t_ns: int, index: int | None = None) -> int:
         """Copy ``image`` (H, W, 3) uint8 into the ring and publish it; returns its index."""
         if image.shape != self.shape or image.dtype != np.uint8:
-            raise ValueError(
-                f"the ring holds uint8 frames of shape {self.shape}, not {image.dtype} {image.shape}"
-            )
+            raise ValueError(f"the ring's shape is {self.shape} uint8, not {image.shape} {image.dtype}")
         np.copyto(self.slot(), image)
         return self.commit(t_ns, index)
 

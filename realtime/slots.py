@@ -20,6 +20,8 @@ class Slots:
         """Of one place."""
         self._memory = np.empty((count, self.bytes), np.uint8)
         self._memory[:touched].fill(0)
+        self.touched = min(touched, count)
+        """Places that have memory by now."""
         self._images: list[NDArray[np.uint8]] = [row.reshape(shape) for row in self._memory]
         self.views = [_read_only(image) for image in self._images]
         """(H, W, 3) each, made once: handing out a frame allocates only the Frame."""
@@ -28,6 +30,7 @@ class Slots:
 
     def image(self, at: int, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         """The place with that number, laid out for a picture of this shape."""
+        self.touched = max(self.touched, at + 1)  # the stack gives out low numbers first
         if self._images[at].shape != shape:
             self._images[at] = self._memory[at, : int(np.prod(shape))].reshape(shape)
             self.views[at] = _read_only(self._images[at])
