@@ -55,7 +55,7 @@ class FrameRing:
         self._filling = False
         self._closed = False
         self._readers: list[RingReader] = []
-        self._passive: list[RingReader] = []
+        self._viewers: list[RingReader] = []
 
     @property
     def written(self) -> int:
@@ -81,14 +81,14 @@ class FrameRing:
     def slot(self) -> NDArray[np.uint8]:
         """Return the writable (H, W, 3) memory of the next frame; publish it with ``commit``.
 
-        Taking the slot gives up the frame that lay in it. With ``block=True`` waits for room. Asking
+        Where no slot is free it gives up the oldest frame, with ``block=True`` once it was read. Asking
         again without a commit returns the same slot. Raises RingClosedError once the ring is closed.
         """
         with self._lock:
             while not self._filling or self._closed:
                 if self._closed:
                     raise RingClosedError("the ring is closed")
-                while self._written - self._oldest > _LEAST and self._seen(*self._readers, *self._passive):
+                while self._written - self._oldest > _LEAST and self._seen(*self._readers, *self._viewers):
                     self._give_up()
                 if not self._slots.free and (not self.block or self._seen(*self._readers)):
                     self._give_up()
@@ -165,7 +165,7 @@ class FrameRing:
         """
         with self._lock:
             reader = RingReader(self, self._written, passive, behind_s)
-            (self._passive if passive else self._readers).append(reader)
+            (self._viewers if passive else self._readers).append(reader)
             return reader
 
 
@@ -246,7 +246,7 @@ class RingReader:
                 return
             self._count_drops()
             self._closed = True
-            (ring._passive if self._passive else ring._readers).remove(self)
+            (ring._viewers if self._passive else ring._readers).remove(self)
             ring._room.notify_all()
             ring._news.notify_all()
 

@@ -123,9 +123,7 @@ def refine(times: Array, course: Array, onset: float, offset: float) -> tuple[fl
         rise, fall = _sides(-times, -a[:, None], -apex, -c[:, None])  # (5 apexes, 5, T) each
         falls = fall.transpose(0, 2, 1)
         seen = (rise[:, :, None] * probes).reshape(5, 15, -1) @ falls
-        along, level, drift = seen.reshape(5, 5, 3, 5).transpose(
-            2, 0, 1, 3
-        )  # (5 apexes, 5 onsets, 5 offsets) each
+        along, level, drift = np.moveaxis(seen.reshape(5, 5, 3, 5), 2, 0)  # (5 apexes, 5 onsets, 5 offsets)
         energies = (rise * rise) @ (falls * falls) - level * level - drift * drift
         explained = np.square(np.maximum(along, 0.0)) / np.maximum(energies, 1e-9) / energy
         # Data that say little change little.
